@@ -1,0 +1,31 @@
+"""The one base class of every mistake that a person can mend, and the exit codes of all tasks.
+
+An error says what happened, why it matters (where that is not plain) and what to type next. The program prints it
+without a traceback and exits with its code. A subclass exists only where a caller catches it.
+"""
+
+from invoke.exceptions import Exit
+
+DONE = 0
+ANSWER_IS_NO = 1
+COULD_NOT_RUN = 2
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+class GreenroomError(Exit):
+    """Something a person can mend: one sentence, and the next step.
+
+    `Exit` is what Invoke prints without a traceback, under `./inv` and bare `inv` alike.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, code: int = COULD_NOT_RUN) -> None:
+        self.hint = hint
+        super().__init__(message=message, code=code)
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else str(self.message)
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived: unwinds like KeyboardInterrupt, so that everything acquired is released; exit code 143."""

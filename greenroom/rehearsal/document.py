@@ -1,0 +1,285 @@
+"""The rehearsal document: what a rehearsal knows, as one versioned JSON document.
+
+Terminal, Markdown, HTML and the ledger are views of it. Units stand in the names: `seconds`, `*_ms`, `*_bytes`; `*_s`
+is an offset in seconds from the moment the migration was let go. A table is named `schema.table`, without the schema
+where that is `public`. SQL is normalised: every literal is `$n`. No value of the data stands anywhere in it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+VerdictName = Literal["pass", "warn", "fail"]
+Severity = Literal["note", "warning", "failure"]
+
+
+class Part(BaseModel):
+    """A part of the document: unknown keys are an error, so that a typing mistake cannot pass for a fact."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Git(Part):
+    commit: str | None = None
+    branch: str | None = None
+    dirty: bool | None = None
+
+
+class Operation(Part):
+    """One operation of a migration, as Django describes it."""
+
+    index: int
+    kind: str = Field(description="class name, such as AddIndex")
+    description: str
+    table: str | None = None
+    name: str | None = Field(None, description="of the field, index or constraint")
+    field: str | None = Field(None, description="class name of the field that is added or altered")
+    reversible: bool = True
+
+
+class PlannedMigration(Part):
+    app: str
+    name: str
+    atomic: bool
+    sha256: str = Field(description="of the migration's source file")
+    operations: list[Operation] = []
+
+
+class Plan(Part):
+    fingerprint: str = Field(
+        description="SHA-256 over the pending migrations' content, in order, and the names of those already applied"
+    )
+    migrations: list[PlannedMigration] = []
+
+
+class Source(Part):
+    kind: Literal["demo", "dump", "url"]
+    description: str = Field("", description="for people: a file's name, a host and database; never a password")
+
+
+class Copy(Part):
+    kind: Literal["demo", "dump copy", "branch"]
+    method: str = Field(description="template, restore or pipe")
+    name: str
+    server: str = Field(description="embedded, or host:port")
+    server_version: str
+    seconds: float = Field(description="from the first step to a copy that is ready to be migrated")
+    size_bytes: int | None = None
+    dropped: bool = Field(description="false when it was kept on request, or could not be dropped")
+
+
+class Lock(Part):
+    table: str
+    mode: str = Field(description="as in pg_locks, such as AccessExclusiveLock")
+    acquired_s: float = Field(description="start of the statement that took it")
+    held_ms: float = Field(description="from there to the end of its transaction")
+    blocks_reads: bool
+    blocks_writes: bool
+    polled: bool = Field(False, description="seen from outside, at intervals: the times are lower bounds")
+
+
+class Rewrite(Part):
+    table: str
+    rows: int | None = None
+    size_bytes: int | None = None
+    indexes: list[str] = Field([], description="indexes of the table that were rebuilt with it")
+    only_indexes: bool = Field(False, description="the table itself stayed, its indexes were rebuilt")
+
+
+class Scan(Part):
+    table: str
+    rows: int | None = Field(None, description="estimated rows of the table; parallel workers hide those they read")
+    scans: int = 1
+    lock: str | None = Field(None, description="the strongest mode held on the table meanwhile")
+
+
+class Statement(Part):
+    sql: str
+    calls: int = Field(1, description="executions of the same normalised SQL in one transaction, folded into one")
+    operation: int | None = Field(None, description="index of the operation; null for what Django itself records")
+    started_s: float
+    seconds: float = Field(description="of all calls")
+    longest_seconds: float = Field(description="of the slowest call")
+    rows: int | None = None
+    locks: list[Lock] = []
+    rewrites: list[Rewrite] = []
+    scans: list[Scan] = []
+    wal_bytes: int | None = None
+    transaction: int = Field(description="statements with the same number ran in one transaction")
+    polled: bool = Field(False, description="could not run in a transaction block: its locks were polled")
+    sqlstate: str | None = Field(None, description="when it failed")
+
+
+class MigrationRun(Part):
+    app: str
+    name: str
+    atomic: bool = True
+    started_s: float | None = None
+    seconds: float = 0.0
+    status: Literal["applied", "failed", "not run"]
+    statements: list[Statement] = []
+
+
+class Blocked(Part):
+    """A time in which clients of a table stood still."""
+
+    from_s: float
+    to_s: float
+    reads: bool
+    writes: bool
+    migration: str | None = None
+    derived: bool = False
+    rows_only: bool = Field(False, description="only writers of rows that the migration had changed")
+
+
+class Stall(Part):
+    """The longest that one client of a table would have waited."""
+
+    table: str
+    read_ms: float
+    write_ms: float
+    row_ms: float = Field(0.0, description="part of write_ms: a writer of a row that the migration had changed")
+    derived: bool = Field(description="from lock intervals, because the table was not probed or no probe met the lock")
+    rows: int | None = None
+    size_bytes: int | None = None
+    blocked: list[Blocked] = []
+
+
+class TableEvidence(Part):
+    table: str
+    mode: str
+    held_ms: float
+    rows: int | None = None
+    size_bytes: int | None = None
+
+
+class Evidence(Part):
+    summary: str = Field(description="one sentence with the measured figures")
+    statement: str | None = None
+    seconds: float | None = None
+    tables: list[TableEvidence] = Field([], description="every table locked against reads or writes")
+    rows: int | None = None
+    size_bytes: int | None = None
+    read_ms: float = 0.0
+    write_ms: float = 0.0
+
+
+class Advice(Part):
+    summary: str
+    django: str = Field("", description="the safe twin, as Django code")
+
+
+class Finding(Part):
+    hazard: str = Field(pattern="^[HCG][0-9]{2}$")
+    name: str
+    severity: Severity
+    table: str | None = None
+    migration: str | None = Field(None, description="app.name")
+    operation: int | None = None
+    evidence: Evidence
+    advice: Advice
+
+
+class Drill(Part):
+    name: Literal["back", "old-release", "lock-queue", "crash"]
+    status: Literal["passed", "failed", "not run"]
+    reason: str = ""
+
+
+class Difference(Part):
+    setting: str
+    copy_value: str | None
+    source_value: str | None
+
+
+class Fidelity(Part):
+    """What the rehearsal's truth rests on, and where the copy is not the source."""
+
+    server_version: str
+    timezone: str
+    extensions: dict[str, str] = {}
+    settings: dict[str, str] = {}
+    source_server_version: str | None = None
+    differs: list[Difference] = []
+    role: str | None = Field(None, description="the role that the migration ran as")
+    python: str | None = None
+    django: str | None = None
+    driver: str | None = None
+    lock_timeout: str | None = Field(None, description="of the migrating session, when it started")
+    probed_tables: list[str] = []
+    refused: list[str] = Field([], description="what the app tried to reach and was not let to: host:port, alias")
+    notes: list[str] = []
+
+
+class Budget(Part):
+    read_ms: float
+    write_ms: float
+    timeout_seconds: float
+
+
+class Totals(Part):
+    seconds: float = Field(description="of the migrations, without the copy")
+    read_stall_ms: float = Field(description="the longest that a reader of any table waited")
+    write_stall_ms: float
+    wal_bytes: int | None = None
+    size_delta_bytes: int | None = None
+    size_peak_bytes: int | None = Field(None, description="over the size at the start, at the highest point")
+
+
+class Frame(Part):
+    file: str
+    line: int
+    function: str
+
+
+class RehearsalError(Part):
+    """Why the migration did not finish. The exception's message is left out: it can carry data."""
+
+    kind: Literal["migration failed", "timeout", "agent died", "server lost"]
+    exception: str | None = None
+    sqlstate: str | None = None
+    migration: str | None = None
+    statement: str | None = None
+    operation: str | None = None
+    table: str | None = None
+    column: str | None = None
+    constraint: str | None = None
+    applied: list[str] = []
+    frames: list[Frame] = []
+    waiting_for: str | None = Field(None, description="for a timeout: the lock that the statement waited for")
+    advice: str = ""
+
+
+class Rehearsal(Part):
+    schema_version: Literal[1] = SCHEMA_VERSION
+    id: str
+    created_at: datetime
+    greenroom_version: str
+    git: Git
+    image: str | None = None
+    project: str = ""
+    plan: Plan
+    verdict: VerdictName
+    reasons: list[str] = Field([], description="why the verdict is what it is, for people; most important first")
+    budget: Budget
+    source: Source
+    copy_: Copy = Field(alias="copy")
+    migrations: list[MigrationRun] = []
+    post_migrate: MigrationRun | None = Field(None, description="what ran outside of the migrations")
+    stalls: list[Stall] = []
+    findings: list[Finding] = []
+    drills: list[Drill] = []
+    fidelity: Fidelity
+    totals: Totals
+    error: RehearsalError | None = None
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    def to_json(self) -> str:
+        """The document as it lies in `rehearsal.json`."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
