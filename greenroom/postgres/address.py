@@ -1,0 +1,78 @@
+"""Where a database is. Printed without its password, parsed from a URL, handed to libpq's programs by environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from greenroom.errors import GreenroomError
+from greenroom.secret import Secret
+
+_VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "PGDATABASE"}
+
+
+@dataclass(frozen=True)
+class Address:
+    """One database on one server, as one role. `options` are further libpq parameters (`sslmode`, `options`, ...).
+
+    `host` may be a directory: libpq's way to name a Unix socket.
+    """
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: Secret | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """From `postgresql://user:password@host:port/database?sslmode=...`. Raises GreenroomError."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port or 5432
+        except ValueError as error:
+            raise GreenroomError("the database URL cannot be read: its host or port is malformed.", _EXAMPLE) from error
+        if parts.scheme not in ("postgresql", "postgres"):
+            raise GreenroomError(f"a database URL begins with postgresql://, not {parts.scheme or 'nothing'}://", _EXAMPLE)
+        options = dict(parse_qsl(parts.query))
+        host = unquote(parts.hostname or "") or options.pop("host", "localhost")
+        user = unquote(parts.username or "") or options.pop("user", "postgres")
+        database = unquote(parts.path.lstrip("/")) or options.pop("dbname", user)
+        password = unquote(parts.password) if parts.password else options.pop("password", None)
+        return cls(host, port, database, user, Secret(password) if password else None, options)
+
+    def at(self, database: str) -> Address:
+        """Another database on the same server, as the same role."""
+        return replace(self, database=database)
+
+    def as_role(self, user: str, password: Secret | None) -> Address:
+        """The same database as another role."""
+        return replace(self, user=user, password=password)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Keyword arguments for `psycopg.connect`: with the password, so never to be printed."""
+        given = {"host": self.host, "port": str(self.port), "dbname": self.database, "user": self.user, **self.options}
+        return {**given, "password": self.password.reveal()} if self.password else given
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """libpq's variables, for pg_dump and the like: the password never stands in an argv."""
+        given = {_VARIABLES[k]: v for k, v in self.parameters.items() if k in _VARIABLES}
+        given |= {f"PG{k.upper()}": v for k, v in self.options.items() if k != "options"}
+        if "options" in self.options:
+            given["PGOPTIONS"] = self.options["options"]
+        return {**given, "PGPASSWORD": self.password.reveal()} if self.password else given
+
+    @property
+    def server(self) -> str:
+        """`host:port`, for people."""
+        return f"{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"postgresql://{quote(self.user)}@{self.server}/{quote(self.database)}"
+
+
+_EXAMPLE = "Write it as postgresql://USER@HOST:5432/DATABASE, with the password in PGPASSWORD or ~/.pgpass."

@@ -1,0 +1,70 @@
+"""The one room that runs programs: argv lists only, no shell; it alone quotes and redacts."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenroom.errors import GreenroomError
+
+
+@dataclass(frozen=True)
+class Result:
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    check: bool = True,
+    timeout: float | None = None,
+) -> Result:
+    """Run a program to its end and return what it printed. `env` is added to this process's own.
+
+    Raises GreenroomError (exit code 2) when the program is missing, and, with `check`, when it fails: with the last line
+    that it wrote to standard error.
+    """
+    words = [str(word) for word in argv]
+    try:
+        done = subprocess.run(
+            words,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+        )
+    except FileNotFoundError:
+        if check:
+            raise GreenroomError(f"{words[0]} is not on this machine.", f"Install it, then run again: {words[0]}") from None
+        return Result(tuple(words), 127, "", f"{words[0]}: not found")
+    if check and done.returncode != 0:
+        raise GreenroomError(f"`{shlex.join(words)}` failed with exit code {done.returncode}: {last_line(done.stderr)}")
+    return Result(tuple(words), done.returncode, done.stdout, done.stderr)
+
+
+def spawn(
+    argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, **options: object
+) -> subprocess.Popen[bytes]:
+    """Start a program and return at once; `options` are Popen's. The caller ends it."""
+    words = [str(word) for word in argv]
+    return subprocess.Popen(words, env={**os.environ, **(env or {})}, cwd=cwd, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def last_line(text: str) -> str:
+    """The last line that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "(it printed nothing)"
