@@ -1,0 +1,222 @@
+"""From the agent's events to migrations, statements and locks: what ran, what it took, and for how long it held it.
+
+A lock counts from the start of the statement that took it (a statement that waits for its lock makes others wait from
+then on) to the end of its transaction. Executions of the same normalised SQL in one transaction are folded into one
+statement, so that a backfill of a hundred thousand rows does not make a document of a hundred thousand entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from greenroom.rehearsal.agent_process import Event
+from greenroom.rehearsal.document import Lock, MigrationRun, Operation, Plan, PlannedMigration, Rewrite, Scan, Statement
+from greenroom.rehearsal.sql import normalise
+
+BLOCK_READS = {"AccessExclusiveLock"}
+BLOCK_WRITES = {"ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"}
+
+
+def label(qualified: str) -> str:
+    """A table's name as the document has it: without the schema where that is public."""
+    return qualified.removeprefix("public.")
+
+
+@dataclass
+class Recorder:
+    """Fed with every event in order; `runs` and `around` hold what has been seen so far."""
+
+    start: float = 0.0  # time.monotonic() when the migration was let go
+    runs: list[MigrationRun] = field(default_factory=list)
+    around: MigrationRun = field(default_factory=lambda: MigrationRun(app="django", name="post_migrate", status="applied"))
+    sql: str = ""  # normalised SQL of the statement that runs now, or ran last
+    failure: Event | None = None
+    done: bool = False
+    refused: list[str] = field(default_factory=list)
+    _transaction: int = 0
+    _open: tuple[Event, Statement] | None = None
+    _calls: dict[tuple[str, int | None], Statement] = field(default_factory=dict)
+    _held: list[Lock] = field(default_factory=list)
+    _current: MigrationRun | None = None
+
+    def take(self, event: Event) -> None:
+        """One event; those that this room has no use for are passed over."""
+        handler = getattr(self, f"_on_{event['event']}", None)
+        if handler:
+            handler(event)
+
+    @property
+    def migration(self) -> str | None:
+        """`app.name` of the migration that runs now."""
+        return f"{self._current.app}.{self._current.name}" if self._current else None
+
+    @property
+    def running(self) -> Event | None:
+        """The `statement_start` of the statement that runs now."""
+        return self._open[0] if self._open else None
+
+    @property
+    def locked(self) -> set[str]:
+        """Tables that the open transaction holds against readers or writers, or has written to."""
+        return {lock.table for lock in self._held}
+
+    def polled(self, table: str, mode: str, first: float, last: float) -> None:
+        """A lock of the running statement, seen from outside between two times of time.monotonic()."""
+        if self._open:
+            lock = _lock({"table": table, "mode": mode}, first - self.start)
+            lock.polled, lock.held_ms = True, (last - first) * 1000
+            self._open[1].locks.append(lock)
+
+    def close(self, now: float) -> None:
+        """Nothing more will come: what is still open ends now."""
+        if self._open:
+            started, statement = self._open
+            statement.seconds += now - started["t"]
+            statement.longest_seconds = max(statement.longest_seconds, now - started["t"])
+        self._end_transaction(now)
+        if self._current and self._current.status != "applied":
+            self._current.seconds = now - self.start - (self._current.started_s or 0.0)
+
+    def _on_migration_start(self, event: Event) -> None:
+        self._current = MigrationRun(
+            app=event["app"],
+            name=event["name"],
+            atomic=event["atomic"],
+            started_s=event["t"] - self.start,
+            status="failed",
+        )
+        self.runs.append(self._current)
+
+    def _on_migration_end(self, event: Event) -> None:
+        if self._current:
+            self._current.status = event["status"]
+            self._current.seconds = event["t"] - self.start - (self._current.started_s or 0.0)
+        if event["status"] == "applied":
+            self._current = None
+
+    def _on_statement_start(self, event: Event) -> None:
+        self.sql = normalise(event["sql"])
+        key = (self.sql, event["operation"])
+        statement = self._calls.get(key)
+        if statement is None:
+            statement = Statement(
+                sql=self.sql,
+                calls=0,
+                operation=event["operation"],
+                started_s=event["t"] - self.start,
+                seconds=0.0,
+                longest_seconds=0.0,
+                transaction=self._transaction,
+                polled=event["how"] == "polled",
+            )
+            self._calls[key] = statement
+            (self._current or self.around).statements.append(statement)
+        self._open = (event, statement)
+
+    def _on_statement_end(self, event: Event) -> None:
+        if not self._open:
+            return
+        (started, statement), self._open = self._open, None
+        if event.get("retried"):
+            return self._forget(statement)
+        seconds = event["t"] - started["t"]
+        statement.calls += 1
+        statement.seconds += seconds
+        statement.longest_seconds = max(statement.longest_seconds, seconds)
+        statement.sqlstate = event.get("sqlstate")
+        if event.get("rows") is not None and event["rows"] >= 0:
+            statement.rows = (statement.rows or 0) + event["rows"]
+        if event.get("wal_bytes") is not None:
+            statement.wal_bytes = (statement.wal_bytes or 0) + event["wal_bytes"]
+        self._take_locks(statement, started["t"], event)
+        if statement.polled:
+            self._end_transaction(event["t"])
+
+    def _take_locks(self, statement: Statement, started: float, event: Event) -> None:
+        locks = [_lock(seen, started - self.start) for seen in event.get("locks", ()) if not seen["new"]]
+        statement.locks += locks
+        self._held += locks
+        for seen in event.get("rewrites", ()):
+            if not seen["new"]:
+                facts = {key: seen[key] for key in ("rows", "size_bytes", "indexes", "only_indexes")}
+                statement.rewrites.append(Rewrite(table=label(seen["table"]), **facts))
+        for seen in event.get("scans", ()):
+            if not seen["new"]:
+                self._take_scan(statement, seen)
+
+    def _take_scan(self, statement: Statement, seen: Event) -> None:
+        table = label(seen["table"])
+        for scan in statement.scans:
+            if scan.table == table:
+                scan.scans += seen["scans"]
+                return
+        strongest = max((lock for lock in self._held if lock.table == table), key=_strength, default=None)
+        mode = strongest.mode if strongest else None
+        statement.scans.append(Scan(table=table, rows=seen["rows"], scans=seen["scans"], lock=mode))
+
+    def _on_transaction_end(self, event: Event) -> None:
+        self._end_transaction(event["t"])
+
+    def _on_refused(self, event: Event) -> None:
+        self.refused.append(event["what"])
+
+    def _on_done(self, _: Event) -> None:
+        self.done = True
+
+    def _on_failed(self, event: Event) -> None:
+        self.failure = event
+
+    def _end_transaction(self, now: float) -> None:
+        for lock in self._held:
+            lock.held_ms = (now - self.start - lock.acquired_s) * 1000
+        self._held.clear()
+        self._calls.clear()
+        self._transaction += 1
+
+    def _forget(self, statement: Statement) -> None:
+        if statement.calls == 0:
+            (self._current or self.around).statements.remove(statement)
+        self._calls.clear()
+
+
+def _lock(seen: Event, acquired_s: float) -> Lock:
+    mode = seen["mode"]
+    return Lock(
+        table=label(seen["table"]),
+        mode=mode,
+        acquired_s=acquired_s,
+        held_ms=0.0,
+        blocks_reads=mode in BLOCK_READS,
+        blocks_writes=mode in BLOCK_WRITES,
+    )
+
+
+def _strength(lock: Lock) -> tuple[bool, bool]:
+    return lock.blocks_reads, lock.blocks_writes
+
+
+def plan_of(event: Event, fingerprint: str) -> Plan:
+    """The document's plan from the agent's `plan` event."""
+    return Plan(fingerprint=fingerprint, migrations=[_planned(migration) for migration in event["migrations"]])
+
+
+def _planned(migration: Event) -> PlannedMigration:
+    operations = [
+        Operation(
+            index=operation["index"],
+            kind=operation["kind"],
+            description=operation["description"],
+            table=label(operation["table"]) if operation["table"] else None,
+            name=operation["name"],
+            field=operation["field"],
+            reversible=operation["reversible"],
+        )
+        for operation in migration["operations"]
+    ]
+    return PlannedMigration(
+        app=migration["app"],
+        name=migration["name"],
+        atomic=migration["atomic"],
+        sha256=migration["sha256"],
+        operations=operations,
+    )
