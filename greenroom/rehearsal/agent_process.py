@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ Event = dict[str, Any]
 class AgentProcess:
     """A running agent. Its events come from `read_events`; what the app prints is kept, the last 100 lines of it."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], redact: Sequence[str] = ()) -> None:
         assert process.stdin and process.stdout and process.stderr
         self.process = process
         self.stdin, self.events, self.output = process.stdin, process.stdout, process.stderr
         for stream in (self.events, self.output):
             os.set_blocking(stream.fileno(), False)
         self.printed: deque[str] = deque(maxlen=100)
+        self._secrets = redact
         self._half: dict[int, bytes] = {}
 
     def say(self, message: Mapping[str, object]) -> None:
@@ -45,8 +46,13 @@ class AgentProcess:
     def read_output(self) -> bool:
         """Take what the app has printed; False when it has closed its standard error."""
         lines = self._read_lines(self.output.fileno())
-        self.printed.extend(line.decode(errors="replace") for line in lines or ())
+        texts = (line.decode(errors="replace") for line in lines or ())
+        self.printed.extend(self.redact(text) for text in texts)
         return lines is not None
+
+    def redact(self, text: str) -> str:
+        """`text` without the copy's passwords."""
+        return shell.redact(text, self._secrets)
 
     def end(self, grace_seconds: float = 3.0) -> None:
         """Ask it to stop, then make it: the agent and whatever it has started (its own process group)."""
@@ -71,7 +77,9 @@ class AgentProcess:
 
 
 @contextlib.contextmanager
-def started(python: str, project: Path, environment: Mapping[str, str]) -> Iterator[AgentProcess]:
+def started(
+    python: str, project: Path, environment: Mapping[str, str], redact: Sequence[str] = ()
+) -> Iterator[AgentProcess]:
     """Start the agent; it is ended when the context is left.
 
     It gets a session of its own, so that Ctrl-C in the terminal reaches greenroom alone, which then releases everything
@@ -92,7 +100,7 @@ def started(python: str, project: Path, environment: Mapping[str, str]) -> Itera
         raise GreenroomError(f"{what} does not exist.", "Name it with --project DIR and --python EXE.") from error
     except PermissionError as error:
         raise GreenroomError(f"{python} cannot be run as a program.", "Name an interpreter with --python EXE.") from error
-    agent = AgentProcess(process)
+    agent = AgentProcess(process, redact)
     try:
         yield agent
     finally:

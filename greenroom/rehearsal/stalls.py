@@ -16,7 +16,6 @@ from greenroom.rehearsal.document import Blocked, Lock, MigrationRun, Stall
 from greenroom.rehearsal.probes import Wait
 
 UNEXPLAINED_MS = 50.0
-GAP_S = 0.001  # two intervals this close are one to a client that waits
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,13 @@ def _stall(table: str, runs: list[MigrationRun], waits: list[Wait], start: float
 
 
 def merged(intervals: Iterable[Interval]) -> list[Interval]:
-    """Overlapping and adjoining intervals as one each, in order of time."""
+    """Overlapping intervals as one each, in order of time.
+
+    Two that only adjoin stay two: between two transactions the client that has queued gets its turn.
+    """
     result: list[Interval] = []
     for interval in sorted(intervals, key=lambda i: i.start):
-        if result and interval.start <= result[-1].end + GAP_S:
+        if result and interval.start <= result[-1].end:
             result[-1] = Interval(result[-1].start, max(result[-1].end, interval.end))
         else:
             result.append(interval)

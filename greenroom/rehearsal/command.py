@@ -1,0 +1,129 @@
+"""The command `migrate-rehearse`: from options to a request, and from the document to files, a table and an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from greenroom import config as configuration
+from greenroom import console, git
+from greenroom.config import Config, Project
+from greenroom.errors import ANSWER_IS_NO, DONE, GreenroomError
+from greenroom.rehearsal.copies import CopyRequest
+from greenroom.rehearsal.document import Budget
+from greenroom.rehearsal.rehearse import Request, rehearse
+from greenroom.rehearsal.report import files, terminal
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was typed; None: not typed, so the configuration or the default holds."""
+
+    dump: str | None = None
+    url: str | None = None
+    server: str | None = None
+    project: str | None = None
+    settings: str | None = None
+    python: str | None = None
+    database: str | None = None
+    migrate_to: list[str] | None = field(default_factory=list)
+    budget_read_ms: float | None = None
+    budget_write_ms: float | None = None
+    timeout: float | None = None
+    template: bool = False
+    keep: bool = False
+    allow_network: bool = False
+    report_dir: str | None = None
+
+
+def migrate_rehearse(options: Options) -> int:
+    """Hold the rehearsal, write its reports, show the table; the exit code says pass or warn (0), or fail (1)."""
+    config = configuration.load()
+    request = request_of(options, config)
+    directory = config.root / (options.report_dir or config.rehearsal.report_dir)
+    files.check_writable(directory)
+    with console.progress() as progress:
+        rehearsal = rehearse(request, progress)
+    written = files.write(rehearsal, directory)
+    terminal.show(rehearsal, written)
+    return ANSWER_IS_NO if rehearsal.verdict == "fail" else DONE
+
+
+def request_of(options: Options, config: Config) -> Request:
+    """Check the options against each other and the configuration. Raises GreenroomError before anything is touched."""
+    _refuse_contradictions(options)
+    project = project_of(options, config)
+    return Request(
+        config=config,
+        project=project,
+        source=source_of(options, config, project),
+        targets=list(options.migrate_to or ()),
+        budget=budget_of(options, config),
+        probed_tables=config.rehearsal.probed_tables,
+        allow_network=options.allow_network,
+    )
+
+
+def project_of(options: Options, config: Config) -> Project:
+    """The configured project, or the one that `--project` names: then nothing of ours is told to it."""
+    if not options.project:
+        given = {"settings": options.settings, "python": options.python, "database": options.database}
+        return config.project.model_copy(update={key: value for key, value in given.items() if value})
+    directory = Path(options.project).resolve()
+    if not directory.is_dir():
+        raise GreenroomError(f"--project {options.project} is not a directory.", "Name the directory of its manage.py.")
+    return Project(
+        directory=directory,
+        settings=options.settings,
+        python=options.python,
+        database=options.database or "default",
+    )
+
+
+def source_of(options: Options, config: Config, project: Project) -> CopyRequest:
+    """Where the data comes from."""
+    return CopyRequest(
+        config=config,
+        project=project,
+        dump=Path(options.dump) if options.dump else None,
+        url=options.url,
+        server=options.server or "embedded",
+        template=options.template,
+        keep=options.keep,
+        branch=git.slug(git.checkout(config.root).branch),
+        lease_hours=config.rehearsal.lease_hours,
+    )
+
+
+def budget_of(options: Options, config: Config) -> Budget:
+    """The accepted stalls in milliseconds, and the seconds after which a hung migration is stopped."""
+    defaults = config.rehearsal
+    return Budget(
+        read_ms=_positive("--budget-read-ms", options.budget_read_ms, defaults.budget_read_ms),
+        write_ms=_positive("--budget-write-ms", options.budget_write_ms, defaults.budget_write_ms),
+        timeout_seconds=_positive("--timeout", options.timeout, defaults.timeout_seconds),
+    )
+
+
+def _positive(option: str, given: float | str | None, default: float) -> float:
+    try:
+        number = default if given is None else float(given)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < float("inf"):
+        raise GreenroomError(f"{option} {given} is not a number above 0.", f"For example: {option} {default:g}")
+    return number
+
+
+def _refuse_contradictions(options: Options) -> None:
+    if options.dump and options.url:
+        raise GreenroomError("--dump and --url are two sources; a rehearsal has one.", "Leave one of them out.")
+    if options.project and not (options.dump or options.url):
+        raise GreenroomError(
+            "--project needs data: the demo data belongs to greenroom's own app.",
+            "Add --dump FILE (pg_dump -Fc) or --url postgresql://USER@HOST/DATABASE.",
+        )
+    if options.server and not options.dump:
+        raise GreenroomError("--server says where a dump is restored, and there is no dump.", "Add --dump FILE.")
+    if options.template and not options.url:
+        raise GreenroomError("--template is a way to copy on the server of --url.", "Add --url, or leave it out.")

@@ -1,0 +1,67 @@
+"""Why a migration did not finish, as data: never the exception's message, which can quote the rows it met."""
+
+from __future__ import annotations
+
+from greenroom.rehearsal.agent_process import Event
+from greenroom.rehearsal.document import Frame, RehearsalError
+from greenroom.rehearsal.observer import Hang
+from greenroom.rehearsal.recorder import Recorder
+
+
+def failure(recorder: Recorder, hang: Hang | None, timeout_seconds: float, exit_code: int | None) -> RehearsalError | None:
+    """What went wrong, or None."""
+    if hang:
+        return _hung(recorder, hang, timeout_seconds)
+    if recorder.failure:
+        return _raised(recorder, recorder.failure)
+    if not recorder.done:
+        return _died(recorder, exit_code)
+    return None
+
+
+def _applied(recorder: Recorder) -> list[str]:
+    return [f"{run.app}.{run.name}" for run in recorder.runs if run.status == "applied"]
+
+
+def _raised(recorder: Recorder, event: Event) -> RehearsalError:
+    return RehearsalError(
+        kind="migration failed",
+        exception=event["exception"],
+        sqlstate=event.get("sqlstate"),
+        migration=recorder.migration,
+        statement=recorder.sql or None,
+        operation=_operation(event),
+        table=event.get("table"),
+        column=event.get("column"),
+        constraint=event.get("constraint"),
+        applied=_applied(recorder),
+        frames=[Frame(**frame) for frame in event.get("frames", ())],
+        advice="The data has rows that this migration does not expect: look at them on a copy kept with --keep.",
+    )
+
+
+def _hung(recorder: Recorder, hang: Hang, timeout_seconds: float) -> RehearsalError:
+    return RehearsalError(
+        kind="timeout",
+        migration=recorder.migration,
+        statement=recorder.sql or None,
+        applied=_applied(recorder),
+        waiting_for=hang.waiting_for,
+        advice=f"It was stopped after {timeout_seconds:g} s; --timeout SECONDS allows more.",
+    )
+
+
+def _died(recorder: Recorder, exit_code: int | None) -> RehearsalError:
+    how = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
+    return RehearsalError(
+        kind="agent died",
+        migration=recorder.migration,
+        statement=recorder.sql or None,
+        applied=_applied(recorder),
+        advice=f"The app's process ended with {how} in the middle of the migration: was it out of memory?",
+    )
+
+
+def _operation(event: Event) -> str | None:
+    operation = event.get("operation")
+    return str(operation) if operation is not None else None

@@ -1,0 +1,41 @@
+"""What a rehearsal's truth rests on: the server, its settings, the role; and where the copy is not the source."""
+
+from __future__ import annotations
+
+from greenroom.rehearsal.agent_process import Event
+from greenroom.rehearsal.copies import Acquired
+from greenroom.rehearsal.document import Difference, Fidelity
+
+
+def fidelity(copy: Acquired, ready: Event, probed: list[str], refused: list[str]) -> Fidelity:
+    """The document's fidelity section."""
+    here, source = copy.facts, copy.source_facts
+    return Fidelity(
+        server_version=here.version,
+        timezone=here.timezone,
+        extensions=dict(here.extensions),
+        settings=dict(here.settings),
+        source_server_version=source.version if source else None,
+        differs=differences(copy),
+        role=ready.get("role"),
+        python=ready.get("python"),
+        django=ready.get("django"),
+        driver=ready.get("driver"),
+        lock_timeout=ready.get("lock_timeout"),
+        probed_tables=probed,
+        refused=list(dict.fromkeys(refused)),
+        notes=list(copy.notes),
+    )
+
+
+def differences(copy: Acquired) -> list[Difference]:
+    """Each fact that is not the same on the copy and on its source, where the source could be asked."""
+    if copy.source_facts is None:
+        return []
+    here = {"server_version": copy.facts.version, **copy.facts.settings}
+    there = {"server_version": copy.source_facts.version, **copy.source_facts.settings}
+    return [
+        Difference(setting=name, copy_value=here.get(name), source_value=there.get(name))
+        for name in sorted(here.keys() | there.keys())
+        if name in there and here.get(name) != there[name]
+    ]

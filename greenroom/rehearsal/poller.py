@@ -1,0 +1,97 @@
+"""What leaves no trace at its end is looked at from outside: the locks of a CONCURRENTLY, and the size at its peak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from greenroom.rehearsal.channel import Channel, rows
+from greenroom.rehearsal.recorder import Recorder, label
+
+FLOOR = 0.002  # seconds between two looks at the locks of a statement that cannot run in a transaction block
+CEILING = 0.05
+GROWTH = 0.01  # of the statement's age
+SIZE_INTERVAL = 0.25
+SIZE_SHARE = 50  # a look at the size costs a directory scan: at most a fiftieth of the time goes into it
+
+_LOCKS = """
+SELECT n.nspname || '.' || c.relname, l.mode
+FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE l.pid = {pid} AND l.granted AND l.locktype = 'relation' AND l.mode <> 'AccessShareLock'
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+"""
+
+
+@dataclass
+class LockPoller:
+    """Looks at the migrating backend's locks while, and only while, a polled statement runs."""
+
+    channel: Channel
+    due: float = float("inf")
+    _pid: int = 0
+    _began: float = 0.0
+    _asked: float = 0.0
+    _seen: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+
+    def begin(self, pid: int, now: float) -> None:
+        """A polled statement starts."""
+        self._pid, self._began, self.due = pid, now, now
+        self._seen.clear()
+
+    def fire(self, now: float) -> None:
+        """Ask, when it is time to."""
+        if self.due <= now and not self.channel.busy:
+            self._asked = now
+            self.channel.send(_LOCKS.format(pid=self._pid).encode())
+
+    def arrived(self, now: float) -> None:
+        """Take an answer."""
+        results = self.channel.receive()
+        if results is None:
+            return
+        for table, mode in rows(results):
+            if table and mode:
+                first, _ = self._seen.get((table, mode), (self._asked, now))
+                self._seen[table, mode] = (first, now)
+        if self.due != float("inf"):
+            self.due = now + min(CEILING, max(FLOOR, GROWTH * (now - self._began)))
+
+    def end(self, recorder: Recorder) -> None:
+        """The statement has ended: hand over what was seen."""
+        self.due = float("inf")
+        for (table, mode), (first, last) in self._seen.items():
+            recorder.polled(table, mode, first, last)
+        self._seen.clear()
+
+
+@dataclass
+class SizeWatch:
+    """The database's size in bytes: before, now, and at the highest."""
+
+    channel: Channel
+    before: int
+    latest: int = 0
+    peak: int = 0
+    due: float = 0.0
+    _asked: float = 0.0
+
+    def fire(self, now: float) -> None:
+        """Ask, when it is time to."""
+        if self.due <= now and not self.channel.busy:
+            self._asked = now
+            self.channel.send(b"SELECT pg_database_size(current_database())")
+
+    def arrived(self, now: float) -> None:
+        """Take an answer."""
+        results = self.channel.receive()
+        if results is None:
+            return
+        for (size,) in rows(results):
+            self.latest = int(size or 0)
+            self.peak = max(self.peak, self.latest)
+        self.due = now + max(SIZE_INTERVAL, SIZE_SHARE * (now - self._asked))
+
+
+def named(sql: str, tables: set[str]) -> set[str]:
+    """The tables whose name occurs in a statement's text: good enough to know where to look closely."""
+    return {table for table in tables if label(table).rsplit(".", 1)[-1] in sql}

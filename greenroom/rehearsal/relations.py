@@ -1,0 +1,79 @@
+"""The tables of a copy as they are before the migration: rows, size, indexes; and which of them are probed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from greenroom.rehearsal.observations import Relation
+from greenroom.rehearsal.probes import Table
+from greenroom.rehearsal.recorder import label
+
+SESSIONS_A_TABLE = 3  # a reader, a writer and a row probe
+SESSIONS_SPARE = 10  # for the app, the observer, and whoever else uses the server
+
+_TABLES = """
+SELECT n.nspname, c.relname, c.relkind, greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid), c.relpages,
+       ARRAY(SELECT i.indexrelid::regclass::text FROM pg_index i WHERE i.indrelid = c.oid ORDER BY 1)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+ORDER BY 5 DESC, 1, 2
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    schema: str
+    name: str
+    kind: str
+    rows: int
+    size_bytes: int
+    pages: int
+    indexes: list[str]
+
+    @property
+    def label(self) -> str:
+        """As the document names it."""
+        return label(f"{self.schema}.{self.name}")
+
+
+def read(connection: psycopg.Connection) -> list[Found]:
+    """Every table of the database, the largest first; `rows` is the planner's estimate, true after ANALYZE."""
+    return [Found(*row) for row in connection.execute(_TABLES)]
+
+
+def relations(found: list[Found]) -> dict[str, Relation]:
+    """By label, as the judgement wants them."""
+    return {f.label: Relation(rows=f.rows, size_bytes=f.size_bytes, indexes=f.indexes) for f in found}
+
+
+def probed(connection: psycopg.Connection, found: list[Found], planned: list[str], limit: int) -> list[Table]:
+    """The tables to probe: those that the plan names, then the largest, as many as `limit` and the server's free sessions allow."""
+    names = {label(table) for table in planned}
+    tables = [f for f in found if f.kind in ("r", "p")]
+    ordered = [f for f in tables if f.label in names] + [f for f in tables if f.label not in names]
+    allowed = max(0, min(limit, (_free_sessions(connection) - SESSIONS_SPARE) // SESSIONS_A_TABLE))
+    return [Table(f.schema, f.name, _sample(connection, f)) for f in ordered[:allowed]]
+
+
+def _free_sessions(connection: psycopg.Connection) -> int:
+    row = connection.execute(
+        """
+        SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+               - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
+        """
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _sample(connection: psycopg.Connection, table: Found) -> tuple[str, ...]:
+    """The first row, one in the middle and one of the last page, by ctid: where a backfill begins, goes through and ends."""
+    if table.kind != "r" or not table.rows:
+        return ()
+    name = sql.Identifier(table.schema, table.name)
+    query = sql.SQL("SELECT ctid::text FROM ONLY {} WHERE ctid >= %s::tid LIMIT 1").format(name)
+    pages = (0, table.pages // 2, max(0, table.pages - 1))
+    rows = [connection.execute(query, [f"({page},0)"]).fetchone() for page in pages]
+    return tuple(dict.fromkeys(row[0] for row in rows if row))

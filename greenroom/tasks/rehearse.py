@@ -1,0 +1,54 @@
+"""Rehearsing: `migrate-rehearse`."""
+
+from __future__ import annotations
+
+from invoke import Context, task
+
+
+@task(
+    help={
+        "dump": "a custom- or directory-format archive of pg_dump: restored on --server",
+        "url": "postgresql://USER@HOST:PORT/DATABASE: a copy is made on that server itself",
+        "server": "where a dump is restored: embedded (default) or postgresql://...",
+        "project": "directory of a Django project that is not ours (with --dump or --url)",
+        "settings": "its settings module",
+        "python": "its interpreter (default: its .venv, else this one)",
+        "database": "alias in DATABASES (default: default)",
+        "migrate-to": "app, or app.migration, to migrate to; repeatable (default: everything)",
+        "budget-read-ms": "longest that a reader may stand still, in milliseconds",
+        "budget-write-ms": "longest that a writer may stand still, in milliseconds",
+        "timeout": "seconds after which a migration that hangs is stopped",
+        "template": "with --url: copy by CREATE DATABASE ... TEMPLATE; makes new connections to the source wait",
+        "keep": "keep the copy (with --url or --server URL)",
+        "allow-network": "let the app reach the network, e-mail and caches while it migrates",
+        "report-dir": "directory of the reports (default: build/rehearsals)",
+    },
+    iterable=["migrate_to"],
+)
+def migrate_rehearse(
+    _context: Context,
+    dump: str | None = None,
+    url: str | None = None,
+    server: str | None = None,
+    project: str | None = None,
+    settings: str | None = None,
+    python: str | None = None,
+    database: str | None = None,
+    migrate_to: list[str] | None = None,
+    budget_read_ms: float | None = None,
+    budget_write_ms: float | None = None,
+    timeout: float | None = None,
+    template: bool = False,
+    keep: bool = False,
+    allow_network: bool = False,
+    report_dir: str | None = None,
+) -> None:
+    """Rehearse the pending migrations on a throw-away copy of the data, and judge what was measured.
+
+    Without a source: embedded PostgreSQL, the app at an earlier state, and demo data. Exit code 0: pass or warn; 1: fail;
+    2: the rehearsal could not be held.
+    """
+    from greenroom.rehearsal.command import Options, migrate_rehearse
+
+    given = {name: value for name, value in locals().items() if name in Options.__dataclass_fields__}
+    raise SystemExit(migrate_rehearse(Options(**given)))
