@@ -28,4 +28,11 @@ class GreenroomError(Exit):
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived: unwinds like KeyboardInterrupt, so that everything acquired is released; exit code 143."""
+    """SIGTERM (or SIGHUP) arrived: unwinds like KeyboardInterrupt, so that everything acquired is released.
+
+    The exit code is 128 plus the signal's number: 143 for SIGTERM.
+    """
+
+    def __init__(self, signal: int = TERMINATED - 128) -> None:
+        self.signal = signal
+        super().__init__(signal)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenroom.errors import GreenroomError
+from greenroom.errors import GreenroomError, Terminated
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,28 @@ def spawn(
     """Start a program and return at once; `options` are Popen's. The caller ends it."""
     words = [str(word) for word in argv]
     return subprocess.Popen(words, env={**os.environ, **(env or {})}, cwd=cwd, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def foreground(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
+    """Run a program on this terminal, to its end, and return its exit code (128 + N when signal N ended it).
+
+    A signal that asks to stop ends the program first, which may clean up, and is raised here afterwards.
+    """
+    with spawn(argv, env=env, cwd=cwd) as child:
+        asked: BaseException | None = None
+        while True:
+            try:
+                code = child.wait()
+                break
+            except (KeyboardInterrupt, Terminated) as stop:
+                # Ctrl-C on a terminal reaches the whole group: the child has it already, and a second one hurts.
+                # Else SIGINT for SIGTERM too: it makes a Python program unwind, and SIGTERM does not.
+                if isinstance(stop, Terminated) or not sys.stdin.isatty():
+                    child.send_signal(signal.SIGINT)
+                asked = stop
+    if asked:
+        raise asked
+    return code if code >= 0 else 128 - code
 
 
 def last_line(text: str) -> str:

@@ -1,0 +1,48 @@
+"""Signals that ask the program to stop: turned into exceptions, and held back while something is being released."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from greenroom.errors import Terminated
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def raise_when_terminated() -> None:
+    """From now on SIGTERM and SIGHUP raise `Terminated` (with the signal's number), so that context managers unwind.
+
+    A signal that is ignored stays ignored: nohup means it.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _terminated)
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Hold back SIGINT, SIGTERM and SIGHUP until the end of the block, and deliver then what arrived.
+
+    For releasing: a clean-up that is cut in half leaves a copy behind. Outside the main thread, where Python delivers no
+    signals, it does nothing. Blocks nest.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    before = {number: signal.signal(number, lambda n, _frame: arrived.append(n)) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in dict.fromkeys(arrived):
+            signal.raise_signal(number)
+
+
+def _terminated(number: int, _frame: FrameType | None) -> None:
+    raise Terminated(number)

@@ -1,0 +1,197 @@
+"""Invoke's program with exit codes that hold: 0 done, 1 the answer is no, 2 could not run, 130 and 143 interrupted.
+
+Bare `inv` runs the same tasks, with Invoke's own codes for usage errors.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
+from typing import Any
+
+import invoke
+from invoke.exceptions import Exit, ParseError, UnexpectedExit
+from invoke.loader import FilesystemLoader
+from invoke.parser import Argument, Parser
+
+from greenroom import __version__
+from greenroom.errors import COULD_NOT_RUN, DONE, INTERRUPTED, GreenroomError, Terminated
+from greenroom.interrupts import raise_when_terminated
+
+BUG = 70  # EX_SOFTWARE of sysexits.h: 1 is taken, it means that the answer is no
+
+_UNKNOWN = re.compile(r"No idea what (['\"])(?P<token>.*)\1 is!", re.DOTALL)
+_VALUELESS = re.compile(r"Flag <Argument: (?P<name>[^ >]+).* needed value")
+_KINDS: dict[type, str] = {int: "a whole number", float: "a number"}
+
+
+class Program(invoke.Program):
+    """`./inv`: one sentence and a hint for a mistake that a person can mend, and a code that scripts can rely on."""
+
+    def run(self, argv: list[str] | None = None, exit: bool = True) -> None:  # noqa: A002 (Invoke's own name)
+        """Run the tasks that `argv` names, and leave the process with their exit code, unless `exit` is false."""
+        code = self.answer(argv)
+        if exit:
+            sys.exit(code)
+
+    def answer(self, argv: list[str] | None = None) -> int:
+        """Run the tasks that `argv` (default: the process's own) names; the exit code. Nothing but SystemExit escapes."""
+        raise_when_terminated()
+        try:
+            self._work(argv)
+            return DONE
+        except KeyboardInterrupt:
+            return _say("Interrupted.", INTERRUPTED)
+        except Terminated as error:
+            return _say("Terminated.", 128 + error.signal)
+        except GreenroomError as error:
+            return _say(str(error), error.code)
+        except ParseError as error:
+            return _say(self._usage_error(error), COULD_NOT_RUN)
+        except UnexpectedExit as error:
+            return _say(str(error) if error.result.hide else "", error.result.exited)
+        except Exit as error:
+            # Invoke's own refusals (no such collection) have a message and no code: they could not run
+            return _say(error.message or "", COULD_NOT_RUN if error.message and error._code is None else error.code)
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+            return _say("This is a bug, not a mistake of yours: please report it with the lines above.", BUG)
+
+    def _work(self, argv: list[str] | None) -> None:
+        """Invoke's own steps, in its order."""
+        bytecode = sys.dont_write_bytecode
+        self.create_config()
+        self.parse_core(argv)
+        sys.dont_write_bytecode = bytecode  # Invoke forbids it, and every start would compile the tasks again
+        self.parse_collection()
+        self.parse_tasks()
+        self.parse_cleanup()
+        self.update_config()
+        self.execute()
+
+    def core_args(self) -> list[Argument]:
+        """Invoke's, with numbers that refuse what is none."""
+        return [_strict(argument) for argument in super().core_args()]
+
+    def _make_parser(self) -> Parser:
+        parser = super()._make_parser()
+        for context in parser.contexts.values():
+            for argument in context.args.values():
+                _strict(argument)
+        return parser
+
+    def no_tasks_given(self) -> None:
+        """`./inv` alone lists the tasks."""
+        self.list_tasks()
+        raise Exit
+
+    def list_tasks(self) -> None:
+        """Refuse a format that there is not, where Invoke shows a traceback."""
+        if self.list_format not in ("flat", "nested", "json"):
+            raise GreenroomError(f"--list-format is flat, nested or json, not {self.list_format}.")
+        super().list_tasks()
+
+    def list_flat(self) -> None:
+        """The tasks in the groups that their files make; a part of the tree as Invoke prints it."""
+        if self.list_root or self.list_depth:
+            super().list_flat()
+            return
+        groups: dict[str, list[tuple[str, str]]] = {}
+        names = self.collection.task_names
+        width = max(len(name) for name in names)
+        for name in sorted(names):
+            task = self.collection[name]
+            groups.setdefault(_heading(task), []).append((name.ljust(width), _summary(task)))
+        print(f"Tasks ({self.binary} --help TASK tells more):\n")
+        for heading in sorted(groups):
+            print(f"{heading}:")
+            self.print_columns(groups[heading])
+
+    def _usage_error(self, error: ParseError) -> str:
+        """What is wrong, in a sentence, and on the next line what was perhaps meant."""
+        task = getattr(error.context, "name", None)
+        more = f"{self.binary} --help {task}" if task else f"{self.binary} --list"
+        if unknown := _UNKNOWN.fullmatch(str(error)):
+            return self._unknown(unknown["token"], error, more)
+        if valueless := _VALUELESS.match(str(error)):
+            return f"--{valueless['name'].replace('_', '-')} needs a value.\n  Its meaning: {more}"
+        return f"{str(error).rstrip('.!')}.\n  What there is: {more}"
+
+    def _unknown(self, token: str, error: ParseError, more: str) -> str:
+        task = getattr(error.context, "name", None)
+        if token.startswith("-"):
+            known = [*(error.context.flags if error.context else ()), *self.initial_context.flags]
+            said = f"{task} has no option {token}." if task else f"There is no option {token}."
+        else:
+            known = list(self.collection.task_names)
+            said = f"There is no task {token}."
+        return f"{said}\n  {_closest(token, known)}What there is: {more}"
+
+
+class TasksFile(FilesystemLoader):
+    """The tasks.py in the current directory or the nearest above it.
+
+    Invoke would take a package `tasks` as well: from inside `greenroom/`, the wrong one.
+    """
+
+    def find(self, name: str) -> ModuleSpec | None:
+        """Raises GreenroomError where there is none."""
+        start = os.path.abspath(self.start)
+        directory = start
+        while not os.path.isfile(os.path.join(directory, f"{name}.py")):
+            directory, below = os.path.dirname(directory), directory
+            if directory == below:
+                raise GreenroomError(f"There is no {name}.py in {start} or above it.", "Run it inside the checkout.")
+        return spec_from_file_location(name, os.path.join(directory, f"{name}.py"))
+
+
+class StrictArgument(Argument):
+    """An option whose bad value is a usage error, where Invoke shows a traceback."""
+
+    def set_value(self, value: Any, cast: bool = True) -> None:
+        """Raises ParseError naming the option."""
+        try:
+            super().set_value(value, cast)
+        except ValueError:
+            option = f"--{(self.name or '').replace('_', '-')}"
+            raise ParseError(f"{option} needs {_KINDS.get(self.kind, 'another value')}, not {value!r}") from None
+
+
+def main() -> None:
+    """The entry of `./inv` and `python -m greenroom`."""
+    Program(
+        name="inv (Greenroom)", version=__version__, binary="./inv", binary_names=["./inv", "inv"], loader_class=TasksFile
+    ).run()
+
+
+def _strict(argument: Argument) -> Argument:
+    argument.__class__ = StrictArgument  # Invoke makes them itself, deep in Task, with no way to name a class
+    return argument
+
+
+def _say(message: str, code: int) -> int:
+    if message:
+        sys.stdout.flush()
+        print(message, file=sys.stderr)
+    return code
+
+
+def _closest(word: str, known: Iterable[str]) -> str:
+    import difflib  # only when somebody mistyped: it takes milliseconds
+
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"Did you mean {near[0]}? " if near else ""
+
+
+def _heading(task: invoke.Task[Any]) -> str:
+    """The title of a task's file: its docstring up to the first colon or full stop."""
+    text = sys.modules[task.body.__module__].__doc__ or "Tasks of this repository"
+    return re.split(r"[:.\n]", text.strip(), maxsplit=1)[0]
+
+
+def _summary(task: invoke.Task[Any]) -> str:
+    return (task.__doc__ or "").strip().partition("\n")[0]

@@ -1,0 +1,113 @@
+"""Checking this repository: `test`, `lint`, `bench`, `lock`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from invoke import Context, Exit, task
+
+from greenroom.errors import ANSWER_IS_NO, COULD_NOT_RUN, DONE, GreenroomError
+
+SHELL_SCRIPTS = ("inv", ".ci/run")
+PYTEST_CODES = {0: DONE, 1: ANSWER_IS_NO}  # the rest: interrupted, internal error, usage, nothing selected
+COMPILE = "uv pip compile --quiet --universal --python-version 3.11 --generate-hashes"
+PLAIN = "--no-emit-index-url --no-emit-find-links --no-annotate --no-header"
+
+
+class Lint(NamedTuple):
+    """One check of `lint`: its words, and what to type when it says no."""
+
+    argv: tuple[str, ...]
+    remedy: str
+
+
+LINTS = (
+    Lint(("ruff", "check", "--quiet", "."), ".venv/bin/ruff check --fix ."),
+    Lint(("ruff", "format", "--quiet", "--check", "--diff", "."), ".venv/bin/ruff format ."),
+    Lint(("mypy",), "mend the types above: .venv/bin/mypy"),
+    Lint(("lint-imports", "--no-logo"), "mend the imports above: the order stands in docs/architecture.md"),
+    Lint(("shellcheck", *SHELL_SCRIPTS), "mend the scripts above: .venv/bin/shellcheck FILE"),
+)
+
+
+@task(
+    help={
+        "full": "everything, the slow tests too, with branch coverage (at most 30 minutes)",
+        "select": "only tests whose name matches this expression of pytest",
+        "workers": "processes that run tests side by side; 0 runs them in one, where a debugger works",
+    },
+    auto_shortflags=False,
+)
+def test(_context: Context, full: bool = False, select: str = "", workers: int = 2) -> None:
+    """Run the tests but those marked `full`: at most 5 minutes."""
+    from greenroom import shell
+
+    code = shell.foreground(pytest_words(full, select, workers), cwd=repository())
+    raise Exit(code=PYTEST_CODES.get(code, COULD_NOT_RUN))
+
+
+@task
+def lint(_context: Context) -> None:
+    """Check style, types, the direction of imports and the shell scripts; says what to type."""
+    failed = [check for check in LINTS if not passes(check)]
+    raise Exit(code=ANSWER_IS_NO if failed else DONE)
+
+
+@task(help={"suite": "one suite; without it, all of them"}, auto_shortflags=False)
+def bench(_context: Context, suite: str = "") -> None:
+    """Measure what Greenroom costs: each figure as a ratio, with both sides."""
+    from greenroom import shell
+
+    raise Exit(code=shell.foreground([sys.executable, "-m", "tests.bench", *filter(None, [suite])], cwd=repository()))
+
+
+@task(help={"upgrade": "take the newest versions, not only those that requirements/*.in changed"}, auto_shortflags=False)
+def lock(_context: Context, upgrade: bool = False) -> None:
+    """Pin requirements/*.in again, with hashes, for all platforms (needs uv)."""
+    from greenroom import shell
+
+    for words in lock_words(upgrade):
+        shell.run(words, cwd=repository())
+        print(f"pinned {words[-1]}")
+
+
+def pytest_words(full: bool, select: str, workers: int) -> list[str]:
+    """The argv that runs the tests; tests of one xdist_group stay in one process."""
+    if workers < 0:
+        raise GreenroomError(f"--workers is 0 or more, not {workers}.")
+    parallel = ["-n", str(workers), "--dist", "loadgroup"] if workers else []
+    measured = ["--cov", "--cov-branch", "--cov-report=term:skip-covered"] if full and not select else []
+    return [
+        *(sys.executable, "-m", "pytest"),
+        *parallel,
+        *([] if full else ["-m", "not full"]),
+        *measured,
+        *(["-k", select] if select else []),
+    ]
+
+
+def lock_words(upgrade: bool) -> list[list[str]]:
+    """The argvs of `lock`: what ships first, then all the rest, held to the same versions."""
+    compiled = [*COMPILE.split(), *PLAIN.split(), *(["--upgrade"] if upgrade else [])]
+    app = [*compiled, "requirements/app.in", "-o", "requirements/app.txt"]
+    dev = [*compiled, "requirements/dev.in", "-c", "requirements/app.txt", "-o", "requirements/dev.txt"]
+    return [app, dev]
+
+
+def passes(check: Lint) -> bool:
+    """Run one check from the environment of this interpreter, and print its answer."""
+    from greenroom import shell
+
+    program = Path(sys.executable).parent / check.argv[0]
+    done = shell.run([program, *check.argv[1:]], cwd=repository(), check=False)
+    print(f"{'ok  ' if done.code == 0 else 'FAIL'}  {' '.join(check.argv)}", flush=True)
+    if done.code != 0:
+        print(f"{(done.stdout + done.stderr).strip()}\n  -> {check.remedy}\n", flush=True)
+    return done.code == 0
+
+
+def repository() -> Path:
+    """The checkout that these tasks check."""
+    return Path(__file__).resolve().parents[2]
