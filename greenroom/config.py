@@ -51,6 +51,8 @@ class Demo(Table):
 
 
 class RehearsalDefaults(Table):
+    """What a rehearsal uses where no option says otherwise."""
+
     budget_read_ms: float = Field(1000, gt=0)
     budget_write_ms: float = Field(2000, gt=0)
     timeout_seconds: float = Field(3600, gt=0)
@@ -69,7 +71,7 @@ class Config(Table):
 
 
 def load(start: Path | None = None) -> Config:
-    """The configuration of the nearest pyproject.toml at or above `start` (default: here); defaults where there is none.
+    """The configuration of the nearest pyproject.toml at or above `start` (default: here); without one, the defaults.
 
     Raises GreenroomError naming the path of each wrong value.
     """

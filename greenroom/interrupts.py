@@ -25,21 +25,21 @@ def raise_when_terminated() -> None:
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Hold back SIGINT, SIGTERM and SIGHUP until the end of the block, and deliver then what arrived.
+    """Hold back SIGINT, SIGTERM and SIGHUP until the end of the block; what arrived is delivered then.
 
-    For releasing: a clean-up that is cut in half leaves a copy behind. Outside the main thread, where Python delivers no
-    signals, it does nothing. Blocks nest.
+    For releasing: a clean-up that is cut in half leaves a copy behind. Outside the main thread, where Python delivers
+    no signals, it does nothing. Blocks nest.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     arrived: list[int] = []
-    before = {number: signal.signal(number, lambda n, _frame: arrived.append(n)) for number in STOPPING}
+    before = [(number, signal.signal(number, lambda n, _frame: arrived.append(n))) for number in STOPPING]
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for stopping, handler in before:
+            signal.signal(stopping, signal.SIG_DFL if handler is None else handler)
         for number in dict.fromkeys(arrived):
             signal.raise_signal(number)
 

@@ -13,10 +13,11 @@ from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from typing import Any
 
-import invoke
+from invoke import Program as InvokeProgram
+from invoke import Task
 from invoke.exceptions import Exit, ParseError, UnexpectedExit
 from invoke.loader import FilesystemLoader
-from invoke.parser import Argument, Parser
+from invoke.parser import Argument, Parser, ParserContext
 
 from greenroom import __version__
 from greenroom.errors import COULD_NOT_RUN, DONE, INTERRUPTED, GreenroomError, Terminated
@@ -25,21 +26,21 @@ from greenroom.interrupts import raise_when_terminated
 BUG = 70  # EX_SOFTWARE of sysexits.h: 1 is taken, it means that the answer is no
 
 _UNKNOWN = re.compile(r"No idea what (['\"])(?P<token>.*)\1 is!", re.DOTALL)
-_VALUELESS = re.compile(r"Flag <Argument: (?P<name>[^ >]+).* needed value")
+_VALUELESS = re.compile(r"Flag <\w+: (?P<name>[^ >]+).* needed value")
 _KINDS: dict[type, str] = {int: "a whole number", float: "a number"}
 
 
-class Program(invoke.Program):
+class Program(InvokeProgram):
     """`./inv`: one sentence and a hint for a mistake that a person can mend, and a code that scripts can rely on."""
 
-    def run(self, argv: list[str] | None = None, exit: bool = True) -> None:  # noqa: A002 (Invoke's own name)
+    def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
         """Run the tasks that `argv` names, and leave the process with their exit code, unless `exit` is false."""
         code = self.answer(argv)
         if exit:
             sys.exit(code)
 
     def answer(self, argv: list[str] | None = None) -> int:
-        """Run the tasks that `argv` (default: the process's own) names; the exit code. Nothing but SystemExit escapes."""
+        """Run the tasks that `argv` (default: the process's own) names; their exit code. Only SystemExit escapes."""
         raise_when_terminated()
         try:
             self._work(argv)
@@ -81,7 +82,7 @@ class Program(invoke.Program):
         parser = super()._make_parser()
         for context in parser.contexts.values():
             for argument in context.args.values():
-                _strict(argument)
+                _strict(argument, context)
         return parser
 
     def no_tasks_given(self) -> None:
@@ -152,24 +153,33 @@ class TasksFile(FilesystemLoader):
 class StrictArgument(Argument):
     """An option whose bad value is a usage error, where Invoke shows a traceback."""
 
+    context: ParserContext | None
+
     def set_value(self, value: Any, cast: bool = True) -> None:
         """Raises ParseError naming the option."""
         try:
             super().set_value(value, cast)
         except ValueError:
             option = f"--{(self.name or '').replace('_', '-')}"
-            raise ParseError(f"{option} needs {_KINDS.get(self.kind, 'another value')}, not {value!r}") from None
+            raise ParseError(
+                f"{option} needs {_KINDS.get(self.kind, 'another value')}, not {value!r}", self.context
+            ) from None
 
 
 def main() -> None:
     """The entry of `./inv` and `python -m greenroom`."""
     Program(
-        name="inv (Greenroom)", version=__version__, binary="./inv", binary_names=["./inv", "inv"], loader_class=TasksFile
+        name="inv (Greenroom)",
+        version=__version__,
+        binary="./inv",
+        binary_names=["./inv", "inv"],
+        loader_class=TasksFile,
     ).run()
 
 
-def _strict(argument: Argument) -> Argument:
+def _strict(argument: Argument, context: ParserContext | None = None) -> Argument:
     argument.__class__ = StrictArgument  # Invoke makes them itself, deep in Task, with no way to name a class
+    vars(argument)["context"] = context
     return argument
 
 
@@ -187,11 +197,11 @@ def _closest(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {near[0]}? " if near else ""
 
 
-def _heading(task: invoke.Task[Any]) -> str:
+def _heading(task: Task[Any]) -> str:
     """The title of a task's file: its docstring up to the first colon or full stop."""
     text = sys.modules[task.body.__module__].__doc__ or "Tasks of this repository"
     return re.split(r"[:.\n]", text.strip(), maxsplit=1)[0]
 
 
-def _summary(task: invoke.Task[Any]) -> str:
+def _summary(task: Task[Any]) -> str:
     return (task.__doc__ or "").strip().partition("\n")[0]

@@ -16,6 +16,8 @@ from greenroom.errors import GreenroomError, Terminated
 
 @dataclass(frozen=True)
 class Result:
+    """What a program that has ended said; `code` is its exit code, 127 when it is not on this machine."""
+
     argv: tuple[str, ...]
     code: int
     stdout: str
@@ -33,8 +35,8 @@ def run(
 ) -> Result:
     """Run a program to its end and return what it printed. `env` is added to this process's own.
 
-    Raises GreenroomError (exit code 2) when the program is missing, and, with `check`, when it fails: with the last line
-    that it wrote to standard error.
+    Raises GreenroomError (exit code 2) when the program is missing, and, with `check`, when it fails: with the last
+    line that it wrote to standard error.
     """
     words = [str(word) for word in argv]
     try:
@@ -51,7 +53,9 @@ def run(
         )
     except FileNotFoundError:
         if check:
-            raise GreenroomError(f"{words[0]} is not on this machine.", f"Install it, then run again: {words[0]}") from None
+            raise GreenroomError(
+                f"{words[0]} is not on this machine.", f"Install it, then run again: {words[0]}"
+            ) from None
         return Result(tuple(words), 127, "", f"{words[0]}: not found")
     if check and done.returncode != 0:
         raise GreenroomError(f"`{shlex.join(words)}` failed with exit code {done.returncode}: {last_line(done.stderr)}")

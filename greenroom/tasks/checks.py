@@ -63,7 +63,9 @@ def bench(_context: Context, suite: str = "") -> None:
     raise Exit(code=shell.foreground([sys.executable, "-m", "tests.bench", *filter(None, [suite])], cwd=repository()))
 
 
-@task(help={"upgrade": "take the newest versions, not only those that requirements/*.in changed"}, auto_shortflags=False)
+@task(
+    help={"upgrade": "take the newest versions, not only those that requirements/*.in changed"}, auto_shortflags=False
+)
 def lock(_context: Context, upgrade: bool = False) -> None:
     """Pin requirements/*.in again, with hashes, for all platforms (needs uv)."""
     from greenroom import shell
