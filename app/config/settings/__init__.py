@@ -1,0 +1,1 @@
+"""`base` holds what never differs; `prod` serves in both containers, `test` in plain Python."""
