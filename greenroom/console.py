@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Protocol
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from rich.live import Live as RichLive
+    from rich.text import Text
+
+REFRESH_SECONDS = 0.25
+DETAIL_LINES = 4
 
 
 class Progress(Protocol):
@@ -14,39 +22,126 @@ class Progress(Protocol):
         """A new phase of the work begins: `restoring orders.dump`."""
 
     def detail(self, text: str) -> None:
-        """Where the phase is: a count, a statement, a rate. Often: cheap, and only the newest matters."""
+        """Where the phase is: a count, a statement, a rate. Often: cheap, and only the newest matters.
+
+        Parts that ` · ` or line ends separate may stand on lines of their own.
+        """
 
 
-class Silent:
-    """No progress: for tests and machines."""
+class Display:
+    """A Progress that may be used as a context manager: leaving it ends the last phase."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close(failed=error is not None)
 
     def step(self, text: str) -> None:
-        """Nothing."""
+        """A new phase."""
 
     def detail(self, text: str) -> None:
-        """Nothing."""
+        """Where it is."""
+
+    def close(self, *, failed: bool = False) -> None:
+        """The last phase is over."""
 
 
-class Lines:
-    """A line a phase on standard error, with the seconds since the start; details only on a terminal."""
+def progress() -> Display:
+    """The display that suits standard error: live on a terminal, a line a phase elsewhere."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        if not Console(stderr=True).is_dumb_terminal:
+            return Live()
+    return Lines()
+
+
+class Silent(Display):
+    """No progress: for tests and machines."""
+
+
+class Lines(Display):
+    """A line a phase on standard error, with the seconds since the start; no details."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
-        self._tty = sys.stderr.isatty()
-        self._pending = ""
 
     def step(self, text: str) -> None:
         """Print the phase."""
-        self._clear()
         print(f"{time.monotonic() - self._start:6.1f} s  {text}", file=sys.stderr, flush=True)
 
-    def detail(self, text: str) -> None:
-        """Overwrite the line below the phase."""
-        if self._tty:
-            self._pending = f"          {text}"[:100]
-            print(f"\r{self._pending:100}", end="", file=sys.stderr, flush=True)
 
-    def _clear(self) -> None:
-        if self._pending:
-            print(f"\r{'':100}\r", end="", file=sys.stderr)
-            self._pending = ""
+class Live(Display):
+    """Phases with ticks and their seconds; below the running one, what it does at this moment.
+
+    Drawn anew only when `step` or `detail` is called, and for details at most every REFRESH_SECONDS: no thread of its own.
+    """
+
+    def __init__(self) -> None:
+        self._live: RichLive | None = None
+        self._phase = ""
+        self._details: list[str] = []
+        self._began = self._drawn = time.monotonic()
+
+    def step(self, text: str) -> None:
+        """Tick the phase that is over, and begin the next."""
+        self._finish("✓", "green")
+        self._phase, self._details = text, []
+        self._began = time.monotonic()
+        self._draw()
+
+    def detail(self, text: str) -> None:
+        """Remember where the phase is; draw it when the last drawing is old enough."""
+        self._details = [part.strip() for part in text.replace(" · ", "\n").splitlines()][:DETAIL_LINES]
+        if time.monotonic() - self._drawn >= REFRESH_SECONDS:
+            self._draw()
+
+    def close(self, *, failed: bool = False) -> None:
+        """Tick or cross the last phase, and give the terminal back."""
+        self._finish(*(("✗", "red") if failed else ("✓", "green")))
+        self._phase = ""
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def _finish(self, mark: str, colour: str) -> None:
+        if self._phase:
+            line = self._line(mark, colour)
+            self._screen().update("")
+            self._screen().console.print(line, overflow="ellipsis", no_wrap=True)
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        self._screen().update(self._picture(), refresh=True)
+
+    def _picture(self) -> Text:
+        picture = self._line("▸", "cyan")
+        for part in self._details:
+            picture.append(f"\n{'':12}{_printable(part)}", style="yellow" if " waiting " in part else "dim")
+        picture.no_wrap, picture.overflow = True, "ellipsis"
+        return picture
+
+    def _line(self, mark: str, colour: str) -> Text:
+        from rich.text import Text
+
+        seconds = f"{time.monotonic() - self._began:6.1f} s  "
+        return Text.assemble((f"{mark} ", f"bold {colour}"), (seconds, "dim"), _printable(self._phase))
+
+    def _screen(self) -> RichLive:
+        """The drawing surface, made when it is first needed; it hides the cursor until `close`, or the end of the process."""
+        if self._live is None:
+            import atexit
+
+            from rich.console import Console
+            from rich.live import Live as RichLive
+
+            self._live = RichLive(console=Console(stderr=True), auto_refresh=False, transient=True)
+            self._live.start()
+            atexit.register(self._live.stop)
+        return self._live
+
+
+def _printable(text: str) -> str:
+    """Names of tables can hold anything: what would steer the terminal becomes a space."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
