@@ -1,0 +1,28 @@
+"""`./inv bench --suite NAME`: each suite prints ratios, with both figures of one run on one machine."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+SUITES = {
+    "watching": "what watching costs a migration with 8 probed tables",
+    "startup": "`./inv --list` against bare Invoke with an empty tasks.py",
+    "demo": "`./inv migrate-rehearse` on the demo",
+    "memory": "the watching process, and what the agent adds to the app",
+}
+
+
+def main(chosen: list[str]) -> int:
+    unknown = [name for name in chosen if name not in SUITES]
+    if unknown:
+        print(f"no suite {unknown[0]}; there are: {', '.join(SUITES)}", file=sys.stderr)
+        return 2
+    for name in chosen or SUITES:
+        print(f"## {name}: {SUITES[name]}")
+        importlib.import_module(f"tests.bench.{name}").run()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

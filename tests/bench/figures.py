@@ -1,0 +1,20 @@
+"""Figures side by side: medians, and the ratio pair by pair, since a machine's speed drifts."""
+
+from __future__ import annotations
+
+from statistics import median
+
+
+def compare(what: str, ours: list[float], theirs: list[float], reach: float, unit: str = "s") -> bool:
+    """Print the median ratio of paired figures against the ratio to reach; true when it is reached."""
+    ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
+    verdict = "reached" if ratio <= reach else "NOT reached"
+    print(f"{what}: {median(ours):.3f} {unit} against {median(theirs):.3f} {unit}: ratio {ratio:.3f} (at most {reach}: {verdict})")
+    return ratio <= reach
+
+
+def at_most(what: str, figures: list[float], reach: float, unit: str) -> bool:
+    """Print a median against the most that it may be."""
+    verdict = "reached" if median(figures) <= reach else "NOT reached"
+    print(f"{what}: {median(figures):.3f} {unit} (at most {reach} {unit}: {verdict})")
+    return median(figures) <= reach
