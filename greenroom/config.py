@@ -76,20 +76,24 @@ def load(start: Path | None = None) -> Config:
     Raises GreenroomError naming the path of each wrong value.
     """
     root = find_root(start or Path.cwd())
+    file = root / "pyproject.toml"
     try:
-        document = tomllib.loads((root / "pyproject.toml").read_text()) if (root / "pyproject.toml").exists() else {}
-    except tomllib.TOMLDecodeError as error:
-        raise GreenroomError(f"{root / 'pyproject.toml'} is not valid TOML: {error}") from error
+        document = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise GreenroomError(f"{file} is not valid TOML: {error}") from error
     return parse(document.get("tool", {}).get("greenroom", {}), root)
 
 
 def parse(table: dict[str, Any], root: Path) -> Config:
     """Check the content of `[tool.greenroom]`."""
+    remedy = f"Correct it in {root / 'pyproject.toml'}."
+    if "root" in table:
+        raise GreenroomError("tool.greenroom.root: it is where the file stands, and cannot be set", remedy)
     try:
-        return Config(**{"root": root, **table})
+        return Config(root=root, **table)
     except ValidationError as error:
         wrong = [f"tool.greenroom.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise GreenroomError("; ".join(wrong), f"Correct it in {root / 'pyproject.toml'}.") from error
+        raise GreenroomError("; ".join(wrong), remedy) from error
 
 
 def find_root(start: Path) -> Path:

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from greenroom import git, shell
+
+
+def run(directory: Path, *argv: str) -> str:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    return shell.run(["git", *identity, *argv], cwd=directory).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    run(tmp_path, "init", "--quiet", "--initial-branch", "feature/Add-Totals")
+    (tmp_path / "file").write_text("one\n")
+    run(tmp_path, "add", "file")
+    run(tmp_path, "commit", "--quiet", "--message", "one")
+    return tmp_path
+
+
+def test_checkout_clean(repository: Path) -> None:
+    commit = run(repository, "rev-parse", "HEAD")
+    assert git.checkout(repository) == git.Checkout(commit, "feature/Add-Totals", False)
+
+
+def test_checkout_dirty(repository: Path) -> None:
+    (repository / "file").write_text("two\n")
+    assert git.checkout(repository).dirty is True
+
+
+def test_checkout_detached(repository: Path) -> None:
+    run(repository, "checkout", "--quiet", "--detach")
+    assert git.checkout(repository).branch is None
+
+
+def test_checkout_without_a_commit(tmp_path: Path) -> None:
+    run(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    assert git.checkout(tmp_path) == git.Checkout(None, "main", False)
+
+
+def test_checkout_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert git.checkout(tmp_path) == git.Checkout(None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("branch", "slug"),
+    [
+        ("feature/Add-Totals", "feature_add_totals"),
+        ("übung/größe", "bung_gr_e"),
+        ("x" * 29 + "/y", "x" * 29),
+        ("--", "detached"),
+        (None, "detached"),
+    ],
+)
+def test_slug(branch: str | None, slug: str) -> None:
+    assert git.slug(branch) == slug
