@@ -112,6 +112,11 @@ def test_tracked_files_name_no_machine_and_no_registry() -> None:
     assert bad == []
 
 
+def test_every_shell_script_is_checked() -> None:
+    scripts = {str(p.relative_to(ROOT)) for p in tracked() if re.match(rb"#!.*\b(?:ba)?sh\n", p.read_bytes()[:64])}
+    assert scripts == set(checks.SHELL_SCRIPTS)
+
+
 @pytest.mark.parametrize("name", ["app", "dev"])
 def test_pins_are_exact_and_hashed(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text()

@@ -103,7 +103,7 @@ def passes(check: Lint) -> bool:
     from greenroom import shell
 
     program = Path(sys.executable).parent / check.argv[0]
-    done = shell.run([program, *check.argv[1:]], cwd=repository(), check=False)
+    done = shell.run([program, *check.argv[1:]], cwd=repository(), env={"PYTHONPATH": "app"}, check=False)
     print(f"{'ok  ' if done.code == 0 else 'FAIL'}  {' '.join(check.argv)}", flush=True)
     if done.code != 0:
         print(f"{(done.stdout + done.stderr).strip()}\n  -> {check.remedy}\n", flush=True)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from greenroom import shell
+from greenroom.errors import GreenroomError
+from greenroom.tasks import checks
+
+PYTEST = [sys.executable, "-m", "pytest"]
+PARALLEL = ["-n", "2", "--dist", "loadgroup"]
+COVERAGE = ["--cov", "--cov-branch", "--cov-report=term:skip-covered"]
+
+
+@pytest.mark.parametrize(
+    ("full", "select", "workers", "words"),
+    [
+        (False, "", 2, [*PARALLEL, "-m", "not full"]),
+        (False, "", 0, ["-m", "not full"]),
+        (False, "lease and not reap", 2, [*PARALLEL, "-m", "not full", "-k", "lease and not reap"]),
+        (True, "", 2, [*PARALLEL, *COVERAGE]),
+        (True, "lease", 0, ["-k", "lease"]),  # the coverage of a part says nothing
+    ],
+)
+def test_pytest_words(full: bool, select: str, workers: int, words: list[str]) -> None:
+    assert checks.pytest_words(full, select, workers) == [*PYTEST, *words]
+
+
+def test_pytest_words_negative_workers() -> None:
+    with pytest.raises(GreenroomError) as caught:
+        checks.pytest_words(False, "", -1)
+    assert str(caught.value) == "--workers is 0 or more, not -1."
+
+
+@pytest.mark.parametrize("upgrade", [False, True])
+def test_lock_words_pin_for_all_platforms_without_addresses(upgrade: bool) -> None:
+    app, dev = checks.lock_words(upgrade)
+    for words in (app, dev):
+        assert words[:3] == ["uv", "pip", "compile"]
+        assert {"--universal", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"} <= set(words)
+        assert ("--upgrade" in words) == upgrade
+    assert dev[-5:] == ["requirements/dev.in", "-c", "requirements/app.txt", "-o", "requirements/dev.txt"]
+
+
+def test_passes_prints_the_answer_and_what_to_type(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = {"ruff": shell.Result((), 1, "app.py:1: E501\n", ""), "mypy": shell.Result((), 0, "", "")}
+    monkeypatch.setattr(shell, "run", lambda argv, **_: answers[argv[0].name])
+    assert checks.passes(checks.Lint(("ruff", "check"), "ruff check --fix")) is False
+    assert checks.passes(checks.Lint(("mypy",), "mypy")) is True
+    assert capsys.readouterr().out == "FAIL  ruff check\napp.py:1: E501\n  -> ruff check --fix\n\nok    mypy\n"
