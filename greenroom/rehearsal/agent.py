@@ -15,7 +15,6 @@ if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "saf
 
 import hashlib
 import importlib
-import itertools
 import json
 import os
 import platform
@@ -27,8 +26,9 @@ import time
 import traceback
 from collections import defaultdict, deque
 from contextlib import contextmanager, suppress
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, NoReturn, Optional, Set, Tuple  # noqa: UP035
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, NoReturn, Optional, Set, Tuple
 
+PROTOCOL = 1
 FAILED = 1
 
 
@@ -36,7 +36,7 @@ FAILED = 1
 
 
 class Events:
-    """JSON lines on a private descriptor. When nobody reads them any more, the process ends: its work has no witness."""
+    """JSON lines on a private descriptor. When nobody reads them any more, the process ends: nobody would know."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -76,9 +76,8 @@ class Stop(Exception):
 class NetworkGuard:
     """An audit hook: Python's sockets reach the copy and nothing else. C libraries do not pass through it."""
 
-    EVENTS = frozenset(
-        "socket.connect socket.sendto socket.sendmsg socket.getaddrinfo socket.gethostbyname socket.gethostbyaddr".split()
-    )
+    CALLS = frozenset("socket.connect socket.sendto socket.sendmsg".split())
+    NAMES = frozenset("socket.getaddrinfo socket.gethostbyname socket.gethostbyaddr".split())
 
     def __init__(self, events: Events, allowed: Iterable[Tuple[str, int]]) -> None:
         self._events = events
@@ -94,13 +93,11 @@ class NetworkGuard:
                 self._places.update("%s:%s" % (found[4][0], port) for found in socket.getaddrinfo(host, port))
 
     def __call__(self, event: str, arguments: Tuple[Any, ...]) -> None:
-        if event not in self.EVENTS:
-            return
-        if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        if event in self.CALLS:
             place = _place(arguments[1])
             if place and place not in self._places:
                 self._events.refuse(place)
-        elif not self._is_known(_text(arguments[0])):
+        elif event in self.NAMES and not self._is_known(_text(arguments[0])):
             port = arguments[1] if len(arguments) > 1 else None
             self._events.refuse(_text(arguments[0]) + (":%s" % port if port else ""))
 
@@ -110,7 +107,7 @@ class NetworkGuard:
 
 
 def _place(address: Any) -> str:
-    """`host:port`, or the path of a UNIX socket; empty for what is not a way out of the process (netlink and the like)."""
+    """`host:port`, or the path of a UNIX socket; empty for what leads nowhere else (netlink and the like)."""
     if isinstance(address, (str, bytes)):
         return os.fsdecode(address)
     if isinstance(address, tuple) and len(address) > 1 and isinstance(address[0], (str, bytes)):
@@ -158,7 +155,7 @@ class DatabaseGuard:
         def guarded(cls: Any, conninfo: str = "", **words: Any) -> Any:
             return self._enter({**parse(conninfo), **words}, lambda: connect(cls, conninfo, **words))
 
-        kind.connect = classmethod(guarded)
+        kind.connect = classmethod(guarded)  # type: ignore[arg-type]
 
     def _enter(self, words: Dict[str, Any], connect: Callable[[], Any]) -> Any:
         place = _endpoint(words)
@@ -186,7 +183,7 @@ class DatabaseGuard:
                 connect(wrapper)
             guard.connected(wrapper)
 
-        BaseDatabaseWrapper.connect = guarded  # type: ignore[method-assign]
+        BaseDatabaseWrapper.connect = guarded  # type: ignore[assignment,method-assign]
 
     def show_lease(self, wrapper: Any) -> None:
         """Connect once, for the proof alone: before any app of the project is imported."""
@@ -236,7 +233,7 @@ def _lease_id(comment: Optional[str]) -> Optional[str]:
 
 def close_services(settings: Any) -> None:
     """Nothing that the app does may reach a customer: e-mail, caches and tasks stay in this process."""
-    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    no_mail = settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     for name, backend, kept in (
         (
             "CACHES",
@@ -244,7 +241,7 @@ def close_services(settings: Any) -> None:
             ("KEY_PREFIX", "KEY_FUNCTION", "TIMEOUT", "VERSION"),
         ),
         ("TASKS", "django.tasks.backends.dummy.DummyBackend", ("QUEUES",)),
-        ("MAILERS", settings.EMAIL_BACKEND, ()),
+        ("MAILERS", no_mail, ()),
     ):
         services: Dict[str, Dict[str, Any]] = getattr(settings, name, None) or {}  # TASKS: Django 6.0, MAILERS: 6.1
         for alias, service in services.items():
@@ -261,7 +258,7 @@ ELSEWHERE = (
 
 
 def load_settings(request: Dict[str, Any]) -> Any:
-    """The project's settings, with the alias pointed at the copy. Raises Stop with a sentence when they cannot be used."""
+    """The project's settings, with the alias pointed at the copy. Raises Stop when they cannot be used."""
     from django.conf import settings
 
     if request.get("settings"):
@@ -275,7 +272,7 @@ def load_settings(request: Dict[str, Any]) -> Any:
         raise Stop("The settings module %s cannot be imported: %s" % (module, _one_line(error))) from error
     alias = request["alias"]
     if alias not in databases:
-        raise Stop("The settings know no database alias %s; they have: %s." % (alias, ", ".join(sorted(databases))))
+        raise Stop("The settings know no database alias %s; they have: %s." % (alias, ", ".join(databases) or "none"))
     databases[alias] = point_at_copy(databases[alias], request)
     return settings
 
@@ -333,29 +330,30 @@ class Planner:
     def __init__(self, wrapper: Any, targets: List[str]) -> None:
         from django.db.migrations.executor import MigrationExecutor
 
-        self._executor = MigrationExecutor(wrapper)
+        self._executor: Any = MigrationExecutor(wrapper)
         self._loader = self._executor.loader
         self._wrapper = wrapper
         self._loader.check_consistent_history(wrapper)
         for app, names in self._loader.detect_conflicts().items():
             raise Stop("The app %s has more than one last migration: %s." % (app, ", ".join(sorted(names))))
-        self.steps = [self._resolve(target) for target in targets]
+        resolved = [self._resolve(target) for target in targets]
+        self.arguments = [arguments for arguments, _ in resolved]  # of the migrate command, once for each target
+        self._nodes = [nodes for _, nodes in resolved] or [self._loader.graph.leaf_nodes()]
         self.tables: Dict[str, None] = {}  # in the order in which they are met
 
     def pending(self) -> List[Any]:
         """Migrations in the order in which Django will apply them. Raises Stop for a plan that goes backwards."""
-        from django.db.migrations.executor import MigrationExecutor
-
         everything = self._executor.migration_plan(self._loader.graph.leaf_nodes(), clean_start=True)
         place = {migration: number for number, (migration, _) in enumerate(everything)}
         found: Dict[Any, None] = {}
-        for nodes in [step[2] for step in self.steps] or [self._loader.graph.leaf_nodes()]:
-            plan = MigrationExecutor.migration_plan(self._executor, nodes)
+        for nodes in self._nodes:
+            plan = self._executor.migration_plan(nodes)
             back = [migration for migration, backwards in plan if backwards]
             if back:
                 wanted = "%s.%s" % (nodes[0][0], nodes[0][1] or "zero")
                 raise Stop("%s would migrate backwards (%s is applied); rehearse what is pending." % (wanted, back[0]))
-            found.update(dict.fromkeys(sorted((migration for migration, _ in plan), key=lambda one: place[one])))
+            ordered = sorted((migration for migration, _ in plan), key=lambda one: place.get(one, len(place)))
+            found.update(dict.fromkeys(ordered))
         return list(found)
 
     def describe(self) -> Dict[str, Any]:
@@ -364,8 +362,9 @@ class Planner:
         state = self._executor._create_project_state(with_applied_migrations=True)
         with _raw_cursor(self._wrapper.connection) as cursor:
             cursor.execute(
-                "SELECT relname, nspname || '.' || relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
-                " ON n.oid = relnamespace WHERE relkind IN ('r', 'p', 'm', 'v') AND pg_catalog.pg_table_is_visible(c.oid)"
+                "SELECT relname, nspname || '.' || relname"
+                " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace"
+                " WHERE relkind IN ('r', 'p', 'm', 'v') AND pg_catalog.pg_table_is_visible(c.oid)"
                 " UNION ALL SELECT '', pg_catalog.current_schema()"
             )
             self._visible = dict(cursor.fetchall())
@@ -385,17 +384,17 @@ class Planner:
         applied = sorted("%s.%s" % key for key in self._loader.applied_migrations)
         return {"migrations": migrations, "applied": applied, "tables": list(self.tables)}
 
-    def _resolve(self, target: str) -> Tuple[str, Optional[str], List[Any]]:
-        """`app` or `app.name` as arguments of the migrate command, with the graph's nodes that they stand for."""
+    def _resolve(self, target: str) -> Tuple[Tuple[str, ...], List[Any]]:
+        """`app` or `app.name` as arguments of the migrate command, and the graph's nodes that they stand for."""
         from django.db.migrations.exceptions import AmbiguityError
 
         app, _, prefix = target.partition(".")
         if app not in self._loader.migrated_apps:
             raise Stop("The project has no app %s with migrations." % app)
         if not prefix:
-            return app, None, [key for key in self._loader.graph.leaf_nodes() if key[0] == app]
+            return (app,), [key for key in self._loader.graph.leaf_nodes() if key[0] == app]
         if prefix == "zero":
-            return app, prefix, [(app, None)]
+            return (app, prefix), [(app, None)]
         try:
             name = self._loader.get_migration_by_prefix(app, prefix).name
         except AmbiguityError:
@@ -405,7 +404,7 @@ class Planner:
         node = (app, name)
         if node not in self._loader.graph.nodes and node in self._loader.replacements:
             node = self._loader.replacements[node].replaces[-1]  # squashed and partly applied: as `migrate` does
-        return app, name, [node]
+        return (app, name), [node]
 
     def _walk(self, app: str, operations: Iterable[Any], state: Any) -> Iterator[Dict[str, Any]]:
         for operation in operations:
@@ -469,7 +468,7 @@ class Planner:
             return None
         name = model.options.get("db_table") or "%s_%s" % (model.app_label, model.name_lower)
         if '"."' in name:
-            return name.strip('"').replace('"."', ".")  # type: ignore[no-any-return]
+            return name.strip('"').replace('"."', ".")
         name = truncate_name(name.strip('"'), self._wrapper.ops.max_name_length())
         return self._visible.get(name) or "%s.%s" % (self._visible.get("") or "public", name)
 
@@ -501,7 +500,7 @@ def _model_of(operation: Any) -> Optional[str]:
 
 
 def _field_of(model: Any, operation: Any) -> Any:
-    """The field that the operation names, as the model's state has it: before it under the old name, after under the new."""
+    """The field that the operation names, as the model's state has it: under the old name or the new."""
     if model is None or not isinstance(getattr(operation, "model_name", None), str):
         return None
     names = (getattr(operation, name, None) for name in ("old_name", "name", "new_name"))
@@ -557,7 +556,7 @@ def _reference(model: Any, field: Any) -> Optional[Tuple[str, str]]:
     remote = getattr(field, "remote_field", None)
     if not getattr(remote, "model", None) or not (field.many_to_one or field.one_to_one or field.many_to_many):
         return None
-    return resolve_relation(remote.model, model.app_label, model.name_lower)  # type: ignore[no-any-return, union-attr]
+    return resolve_relation(remote.model, model.app_label, model.name_lower)  # type: ignore[union-attr]
 
 
 def _hash_source(migration: Any) -> str:
@@ -574,7 +573,8 @@ def _hash_source(migration: Any) -> str:
 # One reading after each statement: the locks of this very session, with what tells rewrites and scans. Catalogue
 # relations (below 16384) are left out. The other catalogues are asked only about what is not known yet: they cost more.
 READING = """
-    SELECT relation, mode, pg_catalog.pg_relation_filenode(relation)::bigint, pg_catalog.pg_stat_get_xact_numscans(relation)
+    SELECT relation, mode, pg_catalog.pg_relation_filenode(relation)::bigint,
+           pg_catalog.pg_stat_get_xact_numscans(relation)
     FROM pg_catalog.pg_locks
     WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' AND granted AND relation >= 16384"""
 READING_WAL = " UNION ALL SELECT 0, '', (pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint, 0"
@@ -588,7 +588,8 @@ SCANNED = """
     SELECT oid, pg_catalog.pg_stat_get_xact_numscans(oid) FROM pg_catalog.pg_class
     WHERE relkind IN ('r', 'p', 'm', 'i') AND oid >= 16384 AND pg_catalog.pg_stat_get_xact_numscans(oid) > 0"""
 
-FIRST_WORD = re.compile(r"\A(?:\s|;|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*([A-Za-z]+)(?:\s+([A-Za-z]+))?", re.DOTALL)
+FIRST_WORDS = re.compile(r"\A(?:[\s(;]|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*([A-Za-z]*)\s*([A-Za-z]*)", re.DOTALL)
+RENAMES = re.compile(r"\bRENAME\b|\bSET\s+SCHEMA\b", re.IGNORECASE)
 ROWS_ONLY = frozenset("SELECT INSERT UPDATE DELETE MERGE VALUES WITH".split())
 CONTROL = frozenset("BEGIN START COMMIT END ROLLBACK ABORT SET RESET SHOW PREPARE DISCARD LISTEN UNLISTEN".split())
 READS_WHOLE_INDEXES = frozenset("ALTER CLUSTER SET".split())  # SET: "SET CONSTRAINTS ...; ALTER TABLE ..." of Django's
@@ -632,10 +633,12 @@ class Relations:
     def table_of(self, oid: int) -> int:
         return self.rows[oid][2]
 
+    def named(self, oid: int) -> Dict[str, Any]:
+        return {"oid": oid, "table": self.rows[oid][1], "new": oid not in self._first}
+
     def facts(self, oid: int) -> Dict[str, Any]:
         rows = self.rows[oid][3]
-        name = self.rows[oid][1]
-        return {"oid": oid, "table": name, "rows": rows if rows >= 0 else None, "new": oid not in self._first}
+        return {**self.named(oid), "rows": rows if rows >= 0 else None}
 
 
 class Watch:
@@ -645,33 +648,35 @@ class Watch:
         self.operation: Optional[int] = None
         self._wrapper, self._events = wrapper, events
         self._thread, self._process = threading.get_ident(), os.getpid()
-        self._numbers = itertools.count(1)
         self._n = 0
+        self._open = False
+        self._held: Set[Tuple[int, str]] = set()
         self._reading = READING + (READING_WAL if wal else "")
-        self._lsn: Optional[int] = None
         self._relations = Relations(self._query)
+        self.attend(wrapper)
+
+    def attend(self, wrapper: Any) -> None:
+        """Watch this connection object; called again after each reconnect, when the server's counters begin anew."""
+        self._wrapper = wrapper
         self._scans: Dict[int, int] = {}  # the server's counters as last read; only in a transaction do they not fall
         self._unsure = True  # something may have been scanned that nobody has read the counters of
         self._forget_transaction()
         self._take(self._query(self._reading))
-        self._wrap_transaction_ends()
-        wrapper.execute_wrappers.append(self)
+        if self not in wrapper.execute_wrappers:
+            wrapper.execute_wrappers.append(self)
+            self._wrap_transaction_ends()
 
     def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Dict[str, Any]) -> Any:
-        run = lambda: execute(sql, params, many, context)  # noqa: E731
         if os.getpid() != self._process or threading.get_ident() != self._thread:
-            return run()  # a forked child's, or borrowed by a thread: not this connection's own story
-        text = _render(sql, self._wrapper.connection)
-        words = FIRST_WORD.match(text)
-        word, second = (words.group(1).upper(), (words.group(2) or "").upper()) if words else ("", "")
-        if word in ("SAVEPOINT", "RELEASE"):
-            return run()
-        if word == "ROLLBACK" and second in ("TO", "WORK", "TRANSACTION") and self._open:
-            return self._roll_back_to_savepoint(run)
-        statement = Statement(text, word, second, many, context["cursor"], run)
+            return execute(sql, params, many, context)  # a forked child's, or lent to a thread: another story
+        statement = Statement(sql, many, context["cursor"], lambda: execute(sql, params, many, context))
+        if statement.word in ("SAVEPOINT", "RELEASE"):
+            return statement.run()
+        if statement.words == ("ROLLBACK", "TO") and self._open:
+            return self._roll_back_to_savepoint(statement)
         if self._in_transaction():
             return self._run(statement, "transaction")
-        if statement.is_control or getattr(context["cursor"].cursor, "name", None):
+        if statement.is_control or statement.keeps_a_cursor:
             return self._run(statement, "polled")
         return self._run_wrapped(statement)
 
@@ -686,7 +691,7 @@ class Watch:
         except BaseException as error:
             retry = _diagnosis(error).get("sqlstate") in NOT_IN_A_BLOCK
             with suppress(Exception):  # the connection may be gone: the error that counts is the statement's
-                self._end("rollback", lambda: self._execute("ROLLBACK"), silent=retry)
+                self._end("rollback", lambda: self._execute("ROLLBACK"))
             if not retry:
                 raise
         else:
@@ -701,7 +706,7 @@ class Watch:
             self._begin_transaction()
             if self._unread and statement.key not in self._seen:
                 self._read_late()
-        self._n = next(self._numbers)
+        self._n += 1
         many = {"many": True} if statement.many else {}
         self._events.send("statement_start", n=self._n, sql=statement.text, operation=self.operation, how=how, **many)
         started = time.monotonic()
@@ -721,15 +726,18 @@ class Watch:
     def _fail(self, error: BaseException, how: str) -> None:
         self._unsure = True
         found = _diagnosis(error)
-        retried = {"retried": True} if how == "wrapped" and found.get("sqlstate") in NOT_IN_A_BLOCK else {}
-        self._tell(time.monotonic(), exception=type(error).__name__, sqlstate=found.get("sqlstate"), **retried)
+        facts: Dict[str, Any] = {"exception": type(error).__name__, "sqlstate": found.get("sqlstate")}
+        if how == "wrapped" and facts["sqlstate"] in NOT_IN_A_BLOCK:
+            facts["retried"] = True
+        self._tell(time.monotonic(), **facts)
 
-    def _tell(self, t: float, event: str = "statement_end", **facts: Any) -> None:
-        nothing = {"rows": None, "locks": [], "rewrites": [], "scans": [], "wal_bytes": None}
-        self._events.send(event, t=t, n=self._n, **{**nothing, "exception": None, "sqlstate": None, **facts})
+    def _tell(self, t: float, **facts: Any) -> None:
+        nothing: Dict[str, Any] = {"rows": None, "locks": [], "rewrites": [], "scans": [], "wal_bytes": None}
+        facts = {**nothing, "exception": None, "sqlstate": None, **facts}
+        self._events.send("statement_end", t=t, n=self._n, **facts)
 
     def _facts(self, statement: Statement, how: str, seconds: float) -> Dict[str, Any]:
-        """What the statement left behind, unless it is a quick repetition: those are read once, at the end of the row."""
+        """What the statement left behind, unless it is a quick repetition: those are read once, at the row's end."""
         if statement.key in self._seen and seconds < QUICK and statement.word in ROWS_ONLY:
             self._unread = True
             return {}
@@ -764,7 +772,7 @@ class Watch:
         moved = {oid for oid, filenode in filenodes.items() if filenode and self._filenode(oid) not in (None, filenode)}
         self._moved.update((oid, filenode) for oid, filenode in filenodes.items() if filenode)
         facts = {
-            "locks": [self._lock(oid, mode) for oid, mode in sorted(self._held - before) if self._counts(oid, mode)],
+            "locks": self._locks(self._held - before),
             "rewrites": self._rewrites(moved),
             "scans": self._scanned(counts, statement is not None and statement.word in READS_WHOLE_INDEXES),
             "wal_bytes": None if lsn is None or self._lsn is None else self._lsn - lsn,
@@ -779,18 +787,17 @@ class Watch:
         self._lsn = next((place for oid, _, place, _ in rows if not oid), None)
         return {row[0]: row[3] for row in rows if row[0]}, {row[0]: row[2] for row in rows if row[0]}
 
-    def _counts(self, oid: int, mode: str) -> bool:
-        return mode != "AccessShareLock" and self._relations.is_table(oid)
-
     def _filenode(self, oid: int) -> Optional[int]:
         return self._moved.get(oid, self._relations.filenodes.get(oid))
 
-    def _lock(self, oid: int, mode: str) -> Dict[str, Any]:
-        facts = self._relations.facts(oid)
-        return {"oid": oid, "table": facts["table"], "mode": mode, "new": facts["new"]}
+    def _locks(self, held: Iterable[Tuple[int, str]]) -> List[Dict[str, Any]]:
+        found = [
+            (oid, mode) for oid, mode in sorted(held) if mode != "AccessShareLock" and self._relations.is_table(oid)
+        ]
+        return [{**self._relations.named(oid), "mode": mode} for oid, mode in found]
 
     def _scanned(self, counts: Dict[int, int], through_indexes: bool) -> List[Dict[str, Any]]:
-        """Sequential scans of tables; for DDL also indexes: a foreign key's validation reads both tables as it likes."""
+        """Sequential scans of tables; for DDL also of indexes: the validation of a foreign key may choose them."""
         found: Dict[int, int] = {}
         for oid, count in counts.items():
             more = count - self._scans.get(oid, 0)
@@ -819,7 +826,7 @@ class Watch:
         return found
 
     def _read_late(self) -> None:
-        """What no statement_end has told: quick repetitions, and what ran past Django (COPY, a cursor of the driver's)."""
+        """What no statement_end has told: quick repetitions, and what ran past Django (COPY, a driver's cursor)."""
         self._unread = False
         facts = self._read(None)
         if facts["locks"] or facts["rewrites"] or facts["scans"]:
@@ -841,32 +848,39 @@ class Watch:
             self._scans = dict(self._query(SCANNED + " AND oid = ANY('{%s}')" % ",".join(old)))
 
     def _forget_transaction(self) -> None:
-        self._open = self._unread = False
-        self._held: Set[Tuple[int, str]] = set()
+        self._open, self._unread = False, False
+        self._held = set()
         self._seen: Set[int] = set()
         self._moved: Dict[int, int] = {}
         self._renamed: Set[int] = set()
 
-    def _roll_back_to_savepoint(self, run: Callable[[], Any]) -> Any:
+    def _roll_back_to_savepoint(self, statement: Statement) -> Any:
         """Its locks are gone and its files are the old ones again; the scan counters stay."""
-        result = run()
+        result = statement.run()
         if self._status() == IN_TRANSACTION:
+            before = self._held
             _, filenodes = self._take(self._query(self._reading))
             self._moved = {oid: filenode for oid, filenode in filenodes.items() if filenode}
             self._scans.update(self._query(SCANNED))
             self._relations.stale |= self._renamed
+            released = self._locks(before - self._held)
+            if released:
+                self._events.send("released", n=self._n, locks=released)
         return result
 
     def _wrap_transaction_ends(self) -> None:
         wrapper = self._wrapper
         commit, roll_back, close = wrapper._commit, wrapper._rollback, wrapper._close
-        wrapper._commit = lambda: self._end("commit", commit)
+        wrapper._commit = lambda: self._commit(commit)
         wrapper._rollback = lambda: self._end("rollback", roll_back)
         wrapper._close = lambda: self._end("rollback", close) if self._open else close()
 
-    def _end(self, outcome: str, act: Callable[[], Any], silent: bool = False) -> Any:
-        if outcome == "commit" and self._open and self._unread_or_foreign() and self._status() == IN_TRANSACTION:
+    def _commit(self, commit: Callable[[], Any]) -> Any:
+        if self._open and self._status() == IN_TRANSACTION:
             self._read_late()
+        return self._end("commit", commit)
+
+    def _end(self, outcome: str, act: Callable[[], Any]) -> Any:
         started = time.monotonic()
         try:
             result = act()
@@ -874,20 +888,13 @@ class Watch:
             outcome = "rollback"
             raise
         finally:
-            if not silent:
-                self._events.send("transaction_end", outcome=outcome, seconds=time.monotonic() - started)
-            self._settle(outcome)
+            self._events.send("transaction_end", outcome=outcome, seconds=time.monotonic() - started)
+            if outcome == "commit":
+                self._relations.filenodes.update(self._moved)
+            else:
+                self._relations.stale |= self._renamed
+            self._forget_transaction()
         return result
-
-    def _unread_or_foreign(self) -> bool:
-        return True
-
-    def _settle(self, outcome: str) -> None:
-        if outcome == "commit":
-            self._relations.filenodes.update(self._moved)
-        else:
-            self._relations.stale |= self._renamed
-        self._forget_transaction()
 
     # -- the driver's connection
 
@@ -912,11 +919,14 @@ class Watch:
 class Statement:
     """One call of a cursor's execute or executemany."""
 
-    def __init__(self, text: str, word: str, second: str, many: bool, cursor: Any, run: Callable[[], Any]) -> None:
-        self.text, self.word, self.many, self.cursor, self.run = text, word, many, cursor, run
-        self.key = hash(text)
-        self.is_control = word in CONTROL and second != "CONSTRAINTS"
-        self.renames = word == "ALTER" and ("RENAME" in text or "SET SCHEMA" in text)
+    def __init__(self, sql: Any, many: bool, cursor: Any, run: Callable[[], Any]) -> None:
+        self.text, self.many, self.cursor, self.run = _render(sql, cursor), many, cursor, run
+        self.key = hash(self.text)
+        self.words = tuple(str(word).upper() for word in FIRST_WORDS.match(self.text).groups(""))  # type: ignore[union-attr]
+        self.word, second = self.words
+        self.is_control = self.word in CONTROL and second != "CONSTRAINTS"
+        self.keeps_a_cursor = getattr(cursor.cursor, "name", None) is not None  # a named one: fetched from later
+        self.renames = self.word == "ALTER" and RENAMES.search(self.text) is not None
 
 
 def _raw_cursor(connection: Any) -> Any:
@@ -927,14 +937,12 @@ def _raw_cursor(connection: Any) -> Any:
     return connection.cursor(cursor_factory=sys.modules["psycopg2.extensions"].cursor)
 
 
-def _render(sql: Any, connection: Any) -> str:
+def _render(sql: Any, cursor: Any) -> str:
     """SQL as text: a string, bytes, or one of the drivers' composed statements."""
-    if isinstance(sql, str):
-        return sql
-    if isinstance(sql, bytes):
-        return sql.decode(errors="replace")
+    if isinstance(sql, (str, bytes)):
+        return _text(sql)
     try:
-        return str(sql.as_string(connection))
+        return str(sql.as_string(cursor.cursor))
     except Exception:
         return "/* SQL of type %s */" % type(sql).__name__
 
@@ -942,9 +950,9 @@ def _render(sql: Any, connection: Any) -> str:
 class Steps:
     """Migrations and their operations as Django's executor goes through them."""
 
-    def __init__(self, wrapper: Any, events: Events, watch: Watch) -> None:
+    def __init__(self, alias: str, events: Events, watch: Watch) -> None:
         self.failed_operation: Optional[int] = None
-        self._wrapper, self._events, self._watch = wrapper, events, watch
+        self._alias, self._events, self._watch = alias, events, watch
         self._queued: Dict[int, Tuple[Any, int]] = {}  # deferred SQL by identity, and the operation that queued it
 
     def install(self) -> None:
@@ -953,12 +961,12 @@ class Steps:
         steps, apply = self, MigrationExecutor.apply_migration
 
         def applied(executor: Any, state: Any, migration: Any, *arguments: Any, **words: Any) -> Any:
-            if executor.connection is not steps._wrapper:
+            if executor.connection.alias != steps._alias:
                 return apply(executor, state, migration, *arguments, **words)
             with steps._migration(migration):
                 return apply(executor, state, migration, *arguments, **words)
 
-        MigrationExecutor.apply_migration = applied  # type: ignore[method-assign]
+        MigrationExecutor.apply_migration = applied  # type: ignore[assignment,method-assign]
 
     @contextmanager
     def _migration(self, migration: Any) -> Iterator[None]:
@@ -1030,7 +1038,7 @@ def _tell_failure(events: Events, during: str, exception: str, message: Optional
 
 
 def _diagnosis(error: Optional[BaseException]) -> Dict[str, Any]:
-    """What the server says beside its message (which can carry data): Django keeps the driver's exception as the cause."""
+    """What the server says beside its message, which can carry data. Django keeps the driver's error as the cause."""
     seen: Set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -1077,7 +1085,7 @@ def _one_line(error: BaseException) -> str:
 
 
 class Dialogue:
-    """Standard input and output, taken away from the app: it reads nothing, and what it prints goes to standard error."""
+    """Standard input and output, taken from the app: it reads nothing, and what it prints goes to standard error."""
 
     def __init__(self) -> None:
         self.events = Events(os.dup(1))
@@ -1117,110 +1125,121 @@ def stop_on_signals(running: Callable[[], Any]) -> None:
     threading.Thread(target=wait, name="greenroom-signals", daemon=True).start()
 
 
-def prepare(events: Events, request: Dict[str, Any]) -> Any:
-    """Close what must be closed, load the project, prove that the database is the copy. Returns Django's connection."""
-    project = request["project"]
-    os.chdir(project)
-    sys.path.insert(0, project)
-    if not request.get("allow_network"):
-        sys.addaudithook(NetworkGuard(events, [(host, port) for host, port in request.get("allowed") or ()]))
-    guard = DatabaseGuard(events, request["alias"], request["lease"])
-    guard.close_drivers()
-    settings = load_settings(request)
-    if not request.get("allow_network"):
-        close_services(settings)
-    wrapper = target_connection(request["alias"])
-    guard.close_aliases()
-    guard.show_lease(wrapper)
+class Run:
+    """One rehearsal from the request to `done` or `failed`."""
 
-    import django
+    def __init__(self, dialogue: Dialogue) -> None:
+        self._dialogue, self._events = dialogue, dialogue.events
+        self._request = dialogue.listen()
+        self._alias: str = self._request["alias"]
+        self._during = "start"
+        self._wrapper: Any = None
+        self._watch: Optional[Watch] = None
+        self._steps: Optional[Steps] = None
 
-    django.setup()
-    wrapper.ensure_connection()
-    greet(events, wrapper, request["lease"])
-    guard.connected = lambda connected: tell_connection(events, wrapper, connected)
-    return wrapper
+    def to_its_end(self) -> int:
+        """The exit code: 0 done, or nothing wanted any more; 1 failed."""
+        stop_on_signals(lambda: self._wrapper.connection)
+        try:
+            self._prepare()
+            self._greet()
+            self._during = "plan"
+            planner = Planner(self._wrapper, self._request.get("targets") or [])
+            self._events.send("plan", **planner.describe())
+            if not self._dialogue.listen().get("go"):
+                return 0
+            self._during = "migrate"
+            self._migrate(planner)
+        except (Exception, SystemExit) as error:
+            self._close()
+            self._fail(error)
+            return FAILED
+        self._close()
+        self._events.send("done")
+        return 0
 
+    def _prepare(self) -> None:
+        """Close what must be closed, load the project, prove that the database is the copy."""
+        request = self._request
+        if request["protocol"] != PROTOCOL:
+            raise Stop("The agent speaks protocol %s and was asked for %s." % (PROTOCOL, request["protocol"]))
+        os.chdir(request["project"])
+        sys.path.insert(0, request["project"])
+        closed = not request.get("allow_network")
+        if closed:
+            sys.addaudithook(NetworkGuard(self._events, [(host, port) for host, port in request.get("allowed") or ()]))
+        guard = DatabaseGuard(self._events, self._alias, request["lease"])
+        guard.close_drivers()
+        settings = load_settings(request)
+        if closed:
+            close_services(settings)
+        self._wrapper = target_connection(self._alias)
+        guard.close_aliases()
+        guard.show_lease(self._wrapper)
+        importlib.import_module("django").setup()
+        self._wrapper.ensure_connection()
+        guard.connected = self._connected
 
-def greet(events: Events, wrapper: Any, lease: str) -> None:
-    """`ready` and the first `connection`."""
-    import django
+    def _greet(self) -> None:
+        wrapper = self._wrapper
+        cursor = _raw_cursor(wrapper.connection)
+        cursor.execute("SELECT current_user::text, pg_catalog.current_setting('lock_timeout')")
+        role, lock_timeout = cursor.fetchone()
+        self._events.send(
+            "ready",
+            python=platform.python_version(),
+            django=importlib.import_module("django").__version__,
+            driver="%s %s" % (wrapper.Database.__name__, wrapper.Database.__version__.split()[0]),
+            role=role,
+            lock_timeout=lock_timeout,
+            lease=self._request["lease"],
+        )
+        self._connected(wrapper)
 
-    cursor = _raw_cursor(wrapper.connection)
-    cursor.execute("SELECT current_user::text, pg_catalog.current_setting('lock_timeout')")
-    role, lock_timeout = cursor.fetchone()
-    driver = "%s %s" % (wrapper.Database.__name__, wrapper.Database.__version__.split()[0])
-    version = platform.python_version()
-    events.send(
-        "ready",
-        python=version,
-        django=django.__version__,
-        driver=driver,
-        role=role,
-        lock_timeout=lock_timeout,
-        lease=lease,
-    )
-    tell_connection(events, wrapper, wrapper)
+    def _connected(self, wrapper: Any) -> None:
+        """After each connect of the alias: tell the backend's pid, and go on watching."""
+        if threading.current_thread() is not threading.main_thread():
+            what = "A thread of the app connected on its own: its statements were not watched."
+            return self._events.send("note", what=what)
+        self._wrapper = wrapper
+        self._events.send("connection", pid=wrapper.connection.info.backend_pid)
+        if self._watch:
+            self._watch.attend(wrapper)
+        return None
 
+    def _migrate(self, planner: Planner) -> None:
+        """The project's own `migrate` command, once for each target."""
+        from django.core.management import call_command
 
-def tell_connection(events: Events, watched: Any, connected: Any) -> None:
-    """The backend's pid after every reconnect; of a connection that a thread made for itself, that nobody watches it."""
-    if connected is watched:
-        events.send("connection", pid=connected.connection.info.backend_pid)
-    else:
-        events.send("note", what="A thread of the app opened a connection of its own: its statements were not watched.")
+        self._watch = Watch(self._wrapper, self._events, bool(self._request.get("wal")))
+        self._steps = Steps(self._alias, self._events, self._watch)
+        self._steps.install()
+        for arguments in planner.arguments or [()]:
+            call_command("migrate", *arguments, database=self._alias, interactive=False, verbosity=0)
 
+    def _fail(self, error: BaseException) -> None:
+        """With a message as long as nothing has run; with code frames and no message once data may stand in it."""
+        facts: Dict[str, Any] = {}
+        if self._during != "migrate":
+            facts["message"] = str(error) if isinstance(error, Stop) else _one_line(error)
+        else:
+            facts["frames"] = _frames(error, os.path.abspath(self._request["project"]))
+            facts["operation"] = self._steps.failed_operation if self._steps else None
+        _tell_failure(self._events, self._during, type(error).__name__, **facts, **_diagnosis(error))
 
-def migrate(wrapper: Any, steps: List[Tuple[str, Optional[str], Any]]) -> None:
-    """The project's own `migrate` command, once for each target."""
-    from django.core.management import call_command
-
-    for app, name, _ in steps or [("", None, None)]:
-        arguments = [word for word in (app, name) if word]
-        call_command("migrate", *arguments, database=wrapper.alias, interactive=False, verbosity=0)
-
-
-def rehearse(dialogue: Dialogue) -> int:
-    """One rehearsal from the request to `done` or `failed`; the exit code."""
-    events, request = dialogue.events, dialogue.listen()
-    during = "start"
-    marks: Optional[Steps] = None
-    try:
-        wrapper = prepare(events, request)
-        during = "plan"
-        planner = Planner(wrapper, request.get("targets") or [])
-        events.send("plan", **planner.describe())
-        stop_on_signals(lambda: wrapper.connection)
-        if not dialogue.listen().get("go"):
-            return 0
-        during = "migrate"
-        marks = Steps(wrapper, events, Watch(wrapper, events, bool(request.get("wal"))))
-        marks.install()
-        migrate(wrapper, planner.steps)
-    except (Exception, SystemExit) as error:
-        fail(events, during, error, request["project"], marks)
-        return FAILED
-    events.send("done")
-    wrapper.close()
-    return 0
-
-
-def fail(events: Events, during: str, error: BaseException, project: str, marks: Optional[Steps]) -> None:
-    """`failed`: with a message as long as nothing has run, with code frames and no message once data may stand in it."""
-    if during != "migrate":
-        message = str(error) if isinstance(error, Stop) else _one_line(error)
-        return _tell_failure(events, during, type(error).__name__, message, **_diagnosis(error))
-    operation = marks.failed_operation if marks else None
-    frames = _frames(error, os.path.abspath(project))
-    _tell_failure(events, during, type(error).__name__, operation=operation, frames=frames, **_diagnosis(error))
+    def _close(self) -> None:
+        """Before the last event: whoever hears it may drop the database."""
+        with suppress(Exception):
+            self._wrapper.close()
 
 
 def main() -> NoReturn:
-    code = rehearse(Dialogue())
+    """Run, and leave at once: the app's threads and exit handlers have no say in it."""
+    code = Run(Dialogue()).to_its_end()
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    os._exit(code)  # the app's threads and exit handlers have no say in it
+    os._exit(code)
 
 
 if __name__ == "__main__":
