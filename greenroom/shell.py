@@ -10,6 +10,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL as DEVNULL  # these four for the callers of `spawn`
+from subprocess import PIPE as PIPE
+from subprocess import Popen as Popen
+from subprocess import TimeoutExpired as TimeoutExpired
 
 from greenroom.errors import GreenroomError, Terminated
 

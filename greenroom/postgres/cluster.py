@@ -1,0 +1,172 @@
+"""Data directories: made once by initdb and kept as a template, copied for each server, set up as we need them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from greenroom import shell
+from greenroom.postgres import places
+from greenroom.postgres.account import Account
+from greenroom.postgres.binaries import Binaries
+
+SUPERUSER = "postgres"
+LONGEST_SOCKET = 107 - len("/.s.PGSQL.65535.lock")
+
+FIXED = {
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "wal_level": "replica",  # minimal would log a hundredth, and no production runs it
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "15min",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "lc_messages": "C",
+    "log_min_messages": "fatal",  # the log may quote rows of the data
+    "log_min_error_statement": "panic",
+    "unix_socket_permissions": "0700",
+}
+RESTORING = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "autovacuum": "on"}
+
+_HBA = f"""\
+local all {SUPERUSER} peer map=greenroom
+local all all scram-sha-256
+host all all 127.0.0.1/32 scram-sha-256
+host all all ::1/128 scram-sha-256
+"""
+_SMALL_SHARED_MEMORY = 1 << 30
+
+
+@contextmanager
+def private_directory() -> Iterator[Path]:
+    """A directory of our own for as long as the block lasts; those of owners that were killed are removed first.
+
+    The lock beside it, which the kernel lets go when its holder dies, says that the owner lives.
+    """
+    place = places.scratch()
+    remove_abandoned(place)
+    while True:
+        directory = place / secrets.token_hex(3)
+        lock = open(directory.with_suffix(".lock"), "a")  # noqa: SIM115
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _still_there(lock.fileno(), directory.with_suffix(".lock")):
+            break
+        lock.close()
+    try:
+        directory.mkdir(mode=0o700)
+        yield directory
+    finally:
+        remove(directory)
+        directory.with_suffix(".lock").unlink(missing_ok=True)
+        lock.close()
+
+
+def remove_abandoned(place: Path) -> None:
+    """Remove the directories in `place` whose owners are dead, with the servers that still run there."""
+    for path in place.glob("*.lock"):
+        try:
+            with open(path) as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stop_abandoned(path.with_suffix(""))
+                remove(path.with_suffix(""))
+                path.unlink(missing_ok=True)
+        except (BlockingIOError, FileNotFoundError):
+            continue
+
+
+def stop_abandoned(directory: Path) -> None:
+    """Stop the server that its killed owner left in `directory`, where the kernel did not do so."""
+    stopper = directory / "stop"
+    if (directory / "data" / "postmaster.pid").exists() and stopper.exists():
+        shell.run(stopper.read_text().splitlines(), check=False)
+
+
+def remove(directory: Path) -> None:
+    """Remove a private directory and the socket's, where that had to be elsewhere."""
+    elsewhere = directory / "socket"
+    if elsewhere.is_symlink():
+        shutil.rmtree(elsewhere.readlink(), ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def create(directory: Path, binaries: Binaries, account: Account, settings: Mapping[str, str]) -> Path:
+    """A data directory in `directory`, ready to start."""
+    data = directory / "data"
+    account.own(directory)
+    shell.run(["cp", "-a", "--reflink=auto", _template(binaries, account), data])
+    (data / "pg_hba.conf").write_text(_HBA)
+    (data / "pg_ident.conf").write_text(f'greenroom "{account.peer}" {SUPERUSER}\n')
+    with open(data / "postgresql.conf", "a") as file:
+        file.write("\ninclude 'greenroom.conf'\ninclude 'phase.conf'\n")
+    write_settings(data / "greenroom.conf", {**FIXED, **_shared_memory(), **settings}, account)
+    write_settings(data / "phase.conf", RESTORING, account)
+    return data
+
+
+def write_settings(path: Path, settings: Mapping[str, str], account: Account) -> None:
+    """A file of settings, replaced whole."""
+    lines = ["{} = '{}'\n".format(name, value.replace("'", "''")) for name, value in settings.items()]
+    path.write_text("".join(lines))
+    account.own(path)
+
+
+def socket_directory(directory: Path) -> Path:
+    """Where the socket goes: `directory`, unless its path is longer than the kernel takes."""
+    if len(os.fsencode(directory)) <= LONGEST_SOCKET:
+        return directory
+    elsewhere = Path(tempfile.mkdtemp(prefix="greenroom-", dir="/tmp"))
+    (directory / "socket").symlink_to(elsewhere)
+    return elsewhere
+
+
+def _template(binaries: Binaries, account: Account) -> Path:
+    """A fresh data directory of this version, made at most once: initdb takes a second, a copy a tenth."""
+    keep = places.scratch() if account.owner is not None else places.cache()
+    built = binaries.program("postgres").stat()
+    template = keep / f"initdb-{binaries.major}-{built.st_size:x}-{int(built.st_mtime):x}"
+    if not (template / "PG_VERSION").exists():
+        making = keep / f"making-{secrets.token_hex(4)}"
+        making.mkdir(mode=0o700)
+        account.own(making)
+        try:
+            _initdb(binaries, account, making / "data")
+            (making / "data").rename(template)
+        except OSError:  # another process was first
+            if not (template / "PG_VERSION").exists():
+                raise
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+    return template
+
+
+def _initdb(binaries: Binaries, account: Account, data: Path) -> None:
+    words = [*account.prefix, binaries.program("initdb"), "-D", data, "-U", SUPERUSER, "-N", "--no-instructions"]
+    words += ["--auth-local=peer", "--auth-host=scram-sha-256", "--encoding=UTF8"]
+    if binaries.major >= 17:
+        shell.run([*words, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"])
+    elif shell.run([*words, "--locale=C.UTF-8"], check=False).code != 0:
+        shell.run([*words, "--locale=C"])
+
+
+def _shared_memory() -> dict[str, str]:
+    """Containers often have 64 MB of /dev/shm, where a parallel index build fails: files then."""
+    try:
+        found = os.statvfs("/dev/shm")  # noqa: S108
+        small = found.f_blocks * found.f_frsize < _SMALL_SHARED_MEMORY
+    except OSError:
+        small = True
+    return {"dynamic_shared_memory_type": "mmap"} if small else {}
+
+
+def _still_there(descriptor: int, path: Path) -> bool:
+    try:
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False

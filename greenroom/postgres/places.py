@@ -1,0 +1,58 @@
+"""Where files lie that are not the checkout's: throw-away data, what may be made again, and what must be remembered."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from greenroom.errors import GreenroomError
+
+
+def scratch() -> Path:
+    """Where data directories of throw-away servers go: `$TMPDIR`, else /var/tmp, which is a disk where /tmp is memory.
+
+    Others may pass through it, not look around in it. Raises GreenroomError when it belongs to somebody else.
+    """
+    chosen = _variable("TMPDIR")
+    parent = Path(chosen) if chosen else _first_writable(Path("/var/tmp"), Path(tempfile.gettempdir()))  # noqa: S108
+    place = parent / f"greenroom-{os.getuid()}"
+    place.mkdir(mode=0o711, exist_ok=True)
+    found = place.lstat()
+    if found.st_uid != os.getuid() or place.is_symlink():
+        raise GreenroomError(
+            f"{place} belongs to somebody else, and a copy of the data would lie in it.",
+            "Remove it, or set TMPDIR to a directory of your own.",
+        )
+    place.chmod(0o711)
+    return place
+
+
+def cache() -> Path:
+    """What can be made again: `$XDG_CACHE_HOME/greenroom`."""
+    return _private(Path(_variable("XDG_CACHE_HOME") or Path.home() / ".cache") / "greenroom")
+
+
+def state() -> Path:
+    """What must be remembered between two runs: `$XDG_STATE_HOME/greenroom`."""
+    return _private(Path(_variable("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "greenroom")
+
+
+def _private(place: Path) -> Path:
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise GreenroomError(
+            f"{place} cannot be made: {error.strerror}.", "Set HOME to a directory that you may write."
+        ) from error
+    return place
+
+
+def _first_writable(*places: Path) -> Path:
+    return next((place for place in places if os.access(place, os.W_OK | os.X_OK)), places[-1])
+
+
+def _variable(name: str) -> str | None:
+    """One of the few variables that say where a user's files go: no setting of greenroom or the app."""
+    value = os.environ.get(name)  # noqa: TID251
+    return value if value and value.startswith("/") else None
