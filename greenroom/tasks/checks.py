@@ -25,7 +25,7 @@ class Lint(NamedTuple):
 
 LINTS = (
     Lint(("ruff", "check", "--quiet", "."), ".venv/bin/ruff check --fix ."),
-    Lint(("ruff", "format", "--quiet", "--check", "--diff", "."), ".venv/bin/ruff format ."),
+    Lint(("ruff", "format", "--check", "."), ".venv/bin/ruff format ."),
     Lint(("mypy",), "mend the types above: .venv/bin/mypy"),
     Lint(("lint-imports", "--no-logo"), "mend the imports above: the order stands in docs/architecture.md"),
     Lint(("shellcheck", *SHELL_SCRIPTS), "mend the scripts above: .venv/bin/shellcheck FILE"),
