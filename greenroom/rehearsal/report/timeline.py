@@ -17,8 +17,8 @@ from greenroom.rehearsal.report.templates import environment
 
 LANES = 24
 CALM_LANES = 6  # probed tables on which nobody waited
-BARS = 30  # of one lane: the longest
-BANDS = 120
+BARS = 360  # of all lanes; in each, the longest
+BANDS = 60
 THIN = 0.6  # per cent of the time below which a bar gets a mark of constant width
 TICKS = (1, 2, 5)
 WIDE, NARROW = 1040, 340  # pixels that the two sets of labels are made for
@@ -50,7 +50,7 @@ class Lane:
     bars: list[Bar]
 
     def name(self, pixels: int) -> str:
-        return words.squeezed(self.table, max(12, int(pixels * 0.6 / LETTER)))
+        return words.squeezed(self.table, min(64, int(pixels * 0.6 / LETTER)))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def picture(rehearsal: Rehearsal) -> Picture:
     span = _span(rehearsal)
     stalls = words.most_blocked(rehearsal.stalls)
     shown, rest = stalls[:LANES], stalls[LANES:]
-    lanes = [_lane(stall, span, rehearsal.budget) for stall in shown]
+    bars = BARS // max(len(shown), 1)
+    lanes = [_lane(stall, span, rehearsal.budget, bars) for stall in shown]
     blocked = {stall.table for stall in stalls}
     calm = [table for table in rehearsal.fidelity.probed_tables if table not in blocked]
     lanes += [_calm(table) for table in calm[: min(CALM_LANES, LANES - len(lanes))]]
@@ -124,8 +125,8 @@ def _span(rehearsal: Rehearsal) -> float:
     return max([0.001, *ends, *blocked])
 
 
-def _lane(stall: Stall, span: float, budget: Budget) -> Lane:
-    longest = sorted(stall.blocked, key=lambda entry: entry.from_s - entry.to_s)[:BARS]
+def _lane(stall: Stall, span: float, budget: Budget, bars: int) -> Lane:
+    longest = sorted(stall.blocked, key=lambda entry: entry.from_s - entry.to_s)[:bars]
     figures = [
         f"{who} {words.milliseconds(ms)}"
         for who, ms in (("readers", stall.read_ms), ("writers", stall.write_ms))
@@ -161,8 +162,8 @@ def _bar(entry: Blocked, table: str, span: float, budget: Budget) -> Bar:
         over=_percent(entry.from_s + allowed, span) if seconds > allowed else None,
         derived=entry.derived,
         title=words.clean(
-            f"{words.squeezed(table, 60)}: {WHO[kind]} stood still for {words.duration(seconds)}, from {entry.from_s:.3f} s "
-            f"to {entry.to_s:.3f} s{words.cut(during, 60)} ({how}{over})"
+            f"{words.squeezed(table, 50)}: {WHO[kind]} stood still for {words.duration(seconds)}, from {entry.from_s:.3f} s "
+            f"to {entry.to_s:.3f} s{words.cut(during, 50)} ({how}{over})"
         ),
     )
 
@@ -177,7 +178,7 @@ def _band(number: int, run: MigrationRun, span: float) -> Band:
         left=_percent(start, span),
         width=max(0.01, _percent(end, span) - _percent(start, span)),
         failed=run.status == "failed",
-        title=f"{number}. {words.cut(label, 120)}: {run.status}, {words.duration(run.seconds)}",
+        title=f"{number}. {words.cut(label, 60)}: {run.status}, {words.duration(run.seconds)}",
     )
 
 

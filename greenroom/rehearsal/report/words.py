@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from greenroom.rehearsal.document import Finding, Lock, MigrationRun, Rehearsal, Stall
 
@@ -86,7 +88,7 @@ def _strength(lock: Lock) -> int:
 
 def clean(text: str) -> str:
     """Text that cannot steer a terminal nor break a line or an XML document: names of tables can hold anything."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def cut(text: str, length: int) -> str:
@@ -107,17 +109,24 @@ def label(run: MigrationRun) -> str:
     return f"{run.app}.{run.name}"
 
 
-def stalled(rehearsal: Rehearsal, run: MigrationRun, *, reads: bool) -> float:
-    """The longest that a reader (or else a writer) of any table waited during a migration, in milliseconds."""
-    return 1000 * max(
-        (
-            entry.to_s - entry.from_s
-            for stall in rehearsal.stalls
-            for entry in stall.blocked
-            if entry.migration == label(run) and (entry.reads if reads else entry.writes)
-        ),
-        default=0.0,
-    )
+@dataclass
+class Waits:
+    """The longest that a reader and a writer of any table waited, in milliseconds."""
+
+    read_ms: float = 0.0
+    write_ms: float = 0.0
+
+
+def waits_by_migration(rehearsal: Rehearsal) -> defaultdict[str, Waits]:
+    """What clients felt while each migration ran, by `app.name`."""
+    felt: defaultdict[str, Waits] = defaultdict(Waits)
+    for entry in (entry for stall in rehearsal.stalls for entry in stall.blocked):
+        ms, waits = 1000 * (entry.to_s - entry.from_s), felt[entry.migration or ""]
+        if entry.reads:
+            waits.read_ms = max(waits.read_ms, ms)
+        if entry.writes:
+            waits.write_ms = max(waits.write_ms, ms)
+    return felt
 
 
 def most_blocked(stalls: Iterable[Stall]) -> list[Stall]:

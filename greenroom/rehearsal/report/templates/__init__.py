@@ -6,20 +6,35 @@ from functools import cache
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from greenroom.rehearsal.report import words
 
 
+UNBOUND = 100_000
+
+
 @cache
-def environment() -> jinja2.Environment:
-    """Templates see the figures of `words` as filters; a name that they do not know is an error."""
+def environment(characters: int = UNBOUND) -> jinja2.Environment:
+    """Templates see the figures of `words` as filters; a name that they do not know is an error.
+
+    No text that they show is longer than `characters`, whatever stands in the document.
+    """
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: _bounded(value, characters),
         trim_blocks=True,
         lstrip_blocks=True,
     )
     shared = (words.duration, words.milliseconds, words.size, words.number, words.counted, words.mode, words.cut, words.squeezed)
     made.filters.update({filter_.__name__: filter_ for filter_ in shared})
     return made
+
+
+def _bounded(value: object, characters: int) -> object:
+    """Document texts cut and without control characters; what is markup already stays."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return words.cut("\n".join(words.clean(line) for line in value.split("\n")), characters)
