@@ -21,8 +21,11 @@ def main(argv: list[str]) -> None:
 def dispatch(argv: list[str]) -> None:
     """Django finds our commands through the settings; the registry must be readable where those cannot be loaded."""
     if argv[1:2] == ["describe_environment"]:
+        from django.conf import settings
+
         from ledger.management.commands.describe_environment import Command
 
+        settings.configure()
         Command().run_from_argv(argv)
     else:
         from django.core.management import execute_from_command_line

@@ -158,4 +158,6 @@ def refuse_constant(name: str) -> NoReturn:
 def reason(error: ValueError | RecursionError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} in line {error.lineno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text in UTF-8"
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import StateApps
+from psycopg.sql import Literal
 
 from ledger.demo.story import COUNTS_CALLS_AFTER, FURTHER_TEXTS, WORKS, Row, Story, tell
 
@@ -107,8 +108,17 @@ def copy(cursor: CursorWrapper, table: str, names: list[str], rows: list[Row]) -
 
 def insert(cursor: CursorWrapper, model: type[models.Model], expressions: dict[str, str], source: str) -> None:
     names = columns(model, list(expressions))
-    listed, chosen = ", ".join(f'"{n}"' for n in names), ", ".join(expressions[n] for n in names)
+    fields = {field.column: field for field in model._meta.concrete_fields}
+    listed = ", ".join(f'"{name}"' for name in names)
+    chosen = ", ".join(or_default(fields[name], expressions[name]) for name in names)
     cursor.execute(f'INSERT INTO "{model._meta.db_table}" ({listed}) SELECT {chosen} FROM {source}')
+
+
+def or_default(field: models.Field[Any, Any], expression: str) -> str:
+    """Where the state has no NULL any more, older rows have what its migration gave them."""
+    if field.null or not field.has_default():
+        return expression
+    return f"COALESCE({expression}, {Literal(field.get_default()).as_string()})"
 
 
 @contextmanager
