@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ Event = dict[str, Any]
 class AgentProcess:
     """A running agent. Its events come from `read_events`; what the app prints is kept, the last 100 lines of it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], redact: Sequence[str] = ()) -> None:
+    def __init__(self, process: shell.Popen[bytes], redact: Sequence[str] = ()) -> None:
         assert process.stdin and process.stdout and process.stderr
         self.process = process
         self.stdin, self.events, self.output = process.stdin, process.stdout, process.stderr
@@ -60,7 +59,7 @@ class AgentProcess:
             if self.process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self.process.pid, sig)
-                with contextlib.suppress(subprocess.TimeoutExpired):
+                with contextlib.suppress(shell.TimeoutExpired):
                     self.process.wait(seconds)
         for stream in (self.stdin, self.events, self.output):
             with contextlib.suppress(BrokenPipeError):
@@ -90,16 +89,18 @@ def started(
             [python, AGENT],
             env={"PYTHONUNBUFFERED": "1", **environment},
             cwd=project,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=shell.PIPE,
+            stdout=shell.PIPE,
+            stderr=shell.PIPE,
             start_new_session=True,
         )
     except FileNotFoundError as error:
         what = f"the project's directory {project}" if not project.is_dir() else f"the interpreter {python}"
         raise GreenroomError(f"{what} does not exist.", "Name it with --project DIR and --python EXE.") from error
     except PermissionError as error:
-        raise GreenroomError(f"{python} cannot be run as a program.", "Name an interpreter with --python EXE.") from error
+        raise GreenroomError(
+            f"{python} cannot be run as a program.", "Name an interpreter with --python EXE."
+        ) from error
     agent = AgentProcess(process, redact)
     try:
         yield agent

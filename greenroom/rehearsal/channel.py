@@ -1,7 +1,7 @@
 """A connection that is never waited for: a query is sent, its answer is taken when the socket has it.
 
-The observer holds up to twenty of these in one thread. libpq's own asynchronous calls cost some 20 microseconds a query,
-where an event loop with tasks costs several times that; the processor they would take is the migration's.
+The observer holds up to thirty of these in one thread. libpq's own asynchronous calls are the cheapest that there are,
+and the processor that watching takes is the migration's.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Channel:
         self._pg.consume_input()
         if self._pg.is_busy():
             return None
-        results = []
+        results: list[pq.abc.PGresult] = []
         while not self._pg.is_busy():
             result = self._pg.get_result()
             if result is None:

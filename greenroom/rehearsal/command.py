@@ -1,4 +1,4 @@
-"""The command `migrate-rehearse`: from options to a request, and from the document to files, a table and an exit code."""
+"""The command `migrate-rehearse`: options become a request, the document files, a table and an exit code."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ where that is `public`. SQL is normalised: every literal is `$n`. No value of th
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 VerdictName = Literal["pass", "warn", "fail"]
 Severity = Literal["note", "warning", "failure"]

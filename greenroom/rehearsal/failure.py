@@ -8,7 +8,9 @@ from greenroom.rehearsal.observer import Hang
 from greenroom.rehearsal.recorder import Recorder
 
 
-def failure(recorder: Recorder, hang: Hang | None, timeout_seconds: float, exit_code: int | None) -> RehearsalError | None:
+def failure(
+    recorder: Recorder, hang: Hang | None, timeout_seconds: float, exit_code: int | None
+) -> RehearsalError | None:
     """What went wrong, or None."""
     if hang:
         return _hung(recorder, hang, timeout_seconds)

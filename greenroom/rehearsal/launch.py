@@ -25,8 +25,8 @@ class Launch:
 def launch(project: Project, root: Path, copy: Acquired, targets: list[str], *, allow_network: bool) -> Launch:
     """Put together how `project` meets `copy`.
 
-    A project that takes its database from the environment is told by its own variables; one that does not gets it put into
-    `DATABASES[alias]` by the agent.
+    A project that takes its database from the environment is told by its own variables; one that does not gets it put
+    into `DATABASES[alias]` by the agent.
     """
     directory = (root / project.directory).resolve()
     told = environment_of(project, copy.address, tls=copy.facts.tls)

@@ -10,6 +10,7 @@ import selectors
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import psycopg
 
@@ -92,7 +93,7 @@ class Observer:
             with selectors.DefaultSelector() as selector:
                 self._selector = selector
                 for probe in probes:
-                    self._on(probe.channel, lambda now, probe=probe: self.prober.arrived(probe, now))
+                    self._on(probe.channel, partial(self.prober.arrived, probe))
                 self._on(self.locks.channel, self.locks.arrived)
                 self._on(self.sizes.channel, self.sizes.arrived)
                 selector.register(self.agent.output, selectors.EVENT_READ, self._hear_output)
@@ -200,7 +201,7 @@ def waiting_for(connection: psycopg.Connection, pid: int) -> str | None:
     row = connection.execute(
         """
         SELECT l.mode, coalesce(l.relation::regclass::text, l.locktype),
-               (SELECT string_agg(coalesce(nullif(a.application_name, ''), 'pid ' || a.pid) || ' (' || a.state || ')', ', ')
+               (SELECT string_agg(format('%%s (%%s)', coalesce(nullif(a.application_name, ''), a.pid::text), a.state), ', ')
                 FROM pg_stat_activity a WHERE a.pid = ANY (pg_blocking_pids(l.pid)))
         FROM pg_locks l WHERE l.pid = %s AND NOT l.granted LIMIT 1
         """,
@@ -219,12 +220,14 @@ def _sentence(event: Event) -> str:
 
 def _next_step(event: Event) -> str:
     return {
-        "start": "Check --settings, --project and --python; `PYTHON manage.py check` in the project shows the same error.",
-        "guard": "Check how the project is told its database: [tool.greenroom.project] database_variables or database_url_variable.",
-        "plan": "`PYTHON manage.py showmigrations` in the project shows where it stands.",
+        "start": "Check --settings, --project and --python; `manage.py check` in the project shows the same error.",
+        "guard": "Check how the project is told its database: database_variables in [tool.greenroom.project].",
+        "plan": "`manage.py showmigrations` in the project shows where it stands.",
     }.get(event["during"], "")
 
 
 def _last_words(agent: AgentProcess) -> str:
     words = [line for line in agent.printed if line.strip()]
-    return f"Its last words: {words[-1].strip()[:300]}" if words else "It printed nothing. Check --python and --settings."
+    return (
+        f"Its last words: {words[-1].strip()[:300]}" if words else "It printed nothing. Check --python and --settings."
+    )

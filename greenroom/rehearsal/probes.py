@@ -1,7 +1,7 @@
 """Probes: clients of the copy that measure how long a reader and a writer of a table stand still.
 
-A reader takes ACCESS SHARE, a writer ROW EXCLUSIVE, each in a transaction that rolls back: exactly what a SELECT or an
-UPDATE waits for first. A row probe asks for three rows of the table with NOWAIT: *waiting* for a row while it holds the
+A reader takes ACCESS SHARE, a writer ROW EXCLUSIVE, each in a transaction that rolls back: exactly what a SELECT or
+an UPDATE waits for first. A row probe asks for three rows of the table with NOWAIT: *waiting* for a row while it holds the
 table's lock would make the migration the victim of a deadlock (40P01). It shows whether a writer of a row that the
 migration has changed would wait.
 
@@ -75,7 +75,8 @@ class Probe:
         """The whole transaction as one message."""
         if self.kind == "row":
             ctids = ", ".join(f"'{ctid}'" for ctid in self.table.rows)
-            ask = f"SELECT 1 FROM ONLY {self.table.quoted} WHERE ctid = ANY(ARRAY[{ctids}]::tid[]) FOR NO KEY UPDATE NOWAIT"
+            rows = f"FROM ONLY {self.table.quoted} WHERE ctid = ANY(ARRAY[{ctids}]::tid[])"
+            ask = f"SELECT 1 {rows} FOR NO KEY UPDATE NOWAIT"
         else:
             mode = "ACCESS SHARE" if self.kind == "read" else "ROW EXCLUSIVE"
             ask = f"LOCK TABLE {self.table.quoted} IN {mode} MODE"
@@ -84,7 +85,7 @@ class Probe:
 
 @dataclass
 class Prober:
-    """All probes, driven by the observer's loop: `fire` when something is due, `arrived` when a socket has an answer."""
+    """All probes, driven by the observer's loop: `fire` what is due, `arrived` when a socket has an answer."""
 
     address: Address
     tables: list[Table]
@@ -139,7 +140,7 @@ class Prober:
             probe.due = now + FLOOR
 
     def arrived(self, probe: Probe, now: float) -> None:
-        """Take the answer of one probe, when it is complete. Raises psycopg.OperationalError when the server is gone."""
+        """Take the answer of one probe, when it is complete. Raises psycopg.OperationalError: the server is gone."""
         results = probe.channel.receive()
         if results is None:
             return

@@ -28,7 +28,9 @@ class Recorder:
 
     start: float = 0.0  # time.monotonic() when the migration was let go
     runs: list[MigrationRun] = field(default_factory=list)
-    around: MigrationRun = field(default_factory=lambda: MigrationRun(app="django", name="post_migrate", status="applied"))
+    around: MigrationRun = field(
+        default_factory=lambda: MigrationRun(app="django", name="post_migrate", status="applied")
+    )
     sql: str = ""  # normalised SQL of the statement that runs now, or ran last
     failure: Event | None = None
     done: bool = False
@@ -115,10 +117,11 @@ class Recorder:
 
     def _on_statement_end(self, event: Event) -> None:
         if not self._open:
-            return
+            return None
         (started, statement), self._open = self._open, None
         if event.get("retried"):
-            return self._forget(statement)
+            self._forget(statement)
+            return
         seconds = event["t"] - started["t"]
         statement.calls += 1
         statement.seconds += seconds

@@ -21,7 +21,7 @@ from greenroom.rehearsal.copies import Acquired, CopyRequest, acquire
 from greenroom.rehearsal.failure import failure
 from greenroom.rehearsal.fidelity import fidelity
 from greenroom.rehearsal.hazards import judge
-from greenroom.rehearsal.launch import Launch, launch
+from greenroom.rehearsal.launch import launch
 from greenroom.rehearsal.observations import Observations, Relation
 from greenroom.rehearsal.observer import Observer, hear_plan
 from greenroom.rehearsal.probes import Prober, Table

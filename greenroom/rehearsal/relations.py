@@ -50,7 +50,10 @@ def relations(found: list[Found]) -> dict[str, Relation]:
 
 
 def probed(connection: psycopg.Connection, found: list[Found], planned: list[str], limit: int) -> list[Table]:
-    """The tables to probe: those that the plan names, then the largest, as many as `limit` and the server's free sessions allow."""
+    """The tables to probe: those that the plan names, then the largest.
+
+    As many as `limit` and the server's free sessions allow.
+    """
     names = {label(table) for table in planned}
     tables = [f for f in found if f.kind in ("r", "p")]
     ordered = [f for f in tables if f.label in names] + [f for f in tables if f.label not in names]
@@ -69,7 +72,7 @@ def _free_sessions(connection: psycopg.Connection) -> int:
 
 
 def _sample(connection: psycopg.Connection, table: Found) -> tuple[str, ...]:
-    """The first row, one in the middle and one of the last page, by ctid: where a backfill begins, goes through and ends."""
+    """The first row, one in the middle and one of the last page, by ctid: where a backfill begins and ends."""
     if table.kind != "r" or not table.rows:
         return ()
     name = sql.Identifier(table.schema, table.name)

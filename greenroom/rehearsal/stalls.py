@@ -1,10 +1,10 @@
 """Stalls: how long a client of a table would have stood still, from what the probes felt and from the locks.
 
-Two sources, and each says where it stands. A probe *measures*; but it may have been asleep when a short lock came, and not
-every table is probed. The locks' intervals are exact about what was locked when, and *derive* a stall: the wait of
+Two sources, and each says where it stands. A probe *measures*; but it may have been asleep when a short lock came, and
+not every table is probed. The locks' intervals are exact about what was locked when, and *derive* a stall: the wait of
 a client that comes at the worst moment. A blocked interval is measured when a probe waited through at least half of it,
-otherwise derived. A wait that no lock explains counts too, from UNEXPLAINED_MS on: a statement that failed, or waited in the
-queue until it was stopped, left no lock to be read.
+otherwise derived. A wait that no lock explains counts too, from UNEXPLAINED_MS on: a statement that failed, or waited
+in the queue until it was stopped, left no lock to be read.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def migrate_rehearse(
 ) -> None:
     """Rehearse the pending migrations on a throw-away copy of the data, and judge what was measured.
 
-    Without a source: embedded PostgreSQL, the app at an earlier state, and demo data. Exit code 0: pass or warn; 1: fail;
-    2: the rehearsal could not be held.
+    Without a source: embedded PostgreSQL, the app at an earlier state, and demo data. Exit code 0: pass or warn;
+    1: fail; 2: the rehearsal could not be held.
     """
     from greenroom.rehearsal.command import Options, migrate_rehearse
 

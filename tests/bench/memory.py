@@ -25,7 +25,14 @@ def run() -> None:
 def _watched(here: Scene) -> tuple[float, float]:
     """Peak resident MB of `migrate-rehearse`, and of the agent below it."""
     with tempfile.TemporaryDirectory() as reports:
-        command = [sys.executable, "-m", "greenroom", "migrate-rehearse", "--url", url(here.source.as_role("postgres", None))]
+        command = [
+            sys.executable,
+            "-m",
+            "greenroom",
+            "migrate-rehearse",
+            "--url",
+            url(here.source.as_role("postgres", None)),
+        ]
         command += ["--project", str(PROJECT), "--settings", "bench_settings", "--report-dir", reports]
         environment = {"PATH": "/usr/bin:/bin", "HOME": reports, **here.source.environment}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

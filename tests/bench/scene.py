@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from greenroom.rehearsal.copies import CopyRequest
 from psycopg import sql
 
 from greenroom.config import Config, Project
 from greenroom.console import Silent
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server, embedded
-from greenroom.rehearsal.copies import CopyRequest
 from greenroom.rehearsal.document import Rehearsal
 from greenroom.rehearsal.rehearse import Request, rehearse
 
@@ -83,6 +83,8 @@ def scene(*, already: str = "0001") -> Iterator[Scene]:
         migrate(source, already)
         with psycopg.connect(**source.parameters, autocommit=True) as connection:
             for n in range(8):
-                connection.execute(f"INSERT INTO bench_{n} (n, body) SELECT n, repeat('x', 40) FROM generate_series(1, {ROWS}) n")
+                connection.execute(
+                    f"INSERT INTO bench_{n} (n, body) SELECT n, repeat('x', 40) FROM generate_series(1, {ROWS}) n"
+                )
             connection.execute("VACUUM ANALYZE")
         yield Scene(server, source)

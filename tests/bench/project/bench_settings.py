@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-SECRET_KEY = "bench"  # noqa: S105
+SECRET_KEY = "bench"
 INSTALLED_APPS = ["bench"]
 USE_TZ = True
 DATABASES = {

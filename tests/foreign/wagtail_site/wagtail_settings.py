@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SECRET_KEY = "for tests"  # noqa: S105
+SECRET_KEY = "for tests"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "wagtail_urls"
