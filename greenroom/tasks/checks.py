@@ -24,7 +24,7 @@ class Lint(NamedTuple):
 
 
 LINTS = (
-    Lint(("ruff", "check", "--quiet", "."), ".venv/bin/ruff check --fix ."),
+    Lint(("ruff", "check", "--output-format", "concise", "."), ".venv/bin/ruff check --fix ."),
     Lint(("ruff", "format", "--check", "."), ".venv/bin/ruff format ."),
     Lint(("mypy",), "mend the types above: .venv/bin/mypy"),
     Lint(("lint-imports", "--no-logo"), "mend the imports above: the order stands in docs/architecture.md"),
