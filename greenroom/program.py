@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+import select
+import signal
 import sys
 from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
@@ -58,7 +60,9 @@ class Program(InvokeProgram):
         except Exit as error:
             # Invoke's own refusals (no such collection) have a message and no code: they could not run
             return _say(error.message or "", COULD_NOT_RUN if error.message and error._code is None else error.code)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, BrokenPipeError) and _nobody_reads():
+                return 128 + signal.SIGPIPE
             sys.excepthook(*sys.exc_info())
             return _say("This is a bug, not a mistake of yours: please report it with the lines above.", BUG)
 
@@ -188,6 +192,16 @@ def _say(message: str, code: int) -> int:
         sys.stdout.flush()
         print(message, file=sys.stderr)
     return code
+
+
+def _nobody_reads() -> bool:
+    """Whether standard output is a pipe whose reader has gone (`./inv lint | head -5`); what is left goes nowhere."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)  # errors are told without asking
+    gone = bool(poll.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return gone
 
 
 def _closest(word: str, known: Iterable[str]) -> str:

@@ -37,6 +37,12 @@ def break_down(c):
     raise RuntimeError("boom")
 
 @task
+def talk(c):
+    """Say much."""
+    while True:
+        print("word", flush=True)
+
+@task
 def hold(c):
     """Acquire, wait for a signal, and release."""
     try:
@@ -167,5 +173,15 @@ def test_list_is_grouped_by_file(repository: Path) -> None:
             "  break-down   Raise what nobody expected.\n"
             "  hold         Acquire, wait for a signal, and release.\n"
             "  measure      Print what was given.\n"
-            "  refuse       Say no.\n\n"
+            "  refuse       Say no.\n"
+            "  talk         Say much.\n\n"
         )
+
+
+def test_reader_that_leaves_is_no_bug(repository: Path) -> None:
+    with subprocess.Popen(words("talk"), cwd=repository, stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == "word\n"
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(20)) == ("", 128 + signal.SIGPIPE)
