@@ -20,7 +20,7 @@ Row = dict[str, Any]
 STATEMENTS_PER_MIGRATION = 80
 MIGRATIONS_PER_REHEARSAL = 5
 REHEARSALS_PER_RELEASE = 80
-COUNTS_CALLS_AFTER = 0.015  # the share of rehearsals that are older than the documents' key `calls`
+COUNTS_CALLS_AFTER = 0.005  # the share of rehearsals that are older than the documents' key `calls`
 BEGINNING = datetime(2024, 6, 3, 8, 0, tzinfo=UTC)
 END = datetime(2026, 6, 1, 17, 0, tzinfo=UTC)
 

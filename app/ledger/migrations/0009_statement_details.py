@@ -1,6 +1,6 @@
 """Documents now fold repeated statements (`calls`), name transaction and operation, and measure WAL.
 
-A backfill of a customer's touched more rows than an integer holds.
+One backfill touched more rows than an integer holds.
 """
 
 from __future__ import annotations
