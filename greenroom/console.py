@@ -34,7 +34,9 @@ class Display:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close(failed=error is not None)
 
     def step(self, text: str) -> None:
@@ -75,7 +77,7 @@ class Lines(Display):
 class Live(Display):
     """Phases with ticks and their seconds; below the running one, what it does at this moment.
 
-    Drawn anew only when `step` or `detail` is called, and for details at most every REFRESH_SECONDS: no thread of its own.
+    Drawn anew only when `step` or `detail` is called, and for details at most every REFRESH_SECONDS: it has no thread.
     """
 
     def __init__(self) -> None:
@@ -129,7 +131,7 @@ class Live(Display):
         return Text.assemble((f"{mark} ", f"bold {colour}"), (seconds, "dim"), _printable(self._phase))
 
     def _screen(self) -> RichLive:
-        """The drawing surface, made when it is first needed; it hides the cursor until `close`, or the end of the process."""
+        """The drawing surface, made when it is first needed; it hides the cursor until `close`, or the process's end."""
         if self._live is None:
             import atexit
 

@@ -19,7 +19,7 @@ PUBLISHED = Path(__file__).with_name("rehearsal.schema.json")
 class _EveryKeyRequired(GenerateJsonSchema):
     """`to_json` leaves out no key, whatever its default."""
 
-    def field_is_required(self, field: Any, total: bool) -> bool:  # noqa: ARG002 (pydantic's own signature)
+    def field_is_required(self, field: Any, total: bool) -> bool:
         return True
 
 

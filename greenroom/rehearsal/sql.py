@@ -1,8 +1,8 @@
 """SQL without data: every literal becomes `$n`, so that statements can be shown, counted and compared.
 
-The text is read as PostgreSQL's own scanner reads it (section 4.1 of its manual). Where a reading is in doubt, nothing is guessed:
-a string or comment that does not end, a number with letters behind it, a backslash before a quote (which ends the
-string or not, by `standard_conforming_strings`): from there on the whole rest is one `$n`.
+The text is read as PostgreSQL's own scanner reads it (section 4.1 of its manual). Where a reading is in doubt, nothing
+is guessed: a string or comment that does not end, a number with letters behind it, a backslash before a quote (which
+ends the string or not, by `standard_conforming_strings`): from there on the whole rest is one `$n`.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class _Token:
 
 
 def normalise(sql: str) -> str:
-    """`sql` with `$1`, `$2`, ... for its literals and placeholders, without comments, on one line, at most LONGEST long.
+    """`sql` with `$1`, `$2`, ... for its literals and placeholders, without comments, at most LONGEST characters.
 
-    Names and type modifiers (`varchar(50)`), NULL and booleans stay. Lists of literals show their first entry and `...`.
-    What came out goes in again unchanged.
+    Names and type modifiers (`varchar(50)`), NULL and booleans stay. Lists of literals show their first entry and
+    `...`. What came out goes in again unchanged.
     """
     tokens = _keep_modifiers(list(_scan(sql)))
     tokens = _fold_values(_fold_lists(_merge(tokens)))
@@ -93,7 +93,7 @@ def _scan(sql: str) -> Iterator[_Token]:
 
 
 def _token(kind: str, text: str, spaced: bool) -> _Token:
-    if kind in ("escape", "string", "dollar", "binding") or text[0] == "$" and kind == "number":
+    if kind in ("escape", "string", "dollar", "binding") or (text[0] == "$" and kind == "number"):
         return _Token("literal", "$", spaced)
     return _Token(kind, "%" if text == "%%" else text, spaced)
 

@@ -63,8 +63,12 @@ def passed() -> Rehearsal:
         rows=1_204,
         size_bytes=417_792,
         blocked=[
-            Blocked(from_s=0.004, to_s=0.0102, reads=True, writes=False, migration="ledger.0009_release_note", derived=True),
-            Blocked(from_s=0.004, to_s=0.0102, reads=False, writes=True, migration="ledger.0009_release_note", derived=True),
+            Blocked(
+                from_s=0.004, to_s=0.0102, reads=True, writes=False, migration="ledger.0009_release_note", derived=True
+            ),
+            Blocked(
+                from_s=0.004, to_s=0.0102, reads=False, writes=True, migration="ledger.0009_release_note", derived=True
+            ),
         ],
     )
     return _document("pass", runs=[run], stalls=[stall], totals=_totals(0.021, 6.2, 6.2))
@@ -113,20 +117,24 @@ def failed() -> Rehearsal:
         ),
         recorded(2.61, transaction=0),
     ]
-    foreign = MigrationRun(app="ledger", name="0008_statement_duration_bigint", started_s=2.66, seconds=5.1, status="applied")
+    foreign = MigrationRun(
+        app="ledger", name="0008_statement_duration_bigint", started_s=2.66, seconds=5.1, status="applied"
+    )
     foreign.statements = [
         statement(
             'ALTER TABLE "ledger_statement" ALTER COLUMN "duration_us" TYPE bigint USING "duration_us"::bigint',
             2.68,
             3.92,
             [lock("ledger_statement", AX, 2.68, 5_070)],
-            rewrites=[Rewrite(table="ledger_statement", rows=1_000_000, size_bytes=182_000_000, indexes=["a", "b", "c"])],
+            rewrites=[
+                Rewrite(table="ledger_statement", rows=1_000_000, size_bytes=182_000_000, indexes=["a", "b", "c"])
+            ],
             scans=[Scan(table="ledger_statement", rows=1_000_000, lock=AX)],
             wal_bytes=235_700_000,
             transaction=1,
         ),
         statement(
-            'ALTER TABLE "ledger_finding" ADD CONSTRAINT "ledger_finding_statement_id_9a_fk" FOREIGN KEY ("statement_id") '
+            'ALTER TABLE "ledger_finding" ADD CONSTRAINT "ledger_finding_9a_fk" FOREIGN KEY ("statement_id") '
             'REFERENCES "ledger_statement" ("id") DEFERRABLE INITIALLY DEFERRED',
             6.61,
             1.1,
@@ -140,12 +148,16 @@ def failed() -> Rehearsal:
         app="ledger", name="0009_backfill_outcome", atomic=False, started_s=7.8, seconds=1.9, status="applied"
     )
     backfill.statements = [
-        statement('UPDATE "ledger_run" SET "outcome" = $1 WHERE "id" IN ($2, ...)', 7.82, 1.7, [], calls=84, rows=84_000),
+        statement(
+            'UPDATE "ledger_run" SET "outcome" = $1 WHERE "id" IN ($2, ...)', 7.82, 1.7, [], calls=84, rows=84_000
+        ),
         recorded(9.68, transaction=3),
     ]
     runs = [index, foreign, backfill]
     stalls = [
-        _stall("ledger_statement", [(0.04, 2.62, "w"), (2.69, 7.75, "rw")], foreign, rows=1_000_000, octets=182_000_000),
+        _stall(
+            "ledger_statement", [(0.04, 2.62, "w"), (2.69, 7.75, "rw")], foreign, rows=1_000_000, octets=182_000_000
+        ),
         _stall("ledger_finding", [(6.61, 7.75, "w")], foreign, derived=True, rows=210_450, octets=41_000_000),
         _stall("ledger_run", [(7.9, 8.6, "row"), (8.7, 9.1, "row")], backfill, rows=84_000, octets=12_900_000),
         _stall("audit.event_archive", [(7.0, 7.012, "rw")], foreign, derived=True, rows=9, octets=16_384),
@@ -165,7 +177,9 @@ def failed() -> Rehearsal:
         _finding("H44", "lock-queue", "note", index, None, SRX, 0.0, "OPTIONS = {'options': '-c lock_timeout=2s'}"),
     ]
     document.findings[0].advice.summary = "Add a second column, write both, fill it in batches, then swap."
-    document.findings[1].advice.summary = "Build the index with AddIndexConcurrently in a migration with atomic = False."
+    document.findings[
+        1
+    ].advice.summary = "Build the index with AddIndexConcurrently in a migration with atomic = False."
     document.drills = [
         Drill(name="back", status="failed", reason="ledger.0009_backfill_outcome has no way back"),
         Drill(name="lock-queue", status="not run", reason="not asked for"),
@@ -186,7 +200,10 @@ def broken() -> Rehearsal:
     last = document.migrations[1]
     last.status, last.statements = "failed", last.statements[:1]
     last.seconds, last.statements[0].sqlstate = 4.0, "23505"
-    document.stalls = document.stalls[:1]
+    document.stalls = [
+        _stall("ledger_statement", [(0.04, 2.62, "w"), (2.69, 6.66, "rw")], last, rows=1_000_000, octets=182_000_000)
+    ]
+    document.totals = _totals(6.66, 3_970.0, 3_970.0)
     document.migrations.append(MigrationRun(app="ledger", name="0009_backfill_outcome", atomic=False, status="not run"))
     document.reasons = ["ledger.0008_statement_duration_bigint failed: UniqueViolation (23505)"]
     document.error = RehearsalError(
@@ -232,7 +249,9 @@ def monster() -> Rehearsal:
     tables = [f"{HOSTILE}Straße_{number:03}_{'x' * 30}" for number in range(400)]
     runs = []
     for number in range(100):
-        run = MigrationRun(app=f"app_{'y' * 20}", name=f"{number:04}_{HOSTILE}", started_s=number * 1.0, seconds=1.0, status="applied")
+        run = MigrationRun(
+            app=f"app_{'y' * 20}", name=f"{number:04}_{HOSTILE}", started_s=number * 1.0, seconds=1.0, status="applied"
+        )
         run.statements = [
             statement(
                 f'ALTER TABLE "{tables[(number * 50 + n) % 400]}" {"ADD COLUMN <b> " * 120}',
@@ -247,7 +266,13 @@ def monster() -> Rehearsal:
         ]
         runs.append(run)
     stalls = [
-        _stall(table, [(s / 4, s / 4 + 0.02 * (1 + at % 7), "rw") for s in range(400)], runs[at % 100], rows=at, octets=at * 999)
+        _stall(
+            table,
+            [(s / 4, s / 4 + 0.02 * (1 + at % 7), "rw") for s in range(400)],
+            runs[at % 100],
+            rows=at,
+            octets=at * 999,
+        )
         for at, table in enumerate(tables)
     ]
     document = _document("fail", runs=runs, stalls=stalls, totals=_totals(100.0, 140.0, 140.0))
@@ -268,19 +293,19 @@ ALL: dict[str, Callable[[], Rehearsal]] = {
     example.__name__: example for example in (passed, warned, failed, broken, hung, nothing_pending, monster)
 }
 
-TWIN = '''class Migration(migrations.Migration):
+TWIN = """class Migration(migrations.Migration):
     operations = [
         migrations.AddField("statement", "duration_us_new", models.BigIntegerField(null=True)),
-    ]'''
+    ]"""
 
-INDEX_TWIN = '''from django.contrib.postgres.operations import AddIndexConcurrently
+INDEX_TWIN = """from django.contrib.postgres.operations import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):
     atomic = False
     operations = [
         AddIndexConcurrently("statement", models.Index(fields=["run", "started_at"], name="run_started_idx")),
-    ]'''
+    ]"""
 
 
 def statement(
@@ -314,7 +339,7 @@ def statement(
 
 def recorded(started_s: float, transaction: int = 0) -> Statement:
     """What Django itself writes at the end of each migration."""
-    sql = 'INSERT INTO "django_migrations" ("app", "name", "applied") VALUES ($1, $2, $3) RETURNING "django_migrations"."id"'
+    sql = 'INSERT INTO "django_migrations" ("app", "name", "applied") VALUES ($1, $2, $3) RETURNING "id"'
     done = statement(sql, started_s, 0.0008, [], transaction=transaction, rows=1)
     done.operation = None
     return done
@@ -383,7 +408,9 @@ def _finding(
             else "One operation has no way back.",
             statement=run.statements[0].sql,
             seconds=run.statements[0].seconds,
-            tables=[TableEvidence(table=table, mode=mode, held_ms=ms, rows=1_000_000, size_bytes=182_000_000)] if table else [],
+            tables=[TableEvidence(table=table, mode=mode, held_ms=ms, rows=1_000_000, size_bytes=182_000_000)]
+            if table
+            else [],
             rows=1_000_000 if table else None,
             size_bytes=182_000_000 if table else None,
             read_ms=reads,
@@ -408,7 +435,9 @@ def _document(verdict: str, *, runs: list[MigrationRun], stalls: list[Stall], to
                     name=run.name,
                     atomic=run.atomic,
                     sha256="0" * 64,
-                    operations=[Operation(index=0, kind="AlterField", description="Alter field duration_us on statement")],
+                    operations=[
+                        Operation(index=0, kind="AlterField", description="Alter field duration_us on statement")
+                    ],
                 )
                 for run in runs
             ],

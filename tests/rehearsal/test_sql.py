@@ -52,8 +52,8 @@ def test_normalise_comments(sql: str, expected: str) -> None:
     "sql",
     [
         'ALTER TABLE "ledger_statement" ADD COLUMN "note" varchar(50) NULL',
-        'CREATE TABLE a1 (x numeric(10, 2), y timestamp(6) with time zone, z char(3), "é$ü" vector(3), w bit varying (7))',
-        "SELECT x::numeric(5,-2), g geometry(POINT,4326)",
+        'CREATE TABLE a1 (x numeric(10, 2), y timestamp(6) with time zone, "é$ü" vector(3), w bit varying (7))',
+        "SELECT x::numeric(5,-2), z char(3), g geometry(POINT,4326)",
         """SELECT "it's 1 -- /* %s $$", "a""b", U&"d\\0061t" FROM "sch 2"."<script>" AS t1$2""",
         "CREATE INDEX CONCURRENTLY i_1 ON t2 USING gin (a jsonb_path_ops) WHERE NOT b",
         "SELECT a @> b, c #>> d, e ? f, g::text[]",

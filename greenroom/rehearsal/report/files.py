@@ -51,7 +51,9 @@ def read(path: Path) -> Rehearsal:
     try:
         return Rehearsal.model_validate_json(file.read_bytes())
     except OSError as error:
-        raise GreenroomError(f"{file} cannot be read: {error.strerror}.", "Name a rehearsal.json or its directory.") from error
+        raise GreenroomError(
+            f"{file} cannot be read: {error.strerror}.", "Name a rehearsal.json or its directory."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

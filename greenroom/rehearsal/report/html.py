@@ -14,7 +14,7 @@ from greenroom.rehearsal.report.limits import Limits, fitted
 from greenroom.rehearsal.report.templates import environment
 
 MAX_BYTES = 950_000
-WIDEST = Limits(entries=80, statements=40, characters=2000)
+STATEMENTS = 400  # of all migrations
 
 _STYLE = Path(__file__).parent / "templates" / "report.css"
 
@@ -40,27 +40,34 @@ def render(rehearsal: Rehearsal) -> str:
     """The page, under 1 MB for any rehearsal: what had to be left out is counted on it."""
     drawing = timeline.svg(rehearsal)
     felt = words.waits_by_migration(rehearsal)
-    return fitted(lambda limits: _page(rehearsal, drawing, felt, limits), WIDEST, MAX_BYTES)
+    each = min(60, 1 + STATEMENTS // (1 + len(rehearsal.migrations)))
+    widest = Limits(entries=80, statements=each, characters=2000)
+    return fitted(lambda limits: _page(rehearsal, drawing, felt, limits), widest, MAX_BYTES)
 
 
 def _page(rehearsal: Rehearsal, drawing: Markup, felt: Mapping[str, words.Waits], limits: Limits) -> str:
-    return environment(limits.characters).get_template("report.html.j2").render(
-        r=rehearsal,
-        limits=limits,
-        style=Markup(_STYLE.read_text(encoding="utf-8")),  # noqa: S704 (a file of ours)
-        drawing=drawing,
-        answer=words.ANSWER[rehearsal.verdict],
-        noticed=words.noticed(rehearsal),
-        todo=words.todo(rehearsal),
-        stalls=words.most_blocked(rehearsal.stalls),
-        findings=words.by_severity(rehearsal.findings),
-        migrations=[
-            _migration(number, run, rehearsal, felt, limits)
-            for number, run in enumerate(rehearsal.migrations[: limits.entries], 1)
-        ],
-        around=_around(rehearsal, felt, limits),
-        anchor=anchor,
-        blocks=_blocks,
+    return (
+        environment(limits.characters)
+        .get_template("report.html.j2")
+        .render(
+            r=rehearsal,
+            limits=limits,
+            style=Markup(_STYLE.read_text(encoding="utf-8")),
+            drawing=drawing,
+            answer=words.ANSWER[rehearsal.verdict],
+            operation=words.broken_operation(rehearsal),
+            noticed=words.noticed(rehearsal),
+            todo=words.todo(rehearsal),
+            stalls=words.most_blocked(rehearsal.stalls),
+            findings=words.by_severity(rehearsal.findings),
+            migrations=[
+                _migration(number, run, rehearsal, felt, limits)
+                for number, run in enumerate(rehearsal.migrations[: limits.entries], 1)
+            ],
+            around=_around(rehearsal, felt, limits),
+            anchor=anchor,
+            blocks=_blocks,
+        )
     )
 
 
@@ -92,7 +99,9 @@ def _telling(run: MigrationRun, count: int) -> set[int]:
 
     def weight(at: int) -> tuple[bool, float, int, float]:
         statement = run.statements[at]
-        blocking = max((lock.held_ms for lock in statement.locks if lock.blocks_reads or lock.blocks_writes), default=0.0)
+        blocking = max(
+            (lock.held_ms for lock in statement.locks if lock.blocks_reads or lock.blocks_writes), default=0.0
+        )
         return bool(statement.sqlstate), blocking, len(statement.rewrites) + len(statement.scans), statement.seconds
 
     return set(sorted(range(len(run.statements)), key=weight, reverse=True)[:count])

@@ -18,7 +18,7 @@ from greenroom.rehearsal.report.templates import environment
 LANES = 24
 CALM_LANES = 6  # probed tables on which nobody waited
 BARS = 360  # of all lanes; in each, the longest
-BANDS = 60
+BANDS = 150  # the longest migrations
 THIN = 0.6  # per cent of the time below which a bar gets a mark of constant width
 TICKS = (1, 2, 5)
 WIDE, NARROW = 1040, 340  # pixels that the two sets of labels are made for
@@ -90,11 +90,14 @@ class Picture:
 
 
 def svg(rehearsal: Rehearsal, width: int | None = None) -> Markup:
-    """The timeline as one SVG element with its own styles. `width`, in pixels, makes a picture that can stand as a file;
-    without it the drawing takes the width of what it stands in.
+    """The timeline as one SVG element with its own styles.
+
+    `width`, in pixels, makes a picture that can stand as a file; without it the drawing is as wide as what it stands in.
     """
     template = environment().get_template("timeline.svg.j2")
-    return Markup(template.render(picture=picture(rehearsal), width=width, wide=WIDE, narrow=NARROW, budget=rehearsal.budget))  # noqa: S704 (rendered with autoescape)
+    return Markup(
+        template.render(picture=picture(rehearsal), width=width, wide=WIDE, narrow=NARROW, budget=rehearsal.budget)
+    )
 
 
 def picture(rehearsal: Rehearsal) -> Picture:
@@ -109,7 +112,7 @@ def picture(rehearsal: Rehearsal) -> Picture:
     lanes += [_calm(table) for table in calm[: min(CALM_LANES, LANES - len(lanes))]]
     return Picture(
         lanes=lanes,
-        bands=[_band(number, run, span) for number, run in enumerate(rehearsal.migrations, 1) if run.started_s is not None][:BANDS],
+        bands=_bands(rehearsal.migrations, span),
         ticks=_ticks(span),
         failed_at=_failed_at(rehearsal, span),
         left_out=_left_out(rest),
@@ -162,10 +165,16 @@ def _bar(entry: Blocked, table: str, span: float, budget: Budget) -> Bar:
         over=_percent(entry.from_s + allowed, span) if seconds > allowed else None,
         derived=entry.derived,
         title=words.clean(
-            f"{words.squeezed(table, 50)}: {WHO[kind]} stood still for {words.duration(seconds)}, from {entry.from_s:.3f} s "
-            f"to {entry.to_s:.3f} s{words.cut(during, 50)} ({how}{over})"
+            f"{words.squeezed(table, 50)}: {WHO[kind]} stood still for {words.duration(seconds)}, "
+            f"from {entry.from_s:.3f} s to {entry.to_s:.3f} s{words.cut(during, 50)} ({how}{over})"
         ),
     )
+
+
+def _bands(runs: list[MigrationRun], span: float) -> list[Band]:
+    ran = [(number, run) for number, run in enumerate(runs, 1) if run.started_s is not None]
+    longest = sorted(ran, key=lambda pair: -pair[1].seconds)[:BANDS]
+    return [_band(number, run, span) for number, run in sorted(longest, key=lambda pair: pair[0])]
 
 
 def _band(number: int, run: MigrationRun, span: float) -> Band:
@@ -184,20 +193,25 @@ def _band(number: int, run: MigrationRun, span: float) -> Band:
 
 def _failed_at(rehearsal: Rehearsal, span: float) -> float | None:
     """Where the run broke off."""
-    ends = [run.started_s + run.seconds for run in rehearsal.migrations if run.status == "failed" and run.started_s is not None]
+    ends = [
+        run.started_s + run.seconds
+        for run in rehearsal.migrations
+        if run.status == "failed" and run.started_s is not None
+    ]
     return _percent(max(ends), span) if ends and rehearsal.error else None
 
 
 def _ticks(span: float) -> list[Tick]:
     """At most seven round numbers."""
-    unit, name = next((u, n) for u, n in ((3600, "h"), (60, "min"), (1, "s"), (0.001, "ms")) if span >= 2 * u or u == 0.001)
-    step = next(
-        factor * 10**power
-        for power in range(-3, 9)
-        for factor in TICKS
-        if span / unit / (factor * 10.0**power) <= 6
+    unit, name = next(
+        (u, n) for u, n in ((3600, "h"), (60, "min"), (1, "s"), (0.001, "ms")) if span >= 2 * u or u == 0.001
     )
-    return [Tick(_percent(n * step * unit, span), f"{n * step:g} {name}") for n in range(int(span / unit / step + 1e-9) + 1)]
+    step = next(
+        factor * 10**power for power in range(-3, 9) for factor in TICKS if span / unit / (factor * 10.0**power) <= 6
+    )
+    return [
+        Tick(_percent(n * step * unit, span), f"{n * step:g} {name}") for n in range(int(span / unit / step + 1e-9) + 1)
+    ]
 
 
 def _left_out(rest: list[Stall]) -> str:

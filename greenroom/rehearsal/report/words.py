@@ -44,6 +44,18 @@ def milliseconds(ms: float) -> str:
     return duration(ms / 1000)
 
 
+def share_of(ms: float, budget_ms: float) -> str:
+    """`14 % of the budget of 1.0 s`, `5.1 times the budget of 1.0 s`."""
+    share, budget = ms / budget_ms, milliseconds(budget_ms)
+    if share == 0:
+        return f"nothing of the budget of {budget}"
+    if share < 0.01:
+        return f"under 1 % of the budget of {budget}"
+    return (
+        f"{share * 100:.0f} % of the budget of {budget}" if share < 2 else f"{share:.1f} times the budget of {budget}"
+    )
+
+
 def size(octets: int | None) -> str:
     """`12 kB`, `235.7 MB`: powers of 1000; a dash where it is not known."""
     if octets is None:
@@ -174,6 +186,17 @@ def todo(rehearsal: Rehearsal) -> str:
     if rehearsal.verdict == "warn":
         return "Read the reasons below, then choose a quiet hour."
     return "Nothing: let it go out." if _pending(rehearsal) else "Nothing."
+
+
+def broken_operation(rehearsal: Rehearsal) -> str | None:
+    """The operation in which the migration broke off, as Django describes it."""
+    error = rehearsal.error
+    if error is None or error.operation is None:
+        return None
+    planned = next((m for m in rehearsal.plan.migrations if f"{m.app}.{m.name}" == error.migration), None)
+    operations = planned.operations if planned else []
+    known = next((operation for operation in operations if str(operation.index) == error.operation), None)
+    return f"{known.index}: {known.description}" if known else error.operation
 
 
 def _pending(rehearsal: Rehearsal) -> int:

@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from greenroom.rehearsal.report import words
 
-
 UNBOUND = 100_000
 
 
@@ -28,7 +27,7 @@ def environment(characters: int = UNBOUND) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shared = (words.duration, words.milliseconds, words.size, words.number, words.counted, words.mode, words.cut, words.squeezed)
+    shared = (words.duration, words.milliseconds, words.share_of, words.size, words.number, words.counted, words.mode)
     made.filters.update({filter_.__name__: filter_ for filter_ in shared})
     return made
 
@@ -37,4 +36,4 @@ def _bounded(value: object, characters: int) -> object:
     """Document texts cut and without control characters; what is markup already stays."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return words.cut("\n".join(words.clean(line) for line in value.split("\n")), characters)
+    return "\n".join(map(words.clean, words.cut(value, characters).split("\n")))
