@@ -1,0 +1,63 @@
+"""The hazards: what can go wrong when a migration meets real data, and how each shows in observations.
+
+`actions` reads what a statement sets out to do; `view` lays the observations out by step, operation and transaction. A
+family of hazards a file: `indexes`, `constraints`, `foreign_keys`, `columns`, `backfills`, `whole` (the plan). `evidence` makes
+findings of matches. A hazard is data and a small function; nothing is found by the text of the SQL alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+from greenroom.rehearsal.document import Budget, Finding
+from greenroom.rehearsal.hazards import backfills, columns, constraints, foreign_keys, indexes, whole
+from greenroom.rehearsal.hazards.evidence import finding, work
+from greenroom.rehearsal.hazards.hazard import Hazard
+from greenroom.rehearsal.hazards.view import Match, View
+from greenroom.rehearsal.observations import Observations
+
+FAMILIES = (indexes, constraints, foreign_keys, columns, backfills, whole)
+CATALOGUE: dict[str, Hazard] = {hazard.id: hazard for family in FAMILIES for hazard in family.HAZARDS}
+SEVERITIES = ("failure", "warning", "note")
+
+
+def judge(observations: Observations, budget: Budget) -> list[Finding]:
+    """Every hazard that the observations prove; the most severe first, then the longest."""
+    view = View(observations)
+    matches = [(hazard, match) for hazard in CATALOGUE.values() for match in hazard.detect(view)]
+    kept = _merged(_most_specific(matches))
+    found = [finding(view, hazard, match, budget, work([other for _, other in kept], match)) for hazard, match in kept]
+    return sorted(
+        found, key=lambda f: (SEVERITIES.index(f.severity), -max(f.evidence.read_ms, f.evidence.write_ms), f.hazard)
+    )
+
+
+def _most_specific(matches: list[tuple[Hazard, Match]]) -> list[tuple[Hazard, Match]]:
+    """Without those that another hazard of the same operation says better."""
+    hidden: dict[tuple[str, int | None], set[str]] = defaultdict(set)
+    for hazard, match in matches:
+        hidden[_place(match)] |= hazard.hides
+    return [(hazard, match) for hazard, match in matches if hazard.id not in hidden[_place(match)]]
+
+
+def _merged(matches: list[tuple[Hazard, Match]]) -> list[tuple[Hazard, Match]]:
+    """One match of a hazard for an operation and table: two indexes of one field are one finding, the longer tells it."""
+    kept: dict[tuple[str, str, int | None, str | None], tuple[Hazard, Match]] = {}
+    for hazard, match in matches:
+        key = (hazard.id, *_place(match), match.table)
+        if key in kept:
+            other = kept[key][1]
+            telling = max(other, match, key=lambda m: sum(step.statement.seconds for step in m.steps))
+            steps = (*other.steps, *(step for step in match.steps if step not in other.steps))
+            match = replace(telling, steps=steps)
+        kept[key] = (hazard, match)
+    return list(kept.values())
+
+
+def _place(match: Match) -> tuple[str, int | None]:
+    operation = match.performed.operation
+    return match.performed.migration, operation.index if operation else None
+
+
+__all__ = ["CATALOGUE", "Hazard", "judge"]

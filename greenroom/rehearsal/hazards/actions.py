@@ -1,0 +1,124 @@
+"""What a statement sets out to do, read from its normalised SQL: only to name what was measured, never to prove it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+_PART = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_NAME = rf"{_PART}(?:\.{_PART})?"
+_IF = r"(?:IF (?:NOT )?EXISTS )?"
+
+_ALTER = re.compile(rf"ALTER TABLE {_IF}(?:ONLY )?(?P<table>{_NAME}) (?P<rest>.*)", re.I | re.S)
+_PLAIN = [
+    ("create index", rf"CREATE (?P<words>UNIQUE )?INDEX (?:(?P<more>CONCURRENTLY) )?{_IF}(?:(?P<name>{_NAME}) )?"
+     rf"ON (?:ONLY )?(?P<table>{_NAME})"),
+    ("drop table", rf"DROP TABLE {_IF}(?P<table>{_NAME})"),
+    ("write", rf"(?P<words>UPDATE|DELETE FROM|INSERT INTO|MERGE INTO) (?:ONLY )?(?P<table>{_NAME})"),
+    ("write", rf"WITH .*?\b(?P<words>UPDATE|DELETE FROM|INSERT INTO|MERGE INTO) (?:ONLY )?(?P<table>{_NAME})"),
+    ("set lock_timeout", r"SET (?:LOCAL |SESSION )?\"?lock_timeout\"? ?(?:=|TO)"),
+]  # fmt: skip
+_CLAUSES = [
+    ("add constraint", rf"ADD (?:CONSTRAINT (?P<name>{_PART}) )?(?P<words>UNIQUE|PRIMARY KEY|CHECK|FOREIGN KEY|EXCLUDE|"
+     r"NOT NULL)\b"),
+    ("add column", rf"ADD (?:COLUMN )?{_IF}(?P<column>{_PART}) (?P<words>.*)"),
+    ("alter type", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) (?:SET DATA )?TYPE (?P<type>[\w ]+(?:\([\d, ]+\))?)"),
+    ("set not null", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) SET NOT NULL"),
+    ("set default", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) SET DEFAULT"),
+    ("drop constraint", rf"DROP CONSTRAINT {_IF}(?P<name>{_PART})"),
+    ("drop column", rf"DROP (?:COLUMN )?{_IF}(?P<column>{_PART})"),
+    ("validate", rf"VALIDATE CONSTRAINT (?P<name>{_PART})"),
+]  # fmt: skip
+_PLAIN_PATTERNS = [(kind, re.compile(pattern, re.I | re.S)) for kind, pattern in _PLAIN]
+_CLAUSE_PATTERNS = [(kind, re.compile(pattern, re.I | re.S)) for kind, pattern in _CLAUSES]
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_PARENT = re.compile(rf"\bREFERENCES (?P<parent>{_NAME})", re.I)
+_KEY = re.compile(rf"\bFOREIGN KEY \((?P<column>{_PART})\)", re.I)
+_WORDS = (
+    "UNIQUE",
+    "PRIMARY KEY",
+    "CHECK",
+    "FOREIGN KEY",
+    "NOT NULL",
+    "NOT VALID",
+    "USING INDEX",
+    "GENERATED",
+    "DEFAULT",
+)
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that a statement does; names without quotes, tables without `public`."""
+
+    kind: str
+    table: str = ""
+    name: str = ""
+    column: str = ""
+    parent: str = ""
+    type: str = ""
+    words: frozenset[str] = frozenset()
+
+    @property
+    def makes_foreign_key(self) -> bool:
+        """Adds a foreign key that is checked at once, as a constraint or with its column."""
+        return self.kind in ("add constraint", "add column") and bool(self.parent) and "NOT VALID" not in self.words
+
+
+@lru_cache(maxsize=4096)
+def actions(sql: str) -> tuple[Action, ...]:
+    """Everything that the (normalised) SQL does, as far as a hazard asks for it."""
+    return tuple(action for statement in _split(sql, ";") for action in _read(statement))
+
+
+def _read(statement: str) -> Iterator[Action]:
+    altered = _ALTER.match(statement)
+    if altered:
+        table = unquoted(altered["table"])
+        for clause in _split(altered["rest"], ","):
+            for kind, pattern in _CLAUSE_PATTERNS:
+                if match := pattern.match(clause):
+                    yield _action(kind, match, clause, table)
+                    break
+        return
+    for kind, pattern in _PLAIN_PATTERNS:
+        if match := pattern.match(statement):
+            yield _action(kind, match, statement, unquoted(match.groupdict().get("table") or ""))
+            return
+
+
+def _action(kind: str, match: re.Match[str], text: str, table: str) -> Action:
+    found = match.groupdict()
+    bare = _QUOTED.sub("", text).upper()
+    parent, key = _PARENT.search(text), _KEY.search(text)
+    words = {word for word in _WORDS if re.search(rf"\b{word}\b", bare)}
+    words |= {word.strip().upper() for word in (found.get("words"), found.get("more")) if word and kind != "add column"}
+    return Action(
+        kind=kind,
+        table=table,
+        name=unquoted(found.get("name") or ""),
+        column=unquoted(found.get("column") or (key["column"] if key else "")),
+        parent=unquoted(parent["parent"]) if parent else "",
+        type=(found.get("type") or "").split(" USING ")[0].split(" COLLATE ")[0].strip(),
+        words=frozenset(words),
+    )
+
+
+def unquoted(name: str) -> str:
+    """A name as the document has it: without quotes, and without the schema where that is public."""
+    parts = re.findall(_PART, name)
+    plain = [part[1:-1].replace('""', '"') if part.startswith('"') else part.lower() for part in parts]
+    return ".".join(plain).removeprefix("public.")
+
+
+def _split(text: str, mark: str) -> Iterator[str]:
+    """The parts between marks that stand outside of quotes and parentheses."""
+    depth, start = 0, 0
+    for token in re.finditer(r'"(?:[^"]|"")*"|[(),;]', text):
+        depth += {"(": 1, ")": -1}.get(token.group(), 0)
+        if token.group() == mark and depth <= 0:
+            yield text[start : token.start()].strip()
+            start = token.end()
+    yield text[start:].strip()

@@ -1,0 +1,147 @@
+"""Foreign keys: made, made again or dropped, they lock two tables at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from greenroom.rehearsal.hazards.actions import Action
+from greenroom.rehearsal.hazards.hazard import Hazard
+from greenroom.rehearsal.hazards.view import Match, Step, View, at_least
+from greenroom.rehearsal.hazards.wording import names, rows_of, took
+
+AX, SRX = "AccessExclusiveLock", "ShareRowExclusiveLock"
+FOREIGN_KEY_VIOLATION = "23503"
+
+
+def fk_validating(view: View) -> Iterator[Match]:
+    """H13: a foreign key is looked up for every row of its table, which is locked, and so is the parent."""
+    for performed in view.performed:
+        for step, action in performed.doing("add constraint", "add column", "validate"):
+            if not view.populated(action.table) or not _checks_key(view, step, action):
+                continue
+            facts = names(performed, action)
+            if step.failed(FOREIGN_KEY_VIOLATION):
+                did = f"a foreign key failed on {rows_of(view, action.table)}: some point nowhere (SQLSTATE 23503)"
+                yield Match(performed, (step,), action.table, did, facts, severity="failure")
+            elif step.scan(action.table) and _stops_writers(view, step, action.table):
+                parent = f" to {action.parent}" if action.parent else ""
+                did = f"a foreign key{parent} was validated by reading {rows_of(view, action.table)} {took(step)}"
+                yield Match(performed, (step,), action.table, did, facts, rows=view.rows(action.table))
+
+
+def fk_rebuild(view: View) -> Iterator[Match]:
+    """H15: one operation drops a foreign key and adds it again, and the server validates it anew."""
+    for performed in view.performed:
+        dropped = {action.table: step for step, action in performed.doing("drop constraint")}
+        for step, action in performed.doing("add constraint"):
+            drop = dropped.get(action.table)
+            if drop is None or not action.makes_foreign_key or step is drop:
+                continue
+            if step.scan(action.table) and view.holds(step, action.table, AX) and view.holds(step, action.parent, AX):
+                did = (
+                    f"the foreign key to {action.parent} was dropped and added again, which read "
+                    f"{rows_of(view, action.table)} {took(step)}"
+                )
+                yield Match(
+                    performed, (drop, step), action.table, did, names(performed, action), rows=view.rows(action.table)
+                )
+
+
+def drop_locks_parent(view: View) -> Iterator[Match]:
+    """H16: dropping a key, or a table with one, takes ACCESS EXCLUSIVE on the parent: unguarded, or beside other work."""
+    for performed in view.performed:
+        for step, action in performed.doing("drop constraint", "drop table", "drop column"):
+            parents = sorted({lock.table for lock in step.statement.locks if lock.mode == AX} - {action.table})
+            if not parents or _follows_twin(view, step):
+                continue
+            parent = next((table for table in parents if view.populated(table)), None)
+            if parent:
+                did = f"dropping what {action.table} had with {', '.join(parents)} locked both sides"
+                facts = names(performed, action) | {"parent_table": parent}
+                yield Match(performed, (step,), action.table, did, facts, lock_is_all=True, rows=view.rows(parent))
+
+
+def _checks_key(view: View, step: Step, action: Action) -> bool:
+    if action.kind != "validate":
+        return action.makes_foreign_key
+    added = (
+        a for other in view.before(step) for a in other.actions if a.kind == "add constraint" and a.name == action.name
+    )
+    return any(a.parent for a in added) or any(lock.mode == "RowShareLock" for lock in step.statement.locks)
+
+
+def _stops_writers(view: View, step: Step, table: str) -> bool:
+    return any(lock.table == table and at_least(lock.mode, SRX) for lock in view.held(step))
+
+
+def _follows_twin(view: View, step: Step) -> bool:
+    """A lock_timeout is set, and the transaction does nothing but drop the constraint."""
+    others = [other for other in view.transactions[step.transaction] if other.statement.operation is not None]
+    kinds = {action.kind for other in others for action in other.actions}
+    return view.guarded(step) and kinds <= {"drop constraint", "set lock_timeout"}
+
+
+HAZARDS = [
+    Hazard(
+        id="H13",
+        name="fk-validating",
+        what="AlterField to a foreign key, RunSQL ADD FOREIGN KEY, a new foreign key with a default.",
+        why="SHARE ROW EXCLUSIVE on both tables is held while each row's parent is looked up: nobody can write.",
+        twin="Add the foreign key as NOT VALID, and validate it in the next migration: that lets writers through.",
+        django="""# first migration
+migrations.SeparateDatabaseAndState(
+    database_operations=[
+        migrations.RunSQL(
+            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
+            ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED NOT VALID',
+            'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"',
+        ),
+    ],
+    state_operations=[migrations.AlterField("$model", "$field", models.ForeignKey("$parent_model", ...))],
+)
+
+# next migration
+migrations.RunSQL('ALTER TABLE "$table" VALIDATE CONSTRAINT "$constraint"', migrations.RunSQL.noop)""",
+        detect=fk_validating,
+    ),
+    Hazard(
+        id="H15",
+        name="fk-rebuild",
+        what="AlterField of a foreign key (null=...), RenameField of one, RenameModel.",
+        why="Django drops the key and adds it again: ACCESS EXCLUSIVE on both tables while every row is looked up.",
+        twin="Change in the database only what has to change, and tell Django's state the rest.",
+        django="""migrations.SeparateDatabaseAndState(
+    database_operations=[
+        # for null=True; a rename is ALTER TABLE ... RENAME COLUMN ...
+        migrations.RunSQL(
+            'ALTER TABLE "$table" ALTER COLUMN "$column" DROP NOT NULL',
+            'ALTER TABLE "$table" ALTER COLUMN "$column" SET NOT NULL',
+        ),
+    ],
+    state_operations=[migrations.AlterField("$model", "$field", models.ForeignKey("$parent_model", null=True, ...))],
+)""",
+        detect=fk_rebuild,
+        hides=frozenset({"H13", "H16", "H17"}),
+    ),
+    Hazard(
+        id="H16",
+        name="drop-locks-parent",
+        what="RemoveField of a foreign key, DeleteModel of a table with one, db_constraint=False.",
+        why="ACCESS EXCLUSIVE is taken on the parent too: behind one long reader of either, everybody waits.",
+        twin="Drop the foreign key alone, with a lock_timeout and a retry; the column or table in the next migration.",
+        django="""# first migration: nothing else in it
+migrations.SeparateDatabaseAndState(
+    database_operations=[
+        migrations.RunSQL(
+            ["SET LOCAL lock_timeout = '2s'", 'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"'],
+            migrations.RunSQL.noop,
+        ),
+    ],
+    state_operations=[migrations.AlterField("$model", "$field", models.ForeignKey(..., db_constraint=False))],
+)
+
+# next migration: now "$parent_table" is not locked
+migrations.RemoveField("$model", "$field")""",
+        detect=drop_locks_parent,
+    ),
+]

@@ -1,0 +1,156 @@
+"""Indexes and unique constraints: what builds an index stops writers, and under ACCESS EXCLUSIVE everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from greenroom.rehearsal.hazards.actions import Action
+from greenroom.rehearsal.hazards.hazard import Hazard
+from greenroom.rehearsal.hazards.view import Match, Performed, Step, View
+from greenroom.rehearsal.hazards.wording import names, rows_of, took
+
+AX, SHARE, SRX = "AccessExclusiveLock", "ShareLock", "ShareRowExclusiveLock"
+UNIQUE_VIOLATION = "23505"
+
+UNIQUE_TWIN = """class Migration(migrations.Migration):
+    atomic = False
+
+    operations = [
+        migrations.SeparateDatabaseAndState(
+            database_operations=[
+                migrations.RunSQL(
+                    'CREATE UNIQUE INDEX CONCURRENTLY "$index" ON "$table" ($columns)',  # add WHERE ... for a condition
+                    'DROP INDEX CONCURRENTLY "$index"',
+                ),
+            ],
+            state_operations=[
+                migrations.AddConstraint("$model", models.UniqueConstraint(fields=[$fields], name="$index")),
+            ],
+        ),
+    ]"""
+
+
+def builds(view: View) -> Iterator[tuple[Performed, Step, Action]]:
+    """CREATE INDEX on tables that were there before, where the server was seen reading them."""
+    for performed in view.performed:
+        for step, action in performed.doing("create index"):
+            if "CONCURRENTLY" not in action.words and view.populated(action.table) and step.scan(action.table):
+                yield performed, step, action
+
+
+def index_blocking(view: View) -> Iterator[Match]:
+    """H01: the build holds SHARE, and nothing stronger was held before."""
+    for performed, step, action in builds(view):
+        if view.holds(step, action.table, SHARE) and not view.locked_before(step, action.table, AX):
+            django = UNIQUE_TWIN if "UNIQUE" in action.words else None
+            yield _built(view, performed, step, action, "an index was built from", django)
+
+
+def index_under_ax(view: View) -> Iterator[Match]:
+    """H03: the transaction holds ACCESS EXCLUSIVE on the table already, or a new key's column brings an index along."""
+    for performed, step, action in builds(view):
+        if view.locked_before(step, action.table, AX):
+            yield _built(view, performed, step, action, "an index was built under ACCESS EXCLUSIVE from")
+    for performed in view.performed:
+        for step, action in performed.doing("add column"):
+            if {"UNIQUE"} <= action.words and action.parent and _scanned_under_ax(view, step, action):
+                yield _built(view, performed, step, action, "with the column an index was built from")
+
+
+def unique_constraint(view: View) -> Iterator[Match]:
+    """H08: a unique constraint builds its index under ACCESS EXCLUSIVE, or fails on the rows that are there."""
+    for performed in view.performed:
+        for step, action in performed.doing("add constraint", "add column", "create index"):
+            if not _makes_unique(action) or not view.populated(action.table):
+                continue
+            if step.failed(UNIQUE_VIOLATION):
+                did = f"a unique constraint failed on {rows_of(view, action.table)}: some are equal (SQLSTATE 23505)"
+                yield Match(performed, (step,), action.table, did, names(performed, action), severity="failure")
+            elif action.kind != "create index" and not action.parent and _scanned_under_ax(view, step, action):
+                yield _built(view, performed, step, action, "a unique constraint built its index from")
+
+
+def _makes_unique(action: Action) -> bool:
+    return "UNIQUE" in action.words and not action.words & {"USING INDEX", "CONCURRENTLY"}
+
+
+def _scanned_under_ax(view: View, step: Step, action: Action) -> bool:
+    return view.populated(action.table) and bool(step.scan(action.table)) and view.holds(step, action.table, AX)
+
+
+def _built(
+    view: View, performed: Performed, step: Step, action: Action, doing: str, django: str | None = None
+) -> Match:
+    did = f"{doing} {rows_of(view, action.table)} {took(step)}"
+    rows = view.rows(action.table)
+    return Match(performed, (step,), action.table, did, names(performed, action), django, rows=rows)
+
+
+HAZARDS = [
+    Hazard(
+        id="H01",
+        name="index-blocking",
+        what="AddIndex, AlterField(db_index=True): an index is built in the ordinary way.",
+        why="CREATE INDEX holds SHARE on the table for the whole build: nobody can write.",
+        twin="Build the index with AddIndexConcurrently, in a migration of its own with atomic = False.",
+        django="""from django.contrib.postgres.operations import AddIndexConcurrently
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    operations = [
+        AddIndexConcurrently("$model", models.Index(fields=[$fields], name="$index")),
+    ]""",
+        detect=index_blocking,
+    ),
+    Hazard(
+        id="H03",
+        name="index-under-AX",
+        what="AddField of a foreign key, one-to-one or slug: the index is built in the column's own transaction.",
+        why="ACCESS EXCLUSIVE on the table (and SHARE ROW EXCLUSIVE on a parent) stays held while the index is built.",
+        twin="Add the column without an index, and build the index concurrently in the next migration.",
+        django="""# first migration
+migrations.AddField("$model", "$field", models.$field_class(..., null=True, db_index=False))
+
+# next migration
+class Migration(migrations.Migration):
+    atomic = False
+
+    operations = [
+        AddIndexConcurrently("$model", models.Index(fields=[$fields], name="$index")),
+    ]""",
+        detect=index_under_ax,
+        hides=frozenset({"H01"}),
+    ),
+    Hazard(
+        id="H08",
+        name="unique-constraint",
+        what="AddConstraint(UniqueConstraint), unique=True, AlterUniqueTogether.",
+        why="The constraint's index is built under ACCESS EXCLUSIVE: nobody can read or write.",
+        twin="Build a unique index concurrently, then make it the constraint with USING INDEX.",
+        django="""# first migration
+class Migration(migrations.Migration):
+    atomic = False
+
+    operations = [
+        migrations.RunSQL(
+            'CREATE UNIQUE INDEX CONCURRENTLY "$index" ON "$table" ($columns)',
+            'DROP INDEX CONCURRENTLY "$index"',
+        ),
+    ]
+
+# next migration
+migrations.SeparateDatabaseAndState(
+    database_operations=[
+        migrations.RunSQL(
+            'ALTER TABLE "$table" ADD CONSTRAINT "$index" UNIQUE USING INDEX "$index"',
+            'ALTER TABLE "$table" DROP CONSTRAINT "$index"',
+        ),
+    ],
+    state_operations=[migrations.AddConstraint("$model", models.UniqueConstraint(fields=[$fields], name="$index"))],
+)""",
+        detect=unique_constraint,
+        hides=frozenset({"H01", "H03"}),
+    ),
+]

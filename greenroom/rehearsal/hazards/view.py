@@ -1,0 +1,176 @@
+"""The observations as hazards look at them: statements with their operations, transactions, what was locked when."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from greenroom.rehearsal.document import Lock, MigrationRun, Operation, Rewrite, Scan, Severity, Statement
+from greenroom.rehearsal.hazards.actions import Action, actions
+from greenroom.rehearsal.observations import Observations, Relation
+
+MODES = ("RowExclusiveLock", "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")
+_MODEL = re.compile(r"\b(?:to|from|on model|of model|on|model) (\w+)$")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement of a migration, with what it set out to do."""
+
+    migration: str
+    statement: Statement
+    actions: tuple[Action, ...]
+
+    @property
+    def start(self) -> float:
+        """Seconds since the migration was let go."""
+        return self.statement.started_s
+
+    @property
+    def end(self) -> float:
+        """As `start`."""
+        return self.statement.started_s + self.statement.seconds
+
+    @property
+    def transaction(self) -> tuple[str, int]:
+        """What it ran in."""
+        return self.migration, self.statement.transaction
+
+    def scan(self, table: str) -> Scan | None:
+        """That it read the whole table."""
+        return next((scan for scan in self.statement.scans if scan.table == table), None)
+
+    def rewrite(self, table: str) -> Rewrite | None:
+        """That it wrote the table anew, not only its indexes."""
+        return next((r for r in self.statement.rewrites if r.table == table and not r.only_indexes), None)
+
+    def failed(self, *sqlstates: str) -> bool:
+        """Whether it failed with one of these."""
+        return self.statement.sqlstate in sqlstates
+
+
+@dataclass(frozen=True)
+class Performed:
+    """One operation of a migration, as it ran."""
+
+    migration: str
+    operation: Operation | None
+    traits: frozenset[str]
+    steps: tuple[Step, ...]
+
+    @property
+    def kind(self) -> str:
+        """Its class name in Django."""
+        return self.operation.kind if self.operation else ""
+
+    @property
+    def model(self) -> str:
+        """The model's name as Django's description of the operation ends with it, else as the table suggests it."""
+        described = _MODEL.search(self.operation.description) if self.operation else None
+        table = (self.operation.table if self.operation else None) or ""
+        return described[1].lower() if described else model_of(table)
+
+    def doing(self, *kinds: str) -> Iterator[tuple[Step, Action]]:
+        """Every step and action of these kinds."""
+        return ((step, action) for step in self.steps for action in step.actions if action.kind in kinds)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A hazard that was seen happening: who did it, to which table, and what was done, in words with figures."""
+
+    performed: Performed
+    steps: tuple[Step, ...]
+    table: str | None
+    did: str
+    names: dict[str, str] = field(default_factory=dict, hash=False)
+    django: str | None = None  # instead of the catalogue's twin
+    severity: Severity | None = None  # None: from the stall against the budget
+    rows_only: bool = False  # nobody but writers of changed rows waits
+    lock_is_all: bool = False  # the lock itself is the harm, not work done under it
+    rows: int | None = None
+
+
+class View:
+    """Read-only access to the observations, by step, operation and transaction."""
+
+    def __init__(self, observations: Observations) -> None:
+        self.observations = observations
+        self.transactions: dict[tuple[str, int], list[Step]] = defaultdict(list)
+        self.performed: list[Performed] = []
+        self._planned = {
+            (f"{m.app}.{m.name}", op.index): op for m in observations.plan.migrations for op in m.operations
+        }
+        for run in observations.migrations:
+            self._take(run)
+
+    def _take(self, run: MigrationRun) -> None:
+        migration = f"{run.app}.{run.name}"
+        by_operation: dict[int | None, list[Step]] = defaultdict(list)
+        for statement in run.statements:
+            step = Step(migration, statement, actions(statement.sql))
+            self.transactions[step.transaction].append(step)
+            by_operation[statement.operation].append(step)
+        for index, steps in by_operation.items():
+            key = (migration, -1 if index is None else index)
+            traits = self.observations.traits.get(key, frozenset())
+            self.performed.append(Performed(migration, self._planned.get(key), traits, tuple(steps)))
+
+    def relation(self, table: str) -> Relation | None:
+        """The table as it was before the migration; None when it was not there under this name."""
+        return self.observations.relations.get(table)
+
+    def rows(self, table: str) -> int | None:
+        """Rows at the start, as estimated; None when not known."""
+        found = self.relation(table)
+        return found.rows if found else None
+
+    def populated(self, table: str) -> bool:
+        """Whether there is anything in it that could take time or be in the way."""
+        return self.rows(table) != 0
+
+    def held(self, step: Step) -> list[Lock]:
+        """Locks on tables that were there before, taken by the step or earlier in its transaction and still held."""
+        locks = (lock for other in self.transactions[step.transaction] for lock in other.statement.locks)
+        return [
+            lock
+            for lock in locks
+            if lock.acquired_s <= step.end and lock.acquired_s + lock.held_ms / 1000 >= step.start
+        ]
+
+    def holds(self, step: Step, table: str, *modes: str) -> bool:
+        """Whether one of these modes was held on the table while the step ran."""
+        return any(lock.table == table and lock.mode in modes for lock in self.held(step))
+
+    def before(self, step: Step) -> list[Step]:
+        """Earlier steps of the same transaction."""
+        steps = self.transactions[step.transaction]
+        return steps[: next(at for at, other in enumerate(steps) if other is step)]
+
+    def locked_before(self, step: Step, table: str, *modes: str) -> bool:
+        """Whether an earlier step of the transaction had taken one of these modes on the table."""
+        locks = (lock for other in self.before(step) for lock in other.statement.locks)
+        return any(lock.table == table and lock.mode in modes for lock in locks)
+
+    def guarded(self, step: Step) -> bool:
+        """Whether a lock_timeout was set when the step began: in the session, or by the migration itself."""
+        earlier = (other for other in self._earlier(step) if any(a.kind == "set lock_timeout" for a in other.actions))
+        return bool(self.observations.lock_timeout_ms) or any(earlier)
+
+    def _earlier(self, step: Step) -> Iterator[Step]:
+        for performed in self.performed:
+            if performed.migration == step.migration:
+                yield from (other for other in performed.steps if other is step or other.start < step.start)
+
+
+def model_of(table: str) -> str:
+    """What a table's model is called by Django's own rule (`app_model`), in small letters."""
+    name = table.rpartition(".")[2]
+    return name.partition("_")[2].replace("_", "") or name
+
+
+def at_least(mode: str, floor: str) -> bool:
+    """Whether a lock mode is as strong as another, or stronger."""
+    return mode in MODES and MODES.index(mode) >= MODES.index(floor)

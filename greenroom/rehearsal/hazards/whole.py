@@ -1,0 +1,94 @@
+"""What is true of the plan as a whole: how it queues for its locks, and whether it can go back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from greenroom.rehearsal.document import MigrationRun, PlannedMigration, Severity
+from greenroom.rehearsal.hazards.hazard import Hazard
+from greenroom.rehearsal.hazards.view import Match, Performed, View
+from greenroom.rehearsal.observations import Observations
+
+QUEUED_FOR = {"AccessExclusiveLock", "ShareRowExclusiveLock", "ShareLock", "ExclusiveLock"}
+
+
+def lock_queue(view: View) -> Iterator[Match]:
+    """H44: locks that stop writers were taken with no limit to the wait for them; one finding for the whole plan."""
+    steps = [
+        step
+        for performed in view.performed
+        for step in performed.steps
+        if any(lock.mode in QUEUED_FOR and not lock.polled for lock in step.statement.locks) and not view.guarded(step)
+    ]
+    if steps:
+        tables = sorted({lock.table for step in steps for lock in step.statement.locks if lock.mode in QUEUED_FOR})
+        did = f"no lock_timeout was set while {', '.join(tables)} {'was' if len(tables) == 1 else 'were'} locked"
+        did += ": behind one long transaction, everybody would queue"
+        yield Match(Performed("", None, frozenset(), ()), tuple(steps), None, did, severity="note")
+
+
+def irreversible(view: View) -> Iterator[Match]:
+    """C10: an operation was applied that cannot be taken back; a warning where no step back is possible at all."""
+    observations = view.observations
+    closed = {f"{m.app}.{m.name}" for m in no_way_back(observations)}
+    for planned in observations.plan.migrations:
+        migration = f"{planned.app}.{planned.name}"
+        if not _applied(observations, planned):
+            continue
+        for operation in planned.operations:
+            if not operation.reversible:
+                did = f"{operation.kind} of {migration} has no way back"
+                did += f", and nothing of {planned.app} can go back past it" if migration in closed else ""
+                performed = Performed(migration, operation, frozenset(), ())
+                facts = {"operation": operation.kind, "app": planned.app}
+                severity: Severity = "warning" if migration in closed else "note"
+                yield Match(performed, (), operation.table, did, facts, _twin(operation.kind), severity)
+
+
+def no_way_back(observations: Observations) -> list[PlannedMigration]:
+    """The last applied migration of each app, where that one cannot be taken back: so nothing of the app can."""
+    last = {planned.app: planned for planned in observations.plan.migrations if _applied(observations, planned)}
+    return [planned for planned in last.values() if not all(operation.reversible for operation in planned.operations)]
+
+
+def _applied(observations: Observations, planned: PlannedMigration) -> bool:
+    def is_it(run: MigrationRun) -> bool:
+        return (run.app, run.name) == (planned.app, planned.name) and run.status == "applied"
+
+    return any(is_it(run) for run in observations.migrations)
+
+
+def _twin(kind: str) -> str:
+    if kind == "RunSQL":
+        return 'migrations.RunSQL("...", reverse_sql="...")  # or migrations.RunSQL.noop, with the reason'
+    return (
+        "migrations.RunPython(forwards, backwards)\n\n"
+        "# or, where going back needs nothing:\n"
+        "migrations.RunPython(forwards, migrations.RunPython.noop)"
+    )
+
+
+HAZARDS = [
+    Hazard(
+        id="H44",
+        name="lock-queue",
+        what="Any blocking lock without lock_timeout.",
+        why="A lock that waits behind a long transaction makes all others wait too, even for milliseconds of work.",
+        twin="Give the migrating session a lock_timeout of about 2 s, and run migrate again when it gives up.",
+        django="""# settings of the process that migrates
+DATABASES["default"]["OPTIONS"] = {"options": "-c lock_timeout=2s"}
+
+# or in the migration itself, first of its operations
+migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop)""",
+        detect=lock_queue,
+    ),
+    Hazard(
+        id="C10",
+        name="irreversible",
+        what="RunPython or RunSQL without a reverse.",
+        why="The release before cannot be had back by migrating: only forward, or from a backup.",
+        twin="Give it a way back, or noop with the reason why none is needed.",
+        django="migrations.RunPython(forwards, backwards)",
+        detect=irreversible,
+    ),
+]

@@ -1,0 +1,70 @@
+"""The figures of a hazard in words, and the names that its safe twin is filled with."""
+
+from __future__ import annotations
+
+import re
+
+from greenroom.rehearsal.hazards.actions import Action
+from greenroom.rehearsal.hazards.view import Performed, Step, View, model_of
+from greenroom.rehearsal.report.words import duration, number, size
+
+_FIELDS = re.compile(r"on field\(s\) (.+?) of model")
+_LONGEST_INDEX_NAME = 30  # Django's own limit
+
+
+def rows_of(view: View, table: str) -> str:
+    """`300,000 rows (38 MB) of shop_order`, as far as known."""
+    relation = view.relation(table)
+    return (
+        f"{number(relation.rows)} rows ({size(relation.size_bytes)}) of {table}" if relation else f"all rows of {table}"
+    )
+
+
+def took(step: Step) -> str:
+    """`in 212 ms`."""
+    return f"in {duration(step.statement.seconds)}"
+
+
+def names(performed: Performed, action: Action) -> dict[str, str]:
+    """What `$names` in a safe twin stand for; quotes and line ends in names cannot break out of the code."""
+    operation = performed.operation
+    table = action.table or (operation.table if operation else None) or ""
+    model = performed.model or model_of(table)
+    is_field = bool(operation and operation.field)
+    field = operation.name if operation and is_field and operation.name else field_of(action)
+    described = _FIELDS.search(operation.description) if operation else None
+    fields = described[1].split(", ") if described else [field]
+    found = {
+        "app": performed.migration.partition(".")[0],
+        "model": model,
+        "field": field,
+        "field_class": (operation.field if operation else None) or "IntegerField",
+        "fields": ", ".join(f'"{name}"' for name in fields),
+        "columns": ", ".join(f'"{name.lstrip("-")}"' for name in fields),
+        "table": table,
+        "column": action.column or field,
+        "parent_table": action.parent or "parent",
+        "parent_model": model_of(action.parent) if action.parent else "parent",
+        "constraint": action.name or f"{table}_{action.column or field}_check",
+        "index": index_name(performed, action, fields),
+    }
+    return {key: _plain(value) for key, value in found.items()}
+
+
+def field_of(action: Action) -> str:
+    """A field's name, guessed from its column."""
+    return action.column.removesuffix("_id") if action.parent else action.column or "field"
+
+
+def index_name(performed: Performed, action: Action, fields: list[str]) -> str:
+    """The index's own name, where Django knows it; a believable one where it makes one up."""
+    operation = performed.operation
+    if operation and operation.name and not operation.field:
+        return operation.name
+    return f"{(action.table.rpartition('.')[2])}_{'_'.join(fields)}_idx".replace("-", "")[-_LONGEST_INDEX_NAME:].lstrip(
+        "_0123456789"
+    )
+
+
+def _plain(value: str) -> str:
+    return "".join(letter if letter.isprintable() and letter not in "\\'`" else "_" for letter in value)

@@ -1,0 +1,93 @@
+"""The verdict: may these migrations go out? From what was measured, with the reasons in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from greenroom.rehearsal.document import Budget, Finding, RehearsalError, Stall, VerdictName
+from greenroom.rehearsal.hazards.evidence import CAREFUL
+from greenroom.rehearsal.hazards.whole import no_way_back
+from greenroom.rehearsal.observations import Observations
+from greenroom.rehearsal.report.words import milliseconds
+
+Reason = tuple[VerdictName, float, str]  # the answer that it demands, its weight among equals, the sentence
+ORDER: tuple[VerdictName, ...] = ("fail", "warn", "pass")
+
+
+def decide(observations: Observations, findings: list[Finding], budget: Budget) -> tuple[VerdictName, list[str]]:
+    """The answer and why, the most important reason first; a pass says what it rests on."""
+    if not observations.plan.migrations and observations.error is None:
+        return "pass", ["No migration is pending: there is nothing to rehearse."]
+    reasons = [*_failed(observations), *_stalls(observations.stalls, budget), *_rows(observations, findings, budget)]
+    reasons += _cannot_go_back(observations)
+    if not reasons:
+        return "pass", [_calm(observations)]
+    reasons.sort(key=lambda reason: (ORDER.index(reason[0]), -reason[1]))
+    return reasons[0][0], [sentence for _, _, sentence in reasons]
+
+
+def _failed(observations: Observations) -> Iterator[Reason]:
+    error = observations.error
+    if error:
+        yield "fail", float("inf"), _sentence(error)
+
+
+def _sentence(error: RehearsalError) -> str:
+    where = error.migration or "The migration"
+    if error.kind == "timeout":
+        waiting = f" while it waited for {error.waiting_for}" if error.waiting_for else ""
+        return f"{where} did not end in time and was stopped{waiting}."
+    if error.kind == "migration failed":
+        exception = (error.exception or "an exception").rpartition(".")[2]
+        state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
+        table = f" on {error.table}" if error.table else ""
+        return f"{where} failed with {exception}{state}{table}."
+    what = {"agent died": "The app's process ended", "server lost": "The copy's server went away"}[error.kind]
+    return f"{what} in the middle of {error.migration or 'the migration'}."
+
+
+def _stalls(stalls: list[Stall], budget: Budget) -> Iterator[Reason]:
+    for stall in stalls:
+        for who, ms, limit in (
+            ("Readers", stall.read_ms, budget.read_ms),
+            ("Writers", stall.write_ms, budget.write_ms),
+        ):
+            yield from _over(who, stall.table, ms, limit)
+
+
+def _rows(observations: Observations, findings: list[Finding], budget: Budget) -> Iterator[Reason]:
+    """Stalls that no probe met and only the locks of a finding tell: rows that a backfill held."""
+    told = {stall.table: stall.write_ms for stall in observations.stalls}
+    for finding in findings:
+        ms, table = finding.evidence.write_ms, finding.table
+        if finding.hazard == "H42" and table and ms > told.get(table, 0.0):
+            yield from _over("Writers of changed rows", table, ms, budget.write_ms)
+
+
+def _over(who: str, table: str, ms: float, limit: float) -> Iterator[Reason]:
+    if ms > CAREFUL * limit:
+        answer: VerdictName = "fail" if ms > limit else "warn"
+        budget = (
+            f"the budget is {milliseconds(limit)}"
+            if ms > limit
+            else f"more than a fifth of the {milliseconds(limit)} budget"
+        )
+        yield answer, ms / limit, f"{who} of {table} stand still for {milliseconds(ms)}: {budget}."
+
+
+def _cannot_go_back(observations: Observations) -> Iterator[Reason]:
+    for planned in no_way_back(observations):
+        yield (
+            "warn",
+            0.0,
+            f"{planned.app}.{planned.name} cannot be taken back, so nothing of {planned.app} can go back.",
+        )
+
+
+def _calm(observations: Observations) -> str:
+    totals, count = observations.totals, len(observations.plan.migrations)
+    what = "The migration was applied" if count == 1 else f"All {count} migrations were applied"
+    if not totals.read_stall_ms and not totals.write_stall_ms:
+        return f"{what}, and nobody had to wait."
+    read, write = milliseconds(totals.read_stall_ms), milliseconds(totals.write_stall_ms)
+    return f"{what}; no reader waits longer than {read}, no writer longer than {write}."
