@@ -201,8 +201,8 @@ def waiting_for(connection: psycopg.Connection, pid: int) -> str | None:
     row = connection.execute(
         """
         SELECT l.mode, coalesce(l.relation::regclass::text, l.locktype),
-               (SELECT string_agg(format('%%s (%%s)', coalesce(nullif(a.application_name, ''), a.pid::text), a.state), ', ')
-                FROM pg_stat_activity a WHERE a.pid = ANY (pg_blocking_pids(l.pid)))
+               (SELECT string_agg(coalesce(nullif(application_name, ''), 'pid ' || pid) || ' (' || state || ')', ', ')
+                FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids(l.pid)))
         FROM pg_locks l WHERE l.pid = %s AND NOT l.granted LIMIT 1
         """,
         [pid],

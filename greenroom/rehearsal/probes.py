@@ -1,13 +1,13 @@
 """Probes: clients of the copy that measure how long a reader and a writer of a table stand still.
 
-A reader takes ACCESS SHARE, a writer ROW EXCLUSIVE, each in a transaction that rolls back: exactly what a SELECT or
-an UPDATE waits for first. A row probe asks for three rows of the table with NOWAIT: *waiting* for a row while it holds the
+A reader takes ACCESS SHARE, a writer ROW EXCLUSIVE, each in a transaction that rolls back: what a SELECT or an UPDATE
+waits for first. A row probe asks for three rows of the table with NOWAIT: *waiting* for a row while it holds the
 table's lock would make the migration the victim of a deadlock (40P01). It shows whether a writer of a row that the
 migration has changed would wait.
 
-A probe that waits costs nothing. One that does not wait is sent again after an interval that grows with the age of the
-last event that could have changed something: a stall of T is measured to within a few hundredths of T, with some tens of
-probes instead of thousands.
+A probe that waits costs nothing. One that does not wait is sent again after an interval that grows with the age of
+the last event that could have changed something: a stall of T is measured to within a few hundredths of T, with some
+tens of probes instead of thousands.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class Recorder:
 
     def _on_statement_end(self, event: Event) -> None:
         if not self._open:
-            return None
+            return
         (started, statement), self._open = self._open, None
         if event.get("retried"):
             self._forget(statement)
