@@ -86,7 +86,7 @@ def merged(intervals: Iterable[Interval]) -> list[Interval]:
     """
     result: list[Interval] = []
     for interval in sorted(intervals, key=lambda i: i.start):
-        if result and interval.start <= result[-1].end:
+        if result and interval.start < result[-1].end:
             result[-1] = Interval(result[-1].start, max(result[-1].end, interval.end))
         else:
             result.append(interval)

@@ -9,9 +9,8 @@ def compare(what: str, ours: list[float], theirs: list[float], reach: float, uni
     """Print the median ratio of paired figures against the ratio to reach; true when it is reached."""
     ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
     verdict = "reached" if ratio <= reach else "NOT reached"
-    print(
-        f"{what}: {median(ours):.3f} {unit} against {median(theirs):.3f} {unit}: ratio {ratio:.3f} (at most {reach}: {verdict})"
-    )
+    figures = f"{median(ours):.3f} {unit} against {median(theirs):.3f} {unit}"
+    print(f"{what}: {figures}: ratio {ratio:.3f} (at most {reach}: {verdict})")
     return ratio <= reach
 
 

@@ -52,7 +52,7 @@ def _app(here: Scene) -> float:
 
 
 def _follow(process: subprocess.Popen[bytes]) -> dict[str, float]:
-    """The highest VmHWM in MB of the process and its Python children, by the word of the command line that tells them apart."""
+    """The highest VmHWM in MB of the process and its children, by the word of the command line that tells them."""
     peaks: dict[str, float] = {}
     while process.poll() is None:
         for pid in [process.pid, *_children(process.pid)]:

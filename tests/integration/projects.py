@@ -39,7 +39,9 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     initial = True
     operations = [
-        migrations.CreateModel("Customer", [("id", models.BigAutoField(primary_key=True)), ("email", models.TextField())]),
+        migrations.CreateModel(
+            "Customer", [("id", models.BigAutoField(primary_key=True)), ("email", models.TextField())]
+        ),
         migrations.CreateModel(
             "Line",
             [
@@ -127,7 +129,8 @@ def _fill(owner: Address, rows: int) -> None:
         connection.execute(
             """
             INSERT INTO shop_line (customer_id, quantity, note)
-            SELECT 1 + n %% %s, n %% 7, CASE WHEN n %% 5 = 0 THEN NULL ELSE 'note ' || n END FROM generate_series(1, %s) n
+            SELECT 1 + n %% %s, n %% 7, CASE WHEN n %% 5 = 0 THEN NULL ELSE 'note ' || n END
+            FROM generate_series(1, %s) n
             """,
             [customers, rows],
         )

@@ -39,9 +39,10 @@ def wagtail(server18: Server) -> Iterator[Address]:
     with psycopg.connect(**owner.parameters) as connection:
         connection.execute(
             """
-            INSERT INTO wagtailcore_modellogentry (label, action, data, timestamp, content_changed, deleted, object_id, uuid)
-            SELECT 'entry ' || n, 'wagtail.edit', 'null'::jsonb, now() - n * interval '1 minute', true, false, n::text,
-                   gen_random_uuid()
+            INSERT INTO wagtailcore_modellogentry
+                   (label, action, data, timestamp, content_changed, deleted, object_id, uuid)
+            SELECT 'entry ' || n, 'wagtail.edit', 'null'::jsonb, now() - n * interval '1 minute', true, false,
+                   n::text, gen_random_uuid()
             FROM generate_series(1, %s) AS n
             """,
             [LOG_ENTRIES],
@@ -56,9 +57,9 @@ def wagtail(server18: Server) -> Iterator[Address]:
 def test_wagtail_rehearsed_from_an_earlier_state_by_options_alone(wagtail: Address, tmp_path: Path) -> None:
     """Its settings name a production host with sslmode=require; neither is reached, and its lock_timeout is kept."""
     url = f"postgresql://{wagtail.user}@{wagtail.host}:{wagtail.port}/wagtail"
+    options = ["--settings", "wagtail_settings", "--report-dir", str(tmp_path)]
     done = subprocess.run(
-        [sys.executable, "-m", "greenroom", "migrate-rehearse", "--url", url, "--project", str(SITE)]
-        + ["--settings", "wagtail_settings", "--report-dir", str(tmp_path)],
+        [sys.executable, "-m", "greenroom", "migrate-rehearse", "--url", url, "--project", str(SITE), *options],
         capture_output=True,
         text=True,
         env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PGPASSWORD": "planted-0s3cret"},
