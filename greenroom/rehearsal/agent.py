@@ -153,7 +153,8 @@ class DatabaseGuard:
         connect = kind.connect.__func__
 
         def guarded(cls: Any, conninfo: str = "", **words: Any) -> Any:
-            return self._enter({**parse(conninfo), **words}, lambda: connect(cls, conninfo, **words))
+            given = {word: value for word, value in words.items() if value is not None}
+            return self._enter({**parse(conninfo), **given}, lambda: connect(cls, conninfo, **words))
 
         kind.connect = classmethod(guarded)  # type: ignore[arg-type]
 
@@ -583,12 +584,14 @@ RELATIONS = """
            pg_catalog.pg_relation_filenode(c.oid)::bigint, c.relpersistence::text
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
-    WHERE c.relkind IN ('r', 'p', 'm', 'i') AND c.oid >= 16384"""
+    WHERE c.relkind IN ('r', 'p', 'm', 'i') AND c.oid >= 16384 AND n.nspname <> 'pg_toast'"""
 SCANNED = """
     SELECT oid, pg_catalog.pg_stat_get_xact_numscans(oid) FROM pg_catalog.pg_class
     WHERE relkind IN ('r', 'p', 'm', 'i') AND oid >= 16384 AND pg_catalog.pg_stat_get_xact_numscans(oid) > 0"""
 
 FIRST_WORDS = re.compile(r"\A(?:[\s(;]|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*([A-Za-z]*)\s*([A-Za-z]*)", re.DOTALL)
+WRITES = frozenset("INSERT UPDATE DELETE MERGE WITH CALL DO".split())
+CHECK_NOW = "SET CONSTRAINTS ALL IMMEDIATE"
 RENAMES = re.compile(r"\bRENAME\b|\bSET\s+SCHEMA\b", re.IGNORECASE)
 ROWS_ONLY = frozenset("SELECT INSERT UPDATE DELETE MERGE VALUES WITH".split())
 CONTROL = frozenset("BEGIN START COMMIT END ROLLBACK ABORT SET RESET SHOW PREPARE DISCARD LISTEN UNLISTEN".split())
@@ -712,6 +715,8 @@ class Watch:
         started = time.monotonic()
         try:
             result = statement.run()
+            if how == "wrapped" and statement.word in WRITES:
+                self._execute(CHECK_NOW)  # alone, the statement would have come back only after these checks
         except BaseException as error:
             self._fail(error, how)
             raise
@@ -876,12 +881,18 @@ class Watch:
         wrapper._close = lambda: self._end("rollback", close) if self._open else close()
 
     def _commit(self, commit: Callable[[], Any]) -> Any:
-        if self._open and self._status() == IN_TRANSACTION:
+        """Deferred constraints are checked a moment before the commit would: what they read can be seen only so."""
+        checked = 0.0
+        if self._status() == IN_TRANSACTION:
+            self._begin_transaction()
+            started = time.monotonic()
+            self._execute(CHECK_NOW)
+            checked = time.monotonic() - started
             self._read_late()
-        return self._end("commit", commit)
+        return self._end("commit", commit, checked)
 
-    def _end(self, outcome: str, act: Callable[[], Any]) -> Any:
-        started = time.monotonic()
+    def _end(self, outcome: str, act: Callable[[], Any], before: float = 0.0) -> Any:
+        started = time.monotonic() - before
         try:
             result = act()
         except BaseException:
