@@ -131,7 +131,7 @@ class Live(Display):
         return Text.assemble((f"{mark} ", f"bold {colour}"), (seconds, "dim"), _printable(self._phase))
 
     def _screen(self) -> RichLive:
-        """The drawing surface, made when it is first needed; it hides the cursor until `close`, or the process's end."""
+        """The drawing surface, made when first needed; it hides the cursor until `close`, or the process's end."""
         if self._live is None:
             import atexit
 

@@ -231,4 +231,4 @@ def _must_part(before: _Token, token: _Token) -> bool:
     """Whether the two would be read as something else without a space between."""
     if before.text == "%" and before.kind == "other":
         return token.kind in ("word", "literal") or token.text in ("(", "%")
-    return {before.kind, token.kind} == {"literal", "word"}
+    return {before.kind, token.kind} == {"literal", "word"} or (before.kind == "other" and before.text == "$")

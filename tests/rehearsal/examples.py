@@ -257,7 +257,7 @@ def monster() -> Rehearsal:
                 f'ALTER TABLE "{tables[(number * 50 + n) % 400]}" {"ADD COLUMN <b> " * 120}',
                 number + n / 50,
                 0.02,
-                [lock(tables[(number * 50 + n + k) % 400], AX, number + n / 50, 20.0) for k in range(12)],
+                [lock(tables[(number * 50 + n + k) % 400], AX, number + n / 50, 20.0) for k in range(6)],
                 rewrites=[Rewrite(table=tables[n], rows=10, size_bytes=10_000)],
                 scans=[Scan(table=tables[n], rows=10, lock=AX)],
                 transaction=number,
@@ -268,7 +268,7 @@ def monster() -> Rehearsal:
     stalls = [
         _stall(
             table,
-            [(s / 4, s / 4 + 0.02 * (1 + at % 7), "rw") for s in range(400)],
+            [(s * 2.5, s * 2.5 + 0.02 * (1 + at % 7), "rw") for s in range(40)],
             runs[at % 100],
             rows=at,
             octets=at * 999,

@@ -38,7 +38,8 @@ def write(rehearsal: Rehearsal, report_dir: Path) -> Path:
         raise GreenroomError(f"{rehearsal.id!r} cannot be the name of a rehearsal's directory.")
     views = {DOCUMENT: rehearsal.to_json(), PAGE: html.render(rehearsal), COMMENT: markdown.render(rehearsal)}
     with _refusal(report_dir):
-        directory.mkdir(parents=True, exist_ok=True)
+        report_dir.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(exist_ok=True)
         for name, text in views.items():
             _replace(directory / name, text)
         _point(report_dir / LATEST, rehearsal.id)
@@ -87,8 +88,9 @@ def _refusal(report_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = Path(error.filename2 or error.filename or report_dir)
+        file = Path(error.filename2 or error.filename or report_dir)
+        what = "" if file == report_dir else f"{file.name}: "
         raise GreenroomError(
-            f"the report cannot be written to {report_dir}: {what.name}: {error.strerror}.",
+            f"the report cannot be written to {report_dir}: {what}{error.strerror}.",
             "Name another directory with --report-dir, or make this one writable.",
         ) from error

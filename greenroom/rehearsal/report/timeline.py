@@ -92,7 +92,7 @@ class Picture:
 def svg(rehearsal: Rehearsal, width: int | None = None) -> Markup:
     """The timeline as one SVG element with its own styles.
 
-    `width`, in pixels, makes a picture that can stand as a file; without it the drawing is as wide as what it stands in.
+    `width`, in pixels, makes a picture that can stand as a file; without it the drawing is as wide as its place.
     """
     template = environment().get_template("timeline.svg.j2")
     return Markup(
