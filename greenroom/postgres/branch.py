@@ -1,0 +1,194 @@
+"""A database beside another one: empty with its locale, or a copy by TEMPLATE; and what neither brings with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import psycopg
+from psycopg import sql
+
+from greenroom.errors import GreenroomError
+from greenroom.postgres.address import Address
+from greenroom.postgres.server import CannotConnect, connect
+
+# pg_dump's own list: lists of names, whose text would be quoted as a single name by SET ... TO
+_LISTS = {
+    "local_preload_libraries",
+    "search_path",
+    "session_preload_libraries",
+    "shared_preload_libraries",
+    "temp_tablespaces",
+    "unix_socket_directories",
+}
+_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+_OF_DATABASE = re.compile(rf"^ALTER DATABASE {_NAME} (SET .*)$", re.DOTALL)
+_OF_ROLE = re.compile(rf"^ALTER ROLE ({_NAME}) IN DATABASE {_NAME} (SET .*)$", re.DOTALL)
+_PRIVILEGE = re.compile(rf"^((?:GRANT|REVOKE) .* ON DATABASE) {_NAME} (.*)$", re.DOTALL)
+
+TEMPLATE_STRATEGY = 150000  # FILE_COPY has a name from here on; before, it was the only way
+
+
+def create_empty(connection: psycopg.Connection, name: str, owner: str | None, locale: str | None) -> str | None:
+    """CREATE DATABASE from template0; with the source's locale where the server knows it, else returns a note.
+
+    Raises GreenroomError when the role may not, or the disk is full.
+    """
+    plain = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+    owned = sql.SQL(" OWNER {}").format(sql.Identifier(owner)) if owner else sql.SQL("")
+    if locale:
+        try:
+            _create(connection, plain + owned + sql.SQL(" " + locale), name)
+            return None
+        except (
+            psycopg.errors.InvalidParameterValue,
+            psycopg.errors.FeatureNotSupported,
+            psycopg.errors.WrongObjectType,
+        ):
+            pass
+    _create(connection, plain + owned, name)
+    return f"the server does not know the source's locale ({locale}): text sorts by its bytes here" if locale else None
+
+
+def create_by_template(connection: psycopg.Connection, name: str, source: str, owner: str | None) -> None:
+    """CREATE DATABASE ... TEMPLATE, for which nobody may be connected to the source. Never disconnects anybody.
+
+    Raises GreenroomError when somebody is, when the role may not, or when the disk is full.
+    """
+    words = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
+    if connection.info.server_version >= TEMPLATE_STRATEGY:
+        words += sql.SQL(" STRATEGY FILE_COPY")
+    if owner:
+        words += sql.SQL(" OWNER {}").format(sql.Identifier(owner))
+    try:
+        _create(connection, words, name)
+    except psycopg.errors.ObjectInUse as error:
+        raise GreenroomError(
+            f"others are connected to {source}, and a copy by TEMPLATE needs it to itself; nobody was disconnected.",
+            "Leave --template out: then pg_dump makes the copy and nobody has to wait.",
+        ) from error
+
+
+def locale_of(connection: psycopg.Connection) -> str:
+    """Encoding and locale of the connected database, as CREATE DATABASE takes them."""
+    version = connection.info.server_version
+    provider = "datlocprovider::text" if version >= 150000 else "'c'"
+    locale = "datlocale" if version >= 170000 else "daticulocale" if version >= 150000 else "NULL::text"
+    rules = "daticurules" if version >= 160000 else "NULL::text"
+    row = connection.execute(
+        sql.SQL(
+            "SELECT pg_encoding_to_char(encoding), datcollate, datctype, {}, {}, {} "
+            "FROM pg_database WHERE datname = current_database()"
+        ).format(sql.SQL(provider), sql.SQL(locale), sql.SQL(rules))
+    ).fetchone()
+    assert row is not None, "a session has a database"
+    encoding, collate, ctype, provider, locale, rules = row
+    words = {"ENCODING": encoding, "LC_COLLATE": collate, "LC_CTYPE": ctype}
+    if provider in ("i", "b"):
+        words |= {
+            "ICU_LOCALE" if provider == "i" else "BUILTIN_LOCALE": locale,
+            **({"ICU_RULES": rules} if rules else {}),
+        }
+    literals = " ".join(f"{key} = {sql.Literal(value).as_string()}" for key, value in words.items())
+    return f"{literals} LOCALE_PROVIDER = { {'i': 'icu', 'b': 'builtin'}[provider] }" if provider != "c" else literals
+
+
+def settings_of(connection: psycopg.Connection) -> list[tuple[str | None, str, str]]:
+    """Settings of the connected database, and of roles in it: role or None, name, value."""
+    rows = connection.execute(
+        """
+        SELECT r.rolname, setting FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole,
+               unnest(s.setconfig) AS setting
+        WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+        ORDER BY 1 NULLS FIRST, 2
+        """
+    )
+    return [(role, *setting.split("=", 1)) for role, setting in rows]
+
+
+def apply_settings(
+    connection: psycopg.Connection, name: str, settings: Iterable[tuple[str | None, str, str]]
+) -> list[str]:
+    """Give them to the database `name`; returns the names of those that the connected role may not set."""
+    refused = []
+    for role, setting, value in settings:
+        who = sql.SQL("ROLE {} IN ").format(sql.Identifier(role)) if role else sql.SQL("")
+        words = sql.SQL("ALTER {}DATABASE {} SET {} ").format(
+            who, sql.Identifier(name), sql.Identifier(*setting.split("."))
+        )
+        try:
+            if setting in _LISTS:
+                connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
+                connection.execute(words + sql.SQL("FROM CURRENT"))
+                connection.execute(sql.SQL("RESET {}").format(sql.Identifier(setting)))
+            else:
+                connection.execute(words + sql.SQL("TO {}").format(value))
+        except psycopg.Error:
+            refused.append(setting)
+    return refused
+
+
+def privileges_of(connection: psycopg.Connection) -> list[str]:
+    """The privileges on the connected database as GRANT statements; none where nobody ever changed them."""
+    row = connection.execute("SELECT datacl IS NULL FROM pg_database WHERE datname = current_database()").fetchone()
+    if row is None or row[0]:
+        return []
+    rows = connection.execute(
+        """
+        SELECT format('GRANT %s ON DATABASE %I TO %s%s', a.privilege_type, d.datname,
+                      CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                      CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+        FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = current_database()
+        """
+    )
+    return ["REVOKE ALL ON DATABASE x FROM PUBLIC", *(statement for (statement,) in rows)]
+
+
+def apply_statements(connection: psycopg.Connection, name: str, statements: Iterable[str]) -> list[str]:
+    """Run `ALTER ... SET`, `GRANT` and `REVOKE` of a source for the database `name`; returns what was refused."""
+    refused = []
+    for statement in statements:
+        if renamed := for_database(statement, name):
+            try:
+                connection.execute(renamed.encode())
+            except psycopg.Error:
+                refused.append(" ".join(statement.split()[:2]))
+    return refused
+
+
+def for_database(statement: str, name: str) -> str | None:
+    """The same statement about another database; None when it is none that a copy needs (a connection limit)."""
+    quoted = sql.Identifier(name).as_string()
+    if match := _OF_DATABASE.match(statement):
+        return f"ALTER DATABASE {quoted} {match[1]}"
+    if match := _OF_ROLE.match(statement):
+        return f"ALTER ROLE {match[1]} IN DATABASE {quoted} {match[2]}"
+    if match := _PRIVILEGE.match(statement):
+        return f"{match[1]} {quoted} {match[2]}"
+    return None
+
+
+def maintenance(address: Address) -> Address:
+    """Where CREATE DATABASE is said: the database postgres, else the given one itself."""
+    try:
+        connect(address.at("postgres")).close()
+    except CannotConnect as error:
+        if error.sqlstate not in ("3D000", "42501", "28000"):
+            raise
+        return address
+    return address.at("postgres")
+
+
+def _create(connection: psycopg.Connection, statement: sql.Composed, name: str) -> None:
+    where = f"{connection.info.host}:{connection.info.port}"
+    try:
+        connection.execute(statement)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise GreenroomError(
+            f"{connection.info.user} may not create the database {name} on {where}.",
+            f"Ask for it: ALTER ROLE {connection.info.user} CREATEDB, and membership in the source's owner.",
+        ) from error
+    except psycopg.errors.DiskFull as error:
+        raise GreenroomError(
+            f"the disk of {where} is full: the copy of the data does not fit.", "Free some space there, then run again."
+        ) from error

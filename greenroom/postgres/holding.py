@@ -1,0 +1,93 @@
+"""A copy from the intent to make it until it is gone: journal, lease, and DROP DATABASE on every way out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+
+from greenroom.errors import GreenroomError
+from greenroom.interrupts import shielded
+from greenroom.postgres import journal, lease
+from greenroom.postgres.address import Address
+from greenroom.postgres.lease import Lease
+from greenroom.postgres.server import connect
+
+GONE_SECONDS = 30.0
+POLL_SECONDS = 0.05
+
+
+@dataclass
+class Held:
+    """A database that is ours to make and to drop; `connection` is for saying CREATE DATABASE and the like.
+
+    `keep` is obeyed once the copy is whole: what is half made is dropped in any case.
+    """
+
+    name: str
+    maintenance: Address
+    lease: Lease
+    connection: psycopg.Connection
+    keep: bool = False
+    whole: bool = False
+    dropped: bool = False
+    left_behind: str | None = field(default=None)
+
+    def grant(self) -> None:
+        """Put the lease on the database, which has just been created."""
+        lease.grant(self.connection, self.name, self.lease)
+
+
+@contextmanager
+def held(maintenance: Address, name: str, terms: Lease, *, keep: bool) -> Iterator[Held]:
+    """For a copy on a server that outlives us. The intent is written first: a killed CREATE DATABASE still creates."""
+    with connect(maintenance) as connection:
+        noted = journal.write(maintenance, name, terms.id, terms.roles)
+        copy = Held(name, maintenance, terms, connection, keep)
+        try:
+            yield copy
+        finally:
+            with shielded():
+                if not (keep and copy.whole):
+                    _release(copy)
+                if copy.dropped:
+                    noted.unlink(missing_ok=True)
+                if copy.left_behind:  # at once: the report may never be written
+                    print(copy.left_behind, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def held_with_server(maintenance: Address, name: str, terms: Lease) -> Iterator[Held]:
+    """For a copy on a server of our own, which is removed as a whole: no journal, no DROP DATABASE."""
+    with connect(maintenance) as connection:
+        copy = Held(name, maintenance, terms, connection)
+        yield copy
+    copy.dropped = True
+
+
+def _release(copy: Held) -> None:
+    """Drop it; where that fails, say what was left behind and the command that removes it."""
+    pid = copy.connection.info.backend_pid
+    copy.connection.close()
+    try:
+        with connect(copy.maintenance) as connection:
+            _wait_until_gone(connection, pid)
+            lease.drop(connection, copy.name, copy.lease.roles)
+        copy.dropped = True
+    except (psycopg.Error, GreenroomError):
+        copy.left_behind = (
+            f"the copy {copy.name} on {copy.maintenance.server} could not be dropped and was left behind; "
+            f"remove it with: ./inv db-drop {copy.name} --url {copy.maintenance}"
+        )
+
+
+def _wait_until_gone(connection: psycopg.Connection, pid: int) -> None:
+    """A session that was interrupted in CREATE DATABASE works on: what it makes must be there before it is dropped."""
+    deadline = time.monotonic() + GONE_SECONDS
+    alive = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s"
+    while connection.execute(alive, [pid]).fetchone() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)

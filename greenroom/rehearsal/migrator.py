@@ -1,0 +1,54 @@
+"""As which role the migration runs: an ordinary one that owns what the source's role owns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from greenroom.postgres import roles
+from greenroom.postgres.address import Address
+from greenroom.postgres.embedded import Server
+from greenroom.postgres.server import connect
+
+
+@dataclass(frozen=True)
+class Migrator:
+    """How the migrating session connects to the copy; `role` is what it must SET ROLE to, None: what it logs in as."""
+
+    address: Address
+    role: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def migrator_of(copy: Address, own: Server | None) -> Migrator:
+    """Find the role that owns the tables of a copy that the superuser of our server, or the given user, has made.
+
+    On a server of our own that role gets a password, so that it logs in itself and its settings apply. On a given one
+    the given user becomes it by SET ROLE, where it may.
+    """
+    with connect(copy) as connection:
+        owner = roles.owner_of_tables(connection)
+        user = connection.info.user
+        if own and owner != user:
+            others = roles.owners_of(connection) - {user}
+            password = roles.let_in(connection, owner, others)
+            return Migrator(copy.as_role(owner, password), notes=_members(owner, others - {owner}))
+        if owner == user:
+            superuser = connection.info.parameter_status("is_superuser") == "on"
+            return Migrator(copy, notes=[f"the migration runs as {user}, a superuser"] if superuser else [])
+        if roles.may_become(connection, owner):
+            options = " ".join(filter(None, [copy.options.get("options"), f"-c role={_escaped(owner)}"]))
+            address = replace(copy, options={**copy.options, "options": options})
+            note = f"{user} becomes {owner} by SET ROLE: settings of ALTER ROLE {owner} do not apply"
+            return Migrator(address, owner, [note])
+    return Migrator(copy, notes=[f"{user} may not become {owner}, so the migration runs as {user}"])
+
+
+def _members(owner: str, others: set[str]) -> list[str]:
+    if not others:
+        return []
+    return [f"a dump tells no memberships of roles: {owner} was made a member of {', '.join(sorted(others))}"]
+
+
+def _escaped(value: str) -> str:
+    r"""As libpq's `options` take it: blanks and backslashes behind a backslash."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
