@@ -59,8 +59,9 @@ def test_progress_on_a_terminal_is_live(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_live_progress_crosses_the_phase_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = watched(monkeypatch)
-    with pytest.raises(KeyboardInterrupt), console.progress() as progress:
-        progress.step("migrating")
+    progress = console.progress()
+    progress.step("migrating")
+    with pytest.raises(KeyboardInterrupt), progress:
         raise KeyboardInterrupt
     assert "✗" in screen.getvalue()
     assert screen.getvalue().endswith("\x1b[?25h\r\x1b[1A\x1b[2K")

@@ -109,7 +109,7 @@ def test_texts_of_the_timeline_do_not_touch(browser: Browser, reports: Path, wid
               .filter(([text, box]) => text && box.width).map(([text, b]) => [text, b.left, b.top, b.right, b.bottom])"""
     )
     assert len(boxes) > 15
-    band = {text for text, *_ in boxes if text[:1].isdigit() and "ledger" in text}  # these are clipped by their band
+    band = {text for text, *_ in boxes if text[:1].isdigit() and "ledger" in text}  # clipped by their band
     touching = [
         (one[0], other[0])
         for at, one in enumerate(boxes)

@@ -51,7 +51,7 @@ def test_write_is_whole_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         files.write(rehearsal, tmp_path)
     monkeypatch.undo()
     assert files.read(tmp_path / "latest").project == "app"
-    assert not [path for path in tmp_path.rglob(".*")]
+    assert not list(tmp_path.rglob(".*"))
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "latest", "a/b", "/etc"])

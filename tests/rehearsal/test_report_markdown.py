@@ -21,7 +21,8 @@ def test_comment_is_small_and_balanced(name: str) -> None:
 
 def test_comment_begins_with_what_matters() -> None:
     assert markdown.render(examples.failed()).splitlines()[:3] == [
-        "🔴 **FAIL**  may not go out as it is: readers of ledger_statement would stand still for 5.1 s (budget 1.0 s)  ",
+        "🔴 **FAIL**  may not go out as it is: readers of ledger_statement would stand still for 5.1 s "
+        "(budget 1.0 s)  ",
         "**What users would notice:** Readers of ledger_statement would wait up to 5.1 s, writers of ledger_statement "
         "and 2 more tables up to 5.1 s.  ",
         "**What to do:** Add a second column, write both, fill it in batches, then swap (H24; 3 more findings below).",

@@ -30,8 +30,16 @@ def test_duration(seconds: float, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("octets", "shown"),
-    [(None, "–"), (0, "0 B"), (999, "999 B"), (16_384, "16.4 kB"), (999_990, "1.0 MB"), (235_700_000, "236 MB"), (-5_000, "−5.0 kB")],
-)  # fmt: skip
+    [
+        (None, "–"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (16_384, "16.4 kB"),
+        (999_990, "1.0 MB"),
+        (235_700_000, "236 MB"),
+        (-5_000, "−5.0 kB"),
+    ],
+)
 def test_size(octets: int | None, shown: str) -> None:
     assert words.size(octets) == shown
 
@@ -74,7 +82,8 @@ FIRST_WORDS = {
     ),
     "failed": (
         "may not go out as it is: readers of ledger_statement would stand still for 5.1 s (budget 1.0 s)",
-        "Readers of ledger_statement would wait up to 5.1 s, writers of ledger_statement and 2 more tables up to 5.1 s.",
+        "Readers of ledger_statement would wait up to 5.1 s, "
+        "writers of ledger_statement and 2 more tables up to 5.1 s.",
         "Add a second column, write both, fill it in batches, then swap (H24; 3 more findings below).",
     ),
     "broken": (
