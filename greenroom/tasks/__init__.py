@@ -10,9 +10,9 @@ from types import ModuleType
 
 from invoke import Collection, Task
 
-from greenroom.tasks import rehearse
+from greenroom.tasks import databases, rehearse
 
-GROUPS = (rehearse,)
+GROUPS = (rehearse, databases)
 
 
 def add(collection: Collection, group: ModuleType) -> None:
