@@ -17,7 +17,7 @@ ORDER: tuple[VerdictName, ...] = ("fail", "warn", "pass")
 def decide(observations: Observations, findings: list[Finding], budget: Budget) -> tuple[VerdictName, list[str]]:
     """The answer and why, the most important reason first; a pass says what it rests on."""
     if not observations.plan.migrations and observations.error is None:
-        return "pass", ["No migration is pending: there is nothing to rehearse."]
+        return "pass", ["There are no pending migrations: nothing to rehearse."]
     reasons = [*_failed(observations), *_stalls(observations.stalls, budget), *_rows(observations, findings, budget)]
     reasons += _cannot_go_back(observations)
     if not reasons:

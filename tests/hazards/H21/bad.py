@@ -1,0 +1,12 @@
+"""A unique column whose default Django calls once, for all customers."""
+
+from uuid import uuid4
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [
+        migrations.AddField("customer", "token", models.UUIDField(default=uuid4, unique=True)),
+    ]

@@ -1,0 +1,106 @@
+"""A shop with 200,000 rows a table, and a rehearsal of a migration on it: what every hazard is tried with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from greenroom.config import Config, Project
+from greenroom.console import Silent
+from greenroom.postgres.address import Address
+from greenroom.postgres.embedded import Server
+from greenroom.rehearsal import rehearse as rehearsing
+from greenroom.rehearsal.copies import CopyRequest
+from greenroom.rehearsal.document import Budget, Rehearsal
+from greenroom.secret import Secret
+
+HERE = Path(__file__).parent
+ROWS = 200_000
+PASSWORD = "of-the-shop"
+BUDGET = Budget(read_ms=5, write_ms=5, timeout_seconds=120)
+
+FILL = [
+    "INSERT INTO shop_customer (name, city)"
+    " SELECT 'customer ' || n, 'city ' || n % 97 FROM generate_series(1, {rows}) n",
+    "INSERT INTO shop_product (sku, stock, price) SELECT 'SKU' || n, n % 50, n % 900 FROM generate_series(1, {rows}) n",
+    "INSERT INTO shop_order (customer_id, referrer_id, status, note)"
+    " SELECT 1 + n * 7 % {rows}, 1 + n * 11 % {rows}, 'state ' || n % 5, 'note ' || n"
+    " FROM generate_series(1, {rows}) n",
+    "INSERT INTO shop_orderline (order_id, product_id, quantity)"
+    " SELECT n, 1 + n * 13 % {rows}, n % 7 FROM generate_series(1, {rows}) n",
+    "VACUUM (FREEZE, ANALYZE)",
+]
+MIGRATE = """
+import os, django
+from django.conf import settings
+settings.DATABASES["default"].update(
+    HOST=os.environ["PGHOST"], PORT=os.environ["PGPORT"], NAME=os.environ["PGDATABASE"],
+    USER=os.environ["PGUSER"], PASSWORD=os.environ["PGPASSWORD"],
+)
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+"""
+
+
+def hazards() -> list[str]:
+    """The ids that have a folder."""
+    return sorted(path.name for path in HERE.iterdir() if (path / "bad.py").exists())
+
+
+def bad(hazard: str) -> list[Path]:
+    """The migration that shows the hazard."""
+    return [HERE / hazard / "bad.py"]
+
+
+def good(hazard: str) -> list[Path]:
+    """The migrations of its safe twin, in order: one a release."""
+    return sorted((HERE / hazard).glob("good*.py"))
+
+
+@contextmanager
+def shop(server: Server, directory: Path) -> Iterator[Address]:
+    """The shop's database on a server, owned by an ordinary role, for as long as the block lasts."""
+    project = write_project(directory, [])
+    owner = Address(server.address.host, server.address.port, "shop", "shop_owner", Secret(PASSWORD))
+    role, database = sql.Identifier(owner.user), sql.Identifier(owner.database)
+    with psycopg.connect(**server.address.parameters, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, PASSWORD))
+        admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+        try:
+            environment = {**os.environ, **owner.environment, "DJANGO_SETTINGS_MODULE": "shop_settings"}
+            subprocess.run([sys.executable, "-c", MIGRATE], cwd=project, env=environment, check=True)
+            with psycopg.connect(**owner.parameters, autocommit=True) as connection:
+                for statement in FILL:
+                    connection.execute(statement.format(rows=ROWS))
+            yield owner
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+            admin.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def write_project(directory: Path, migrations: list[Path]) -> Path:
+    """The shop as a Django project, with these migrations pending."""
+    shutil.copytree(HERE / "shop", directory / "shop", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HERE / "shop_settings.py", directory)
+    for number, path in enumerate(migrations, start=2):
+        shutil.copy(path, directory / "shop" / "migrations" / f"{number:04}_{path.name}")
+    return directory
+
+
+def rehearsed(source: Address, project: Path) -> Rehearsal:
+    """A rehearsal of all that is pending, on a copy of the shop."""
+    facts = Project(directory=project, settings="shop_settings")
+    config = Config(root=project, project=facts)
+    url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
+    copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="hazards")
+    request = rehearsing.Request(config=config, project=facts, source=copy, budget=BUDGET)
+    return rehearsing.rehearse(request, Silent())
