@@ -105,8 +105,9 @@ def test_lanes_are_drawn_inside_the_window(browser: Browser, reports: Path, widt
 def test_texts_of_the_timeline_do_not_touch(browser: Browser, reports: Path, width: int) -> None:
     page = opened(browser, reports / "failed" / files.PAGE, width=width).page
     boxes = page.evaluate(
-        """() => [...document.querySelectorAll('.tl text')].map(t => [t.textContent, t.getBoundingClientRect()])
-              .filter(([text, box]) => text && box.width).map(([text, b]) => [text, b.left, b.top, b.right, b.bottom])"""
+        """() => [...document.querySelectorAll('.tl text')]
+              .map(t => [t.textContent, t.getBoundingClientRect()]).filter(([text, box]) => text && box.width)
+              .map(([text, b]) => [text, b.left, b.top, b.right, b.bottom])"""
     )
     assert len(boxes) > 15
     band = {text for text, *_ in boxes if text[:1].isdigit() and "ledger" in text}  # clipped by their band

@@ -108,6 +108,22 @@ def test_first_words(name: str) -> None:
     assert (words.headline(rehearsal), words.noticed(rehearsal), words.todo(rehearsal)) == FIRST_WORDS[name]
 
 
+@pytest.mark.parametrize(
+    ("reason", "end"),
+    [
+        ("Readers of a stand still for 2 s.", "readers of a stand still for 2 s"),
+        ("Ledger.0008 failed.", "Ledger.0008 failed"),
+        ("UniqueViolation in b", "UniqueViolation in b"),
+        ("A table waits", "A table waits"),
+        ("", ""),
+    ],
+)
+def test_headline_continues_with_the_reason(reason: str, end: str) -> None:
+    rehearsal = examples.warned()
+    rehearsal.reasons = [reason]
+    assert words.headline(rehearsal) == f"may go out, with care: {end}"
+
+
 def test_first_words_when_only_writers_wait() -> None:
     rehearsal = examples.warned()
     rehearsal.stalls[0].read_ms = 0.0

@@ -91,7 +91,8 @@ def _around(rehearsal: Rehearsal, felt: Mapping[str, words.Waits], limits: Limit
     """What ran outside of the migrations, where anything did."""
     if rehearsal.post_migrate is None or not rehearsal.post_migrate.statements:
         return None
-    return _migration(0, rehearsal.post_migrate, rehearsal, felt, limits)
+    seconds = rehearsal.post_migrate.seconds or sum(one.seconds for one in rehearsal.post_migrate.statements)
+    return _migration(0, rehearsal.post_migrate.model_copy(update={"seconds": seconds}), rehearsal, felt, limits)
 
 
 def _telling(run: MigrationRun, count: int) -> set[int]:

@@ -21,6 +21,7 @@ BARS = 360  # of all lanes; in each, the longest
 BANDS = 150  # the longest migrations
 THIN = 0.6  # per cent of the time below which a bar gets a mark of constant width
 TICKS = (1, 2, 5)
+UNITS = ((3600, "h"), (60, "min"), (1, "s"), (0.001, "ms"))
 WIDE, NARROW = 1040, 340  # pixels that the two sets of labels are made for
 LETTER = 7.0  # pixels
 
@@ -48,6 +49,11 @@ class Lane:
     figures: str
     worst: str
     bars: list[Bar]
+
+    @property
+    def height(self) -> int:
+        """In pixels; a table on which nobody waited needs no room for bars."""
+        return 54 if self.bars else 30
 
     def name(self, pixels: int) -> str:
         return words.squeezed(self.table, min(64, int(pixels * 0.6 / LETTER)))
@@ -87,6 +93,11 @@ class Picture:
     failed_at: float | None
     left_out: str
     description: str
+
+    @property
+    def height(self) -> int:
+        """Of all lanes together."""
+        return sum(lane.height for lane in self.lanes)
 
 
 def svg(rehearsal: Rehearsal, width: int | None = None) -> Markup:
@@ -202,12 +213,10 @@ def _failed_at(rehearsal: Rehearsal, span: float) -> float | None:
 
 
 def _ticks(span: float) -> list[Tick]:
-    """At most seven round numbers."""
-    unit, name = next(
-        (u, n) for u, n in ((3600, "h"), (60, "min"), (1, "s"), (0.001, "ms")) if span >= 2 * u or u == 0.001
-    )
+    """At most eight round numbers."""
+    unit, name = next((u, n) for u, n in UNITS if span >= 2 * u or u <= 1 <= span / u)
     step = next(
-        factor * 10**power for power in range(-3, 9) for factor in TICKS if span / unit / (factor * 10.0**power) <= 6
+        factor * 10**power for power in range(-3, 9) for factor in TICKS if span / unit / (factor * 10.0**power) <= 7
     )
     return [
         Tick(_percent(n * step * unit, span), f"{n * step:g} {name}") for n in range(int(span / unit / step + 1e-9) + 1)

@@ -154,10 +154,17 @@ def by_severity(findings: Iterable[Finding]) -> list[Finding]:
 def headline(rehearsal: Rehearsal) -> str:
     """May this go out, and the first reason: without the verdict's own word."""
     if rehearsal.reasons:
-        return f"{ANSWER[rehearsal.verdict]}: {rehearsal.reasons[0]}"
+        return f"{ANSWER[rehearsal.verdict]}: {_continued(rehearsal.reasons[0])}"
     if not _pending(rehearsal):
         return f"{ANSWER[rehearsal.verdict]}: no migration is pending"
     return ANSWER[rehearsal.verdict]
+
+
+def _continued(sentence: str) -> str:
+    """A sentence as the end of another: without its capital, unless its first word is a name, and its full stop."""
+    first = sentence.split(" ", 1)[0]
+    named = not first.isalpha() or not first[1:].islower()
+    return (sentence if named else sentence[0].lower() + sentence[1:]).removesuffix(".")
 
 
 def noticed(rehearsal: Rehearsal) -> str:
