@@ -101,10 +101,10 @@ def standing_on(server: Address) -> list[Standing]:
     with connect(server) as connection:
         leased = {found.name: found for found in lease.leased(connection)}
         sizes = {name: _size(connection, name) for name in intents}
-    borne = [
-        Standing(name, server, copy.lease, *reversed(intents.get(name, (None, None))), copy.size_bytes)
-        for name, copy in leased.items()
-    ]
+    borne = []
+    for name, copy in leased.items():
+        path, intent = intents.get(name, (None, None))
+        borne.append(Standing(name, server, copy.lease, intent, path, copy.size_bytes))
     intended = [
         Standing(name, server, None, intent, path, sizes[name] or 0, exists=sizes[name] is not None)
         for name, (path, intent) in intents.items()

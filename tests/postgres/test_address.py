@@ -1,0 +1,63 @@
+"""Where a database is: read from a URL, printed without its password, handed on without it in an argv."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from greenroom.errors import GreenroomError
+from greenroom.postgres.address import Address
+from greenroom.secret import Secret
+
+HINT = "\n  Write it as postgresql://USER@HOST:5432/DATABASE, with the password in PGPASSWORD or ~/.pgpass."
+
+
+def test_parse_takes_a_url_apart() -> None:
+    address = Address.parse("postgresql://us%40er:p%2Fw@db.example:6543/my%20shop?sslmode=require")
+    assert (address.host, address.port, address.database, address.user) == ("db.example", 6543, "my shop", "us@er")
+    assert address.password == Secret("p/w")
+    assert address.options == {"sslmode": "require"}
+
+
+def test_parse_fills_in_what_is_left_out() -> None:
+    address = Address.parse("postgres:///?host=/run/postgresql&dbname=shop")
+    assert (address.host, address.port, address.database, address.user) == ("/run/postgresql", 5432, "shop", "postgres")
+    assert address.password is None
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("mysql://h/db", "a database URL begins with postgresql://, not mysql://"),
+        ("shop", "a database URL begins with postgresql://, not nothing://"),
+        ("postgresql://h:port/db", "the database URL cannot be read: its host or port is malformed."),
+    ],
+)
+def test_parse_refuses_what_is_no_url(url: str, sentence: str) -> None:
+    with pytest.raises(GreenroomError) as caught:
+        Address.parse(url)
+    assert str(caught.value) == sentence + HINT
+
+
+def test_printed_without_password() -> None:
+    address = Address.parse("postgresql://me:pl4nted@h/db")
+    assert str(address) == "postgresql://me@h:5432/db"
+    assert "pl4nted" not in repr(address)
+
+
+def test_conninfo_holds_everything_but_the_password() -> None:
+    address = Address("h", 1, "it's a \\ shop", "me", Secret("pl4nted"), {"options": "-c role=x\\ y"})
+    assert conninfo_to_dict(address.conninfo) == {
+        "host": "h",
+        "port": "1",
+        "dbname": "it's a \\ shop",
+        "user": "me",
+        "options": "-c role=x\\ y",
+    }
+    assert address.password_environment == {"PGPASSWORD": "pl4nted"}
+
+
+def test_conninfo_is_what_libpq_reads() -> None:
+    address = Address("/tmp/nowhere here", 5432, "a b", "c'd")
+    assert psycopg.conninfo.make_conninfo(address.conninfo)

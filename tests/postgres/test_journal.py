@@ -1,0 +1,46 @@
+"""The intent journal."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from greenroom.postgres import journal
+from greenroom.postgres.address import Address
+from greenroom.secret import Secret
+
+SERVER = Address("db.example", 5432, "postgres", "me", Secret("pl4nted"))
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def test_write_keeps_everything_but_the_password_for_its_owner_alone() -> None:
+    path = journal.write(SERVER, "shop__fix_1", "abc", ["app"])
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert "pl4nted" not in path.read_text()
+    ((found, intent),) = journal.intents()
+    assert found == path
+    assert intent.address == Address("db.example", 5432, "postgres", "me")
+    assert (intent.database, intent.roles, intent.pid, intent.abandoned) == (
+        "shop__fix_1",
+        ("app",),
+        os.getpid(),
+        False,
+    )
+
+
+def test_intents_pass_over_a_damaged_file() -> None:
+    path = journal.write(SERVER, "shop__fix_1", "abc")
+    (path.parent / "bad.json").write_text("{")
+    (path.parent / "list.json").write_text("[]")
+    assert [found for found, _ in journal.intents()] == [path]
+
+
+def test_intents_are_none_where_nothing_was_ever_written() -> None:
+    assert journal.intents() == []

@@ -1,0 +1,60 @@
+"""The lease as a comment, and the names of copies."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import replace
+
+import pytest
+
+from greenroom.postgres.lease import Lease, copy_name
+
+
+def lease() -> Lease:
+    return Lease.new(branch="fix", source="dump x", hours=2)
+
+
+def test_lease_survives_its_comment() -> None:
+    made = lease().with_roles(["a", 'b"'])
+    assert Lease.read(made.comment()) == made
+    assert json.loads(made.comment())["greenroom"] == 1
+
+
+@pytest.mark.parametrize("comment", [None, "", "the shop", "{}", '{"greenroom": 2}', '{"greenroom": 1}', "[1]", "7"])
+def test_read_gives_nothing_for_other_comments(comment: str | None) -> None:
+    assert Lease.read(comment) is None
+
+
+def test_lease_of_a_living_process_holds() -> None:
+    assert not lease().expired and not lease().abandoned
+
+
+def test_lease_expires() -> None:
+    assert Lease.new(branch="fix", source="x", hours=-0.1).expired
+
+
+def test_lease_of_a_dead_process_is_abandoned_unless_kept() -> None:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    dead = replace(lease(), pid=child)
+    assert dead.abandoned
+    assert not replace(dead, kept=True).abandoned
+    assert not replace(dead, by="somebody@another-machine").abandoned
+
+
+@pytest.mark.parametrize("database", ["shop", "d" * 63, "ü" * 31, "データベース" * 3])
+@pytest.mark.parametrize("slug", ["fix", "a_rather_long_branch_name_of_30", "x" * 200])
+def test_copy_name_fits_and_tells_database_and_branch(database: str, slug: str) -> None:
+    name = copy_name(database, slug)
+    assert len(name.encode()) <= 63
+    head, _, tail = name.rpartition("__")
+    assert database.startswith(head) and head
+    assert re.fullmatch(r"\w+_[0-9a-f]{6}", tail) and tail.startswith(slug[:20])
+
+
+def test_copy_name_differs_each_time() -> None:
+    assert copy_name("shop", "fix") != copy_name("shop", "fix")

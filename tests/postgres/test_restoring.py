@@ -1,0 +1,77 @@
+"""What an error of pg_restore becomes: a sentence that quotes no row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from greenroom.errors import GreenroomError
+from greenroom.postgres.address import Address
+from greenroom.postgres.restoring import Complaint, Target, _cut_off_in, _explained, _passed_over
+
+HINT = "\n  pg_restore --exit-on-error of the same archive shows the server's own words, which can quote rows."
+
+
+def target(*, superuser: bool = True, log: Path | None = None) -> Target:
+    return Target(Address("h", 1, "d", "u"), superuser, "embedded", log)
+
+
+def said(complaint: Complaint, where: Target | None = None) -> str:
+    found = _explained(complaint, where or target(), _cut_off_in("shop.dump"))
+    assert isinstance(found, GreenroomError)
+    return str(found)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words", "command"),
+    [
+        ("TABLE DATA public t app", 'COPY failed for table "t": ERROR:  invalid input syntax: "s3cret"', ""),
+        ("INDEX public t_i app", 'could not execute query: ERROR:  invalid input: "s3cret"', "CREATE INDEX t_i ..."),
+        ("CONSTRAINT public t t_pk app", 'could not execute query: ERROR:  "s3cret"', "ALTER TABLE ..."),
+    ],
+)
+def test_words_that_can_quote_rows_are_left_out(entry: str, words: str, command: str) -> None:
+    assert said(Complaint(entry, words, command)) == (
+        f"the data cannot be restored on embedded: it failed at {entry.removesuffix(' app')}.{HINT}"
+    )
+
+
+def test_words_about_the_schema_are_told() -> None:
+    words = 'could not execute query: ERROR:  type "public.geometry" does not exist'
+    assert said(Complaint("TABLE public t app", words, "CREATE TABLE t")) == (
+        "the data cannot be restored on embedded: it failed at TABLE public t: "
+        f'type "public.geometry" does not exist.{HINT}'
+    )
+
+
+def test_full_disk_is_told_from_the_words_or_the_servers_log(tmp_path: Path) -> None:
+    full = 'COPY failed for table "t": ERROR:  could not extend file "base/5/1": No space left on device'
+    sentence = "the disk of embedded is full: the copy of the data does not fit.\n  Free some space, or "
+    assert said(Complaint("TABLE DATA public t app", full)) == sentence + "give another --server."
+    (log := tmp_path / "log").write_text("PANIC:  could not write to file: No space left on device\n")
+    lost = Complaint("TABLE DATA public t app", "server closed the connection unexpectedly")
+    assert said(lost, target(log=log)) == sentence + "set TMPDIR to a directory with more room."
+
+
+def test_cut_off_archive() -> None:
+    assert said(Complaint("", "could not read from input file: end of file")) == (
+        "shop.dump is truncated or damaged: pg_restore cannot read on in it.\n"
+        "  Copy it again, or dump it again: pg_dump -Fc -f FILE DATABASE"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "as_superuser", "as_other"),
+    [
+        ("SET transaction_timeout = 0;", True, True),
+        ("COMMENT ON EXTENSION pg_trgm IS 'x';", True, True),
+        ("GRANT SELECT ON TABLE t TO reader;", False, True),
+        ("ALTER FUNCTION f() OWNER TO postgres;", False, True),
+        ("CREATE TABLE t (id int);", False, False),
+    ],
+)
+def test_harmless_errors_are_passed_over(command: str, as_superuser: bool, as_other: bool) -> None:
+    complaint = Complaint("ACL public t app", "could not execute query: ERROR:  no", command)
+    assert _passed_over(complaint, target()) is as_superuser
+    assert _passed_over(complaint, target(superuser=False)) is as_other
