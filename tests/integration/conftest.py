@@ -24,7 +24,7 @@ def server15() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(params=["server15", "server18"])
+@pytest.fixture(scope="session", params=["server15", "server18"])
 def server(request: pytest.FixtureRequest) -> Server:
     """Both, one after the other."""
     found: Server = request.getfixturevalue(request.param)
