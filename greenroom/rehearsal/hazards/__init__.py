@@ -1,8 +1,8 @@
 """The hazards: what can go wrong when a migration meets real data, and how each shows in observations.
 
-`actions` reads what a statement sets out to do; `view` lays the observations out by step, operation and transaction. A
-family of hazards a file: `indexes`, `constraints`, `foreign_keys`, `columns`, `backfills`, `whole` (the plan). `evidence` makes
-findings of matches. A hazard is data and a small function; nothing is found by the text of the SQL alone.
+`actions` reads what a statement sets out to do; `view` lays the observations out by step, operation and transaction.
+A family of hazards a file: `indexes`, `constraints`, `foreign_keys`, `columns`, `backfills`, `whole` (the plan).
+`evidence` makes findings of matches. A hazard is data and a small function; no text of SQL alone makes a finding.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _most_specific(matches: list[tuple[Hazard, Match]]) -> list[tuple[Hazard, Ma
 
 
 def _merged(matches: list[tuple[Hazard, Match]]) -> list[tuple[Hazard, Match]]:
-    """One match of a hazard for an operation and table: two indexes of one field are one finding, the longer tells it."""
+    """One match of a hazard for an operation and table: two indexes of one field are one finding."""
     kept: dict[tuple[str, str, int | None, str | None], tuple[Hazard, Match]] = {}
     for hazard, match in matches:
         key = (hazard.id, *_place(match), match.table)

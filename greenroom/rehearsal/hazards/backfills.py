@@ -17,18 +17,19 @@ PENDING_TRIGGER_EVENTS = "55006"  # object_in_use
 FEW_ROWS = 1_000  # fewer are no backfill worth a word
 PART = 0.1  # of the table: what is more is not a batch
 MANY_ROWS = 100_000  # more are no batch either, however large the table
+A_WHILE = 0.05  # seconds: a change of rows that took this long counts, however few they are
 
 
 def ddl_and_backfill(view: View) -> Iterator[Match]:
     """H41: rows are changed while the transaction holds ACCESS EXCLUSIVE from an earlier statement."""
     for performed, steps, action in backfills(view):
         changed = sum(step.statement.rows or 0 for step in steps)
+        took_seconds = sum(step.statement.seconds for step in steps)
         locks = (lock for lock in view.held(steps[0]) if lock.mode == AX and lock.acquired_s < steps[0].start)
         locked = sorted({lock.table for lock in locks if view.populated(lock.table)})
-        if changed and locked and view.populated(action.table):
-            seconds = duration(sum(step.statement.seconds for step in steps))
+        if changed and locked and (changed >= FEW_ROWS or took_seconds >= A_WHILE):
             under = f"ACCESS EXCLUSIVE on {', '.join(locked)} was held"
-            did = f"{number(changed)} rows of {action.table} were changed in {seconds} while {under}"
+            did = f"{number(changed)} rows of {action.table} were changed in {duration(took_seconds)} while {under}"
             yield Match(performed, steps, action.table, did, names(performed, action), rows=changed)
 
 
@@ -36,6 +37,7 @@ def unbatched_backfill(view: View) -> Iterator[Match]:
     """H42: so many rows are changed in one transaction that their other writers wait for its end."""
     for performed, steps, action in backfills(view):
         rows = view.rows(action.table)
+        steps = tuple(step for step in steps if "INSERT INTO" not in {word for a in step.actions for word in a.words})
         changed = sum(step.statement.rows or 0 for step in steps)
         if rows is None or changed < min(MANY_ROWS, max(FEW_ROWS, PART * rows)):
             continue
@@ -58,18 +60,18 @@ def pending_trigger_events(view: View) -> Iterator[Match]:
                 continue
             action = step.actions[0]
             rows = sum(other.statement.rows or 0 for table, other in wrote if table == action.table)
-            did = f"{number(rows)} rows of {action.table} were changed before, and their checks are pending (SQLSTATE 55006)"
+            did = f"checks of {number(rows)} rows of {action.table} changed before are pending (SQLSTATE 55006)"
             yield Match(performed, (step,), action.table, did, names(performed, action), severity="failure", rows=rows)
 
 
 def backfills(view: View) -> Iterator[tuple[Performed, tuple[Step, ...], Action]]:
-    """Changes of rows by an operation, put together by transaction and table; Django's own bookkeeping is none."""
+    """Changes of rows by an operation, by transaction and table; Django's own bookkeeping is none."""
     for performed in view.performed:
         if performed.operation is None:
             continue
         found: dict[tuple[int, str], list[tuple[Step, Action]]] = defaultdict(list)
         for step, action in performed.doing("write"):
-            if "INSERT INTO" not in action.words and not step.statement.sqlstate:
+            if not step.statement.sqlstate:
                 found[step.statement.transaction, action.table].append((step, action))
         for pairs in found.values():
             yield performed, tuple(step for step, _ in pairs), pairs[0][1]

@@ -65,7 +65,7 @@ def finding(view: View, hazard: Hazard, match: Match, budget: Budget, own_ms: fl
 
 
 def severity(felt: Felt, budget: Budget, own_ms: float | None = None) -> Severity:
-    """By the stall as a part of the budget; `own_ms` is the work that is to blame for it, None when the lock itself is."""
+    """By the stall as a part of the budget; `own_ms` is the work to blame for it, None when the lock itself is."""
     if own_ms is not None and own_ms < OWN_PART * felt.longest:
         felt = Felt(min(felt.read_ms, own_ms), min(felt.write_ms, own_ms))
     return graded(max(felt.read_ms / budget.read_ms, felt.write_ms / budget.write_ms))

@@ -37,7 +37,8 @@ def fk_rebuild(view: View) -> Iterator[Match]:
             drop = dropped.get(action.table)
             if drop is None or not action.makes_foreign_key or step is drop:
                 continue
-            if step.scan(action.table) and view.holds(step, action.table, AX) and view.holds(step, action.parent, AX):
+            others = view.locked(step, AX) - {action.table}  # the parent may bear its old name there
+            if step.scan(action.table) and view.holds(step, action.table, AX) and others:
                 did = (
                     f"the foreign key to {action.parent} was dropped and added again, which read "
                     f"{rows_of(view, action.table)} {took(step)}"
@@ -48,7 +49,7 @@ def fk_rebuild(view: View) -> Iterator[Match]:
 
 
 def drop_locks_parent(view: View) -> Iterator[Match]:
-    """H16: dropping a key, or a table with one, takes ACCESS EXCLUSIVE on the parent: unguarded, or beside other work."""
+    """H16: dropping a key, or a table with one, locks the parent against everybody: unguarded, or beside other work."""
     for performed in view.performed:
         for step, action in performed.doing("drop constraint", "drop table", "drop column"):
             parents = sorted({lock.table for lock in step.statement.locks if lock.mode == AX} - {action.table})
@@ -62,7 +63,9 @@ def drop_locks_parent(view: View) -> Iterator[Match]:
 
 
 def _checks_key(view: View, step: Step, action: Action) -> bool:
-    if action.kind != "validate":
+    if action.kind == "add column":  # without a default there is nothing to look up
+        return action.makes_foreign_key and "DEFAULT" in action.words
+    if action.kind == "add constraint":
         return action.makes_foreign_key
     added = (
         a for other in view.before(step) for a in other.actions if a.kind == "add constraint" and a.name == action.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from greenroom.rehearsal.document import Lock, MigrationRun, Operation, Rewrite, Scan, Severity, Statement
 from greenroom.rehearsal.hazards.actions import Action, actions
@@ -110,13 +110,25 @@ class View:
         migration = f"{run.app}.{run.name}"
         by_operation: dict[int | None, list[Step]] = defaultdict(list)
         for statement in run.statements:
-            step = Step(migration, statement, actions(statement.sql))
+            step = Step(migration, statement, tuple(self._resolved(a, statement) for a in actions(statement.sql)))
             self.transactions[step.transaction].append(step)
             by_operation[statement.operation].append(step)
         for index, steps in by_operation.items():
             key = (migration, -1 if index is None else index)
             traits = self.observations.traits.get(key, frozenset())
             self.performed.append(Performed(migration, self._planned.get(key), traits, tuple(steps)))
+
+    def _resolved(self, action: Action, statement: Statement) -> Action:
+        """The action with tables as the document names them: SQL may leave the schema to the search path."""
+        met = [lock.table for lock in statement.locks] + [scan.table for scan in statement.scans]
+        known = dict.fromkeys([*met, *self.observations.relations])
+
+        def full(name: str) -> str:
+            if not name or name in known:
+                return name
+            return next((table for table in known if table.endswith(f".{name}")), name)
+
+        return replace(action, table=full(action.table), parent=full(action.parent))
 
     def relation(self, table: str) -> Relation | None:
         """The table as it was before the migration; None when it was not there under this name."""
@@ -143,6 +155,10 @@ class View:
     def holds(self, step: Step, table: str, *modes: str) -> bool:
         """Whether one of these modes was held on the table while the step ran."""
         return any(lock.table == table and lock.mode in modes for lock in self.held(step))
+
+    def locked(self, step: Step, mode: str) -> set[str]:
+        """Tables on which this mode was held while the step ran."""
+        return {lock.table for lock in self.held(step) if lock.mode == mode}
 
     def before(self, step: Step) -> list[Step]:
         """Earlier steps of the same transaction."""

@@ -11,7 +11,8 @@ class Migration(migrations.Migration):
                 migrations.RunSQL(
                     [
                         "SET LOCAL lock_timeout = '2s'",
-                        'ALTER TABLE "shop_orderline" DROP CONSTRAINT "shop_orderline_product_id_3f3985f6_fk_shop_product_id"',
+                        'ALTER TABLE "shop_orderline"'
+                        ' DROP CONSTRAINT "shop_orderline_product_id_3f3985f6_fk_shop_product_id"',
                     ],
                     migrations.RunSQL.noop,
                 ),
