@@ -36,8 +36,11 @@ class Hang:
     waiting_for: str | None
 
 
-def hear_plan(agent: AgentProcess) -> tuple[Event, Event]:
-    """The agent's `ready` and `plan`. Raises GreenroomError, naming the cause, when the app does not come that far."""
+def hear_plan(agent: AgentProcess) -> tuple[Event, Event, int]:
+    """The agent's `ready` and `plan`, and the pid of its backend.
+
+    Raises GreenroomError, naming the cause, when the app does not come that far.
+    """
     heard: dict[str, Event] = {}
     deadline = time.monotonic() + START_SECONDS
     with selectors.DefaultSelector() as selector:
@@ -51,7 +54,7 @@ def hear_plan(agent: AgentProcess) -> tuple[Event, Event]:
                     selector.unregister(agent.output)
                 elif key.fileobj is agent.events:
                     _hear(agent, heard)
-    return heard["ready"], heard["plan"]
+    return heard["ready"], heard["plan"], heard["connection"]["pid"]
 
 
 def _hear(agent: AgentProcess, heard: dict[str, Event]) -> None:
@@ -74,12 +77,12 @@ class Observer:
     prober: Prober
     progress: Progress
     timeout_seconds: float
+    pid: int  # of the migrating backend
     recorder: Recorder = field(default_factory=Recorder)
     hang: Hang | None = None
     server_lost: bool = False
     start: float = 0.0
     seconds: float = 0.0
-    _pid: int = 0
 
     def watch(self, size_before: int) -> None:
         """Let the agent go, and watch until it has ended or `timeout_seconds` are over."""
@@ -171,9 +174,9 @@ class Observer:
     def _before(self, event: Event, now: float) -> None:
         kind = event["event"]
         if kind == "connection":
-            self._pid = event["pid"]
+            self.pid = event["pid"]
         elif kind == "statement_start" and event["how"] == "polled":
-            self.locks.begin(self._pid, now)
+            self.locks.begin(self.pid, now)
         elif kind == "statement_end" and self.locks.due != float("inf"):
             self.locks.end(self.recorder)
         elif kind == "statement_start" and event["sql"].lstrip()[:6].lower().startswith(WRITES):
@@ -190,8 +193,8 @@ class Observer:
     def _stop_hanging(self) -> None:
         """Find out what the statement waits for, then end it from the server's side and the agent's."""
         with connect(self.admin) as connection:
-            self.hang = Hang(waiting_for(connection, self._pid))
-            connection.execute("SELECT pg_terminate_backend(%s)", [self._pid])
+            self.hang = Hang(waiting_for(connection, self.pid))
+            connection.execute("SELECT pg_terminate_backend(%s)", [self.pid])
         self.agent.end()
         self._open = False
 

@@ -74,13 +74,13 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
     progress.step("reading the pending migrations")
     with started(start.python, start.directory, start.environment, redact=_secrets(copy)) as agent:
         agent.say(start.request)
-        ready, planned = hear_plan(agent)
+        ready, planned, pid = hear_plan(agent)
         plan = plan_of(planned, fingerprint(planned))
         with connect(copy.admin) as connection:
             found = relations.read(connection)
             probed = relations.probed(connection, found, planned["tables"], request.probed_tables)
             size = _size(connection)
-        observed = _observe(request, copy, agent, probed, size, plan, progress)
+        observed = _observe(request, copy, agent, pid, probed, size, plan, progress)
     known = relations.relations(found)
     sizes = {name: Size(relation.rows, relation.size_bytes) for name, relation in known.items()}
     felt = stalls([*observed.recorder.runs, observed.recorder.around], observed.prober.waits, observed.start, sizes)
@@ -101,6 +101,7 @@ def _observe(
     request: Request,
     copy: Acquired,
     agent: AgentProcess,
+    pid: int,
     probed: list[Table],
     size: int,
     plan: doc.Plan,
@@ -109,7 +110,7 @@ def _observe(
     count = len(plan.migrations)
     progress.step(f"migrating: {count} pending migration{'' if count == 1 else 's'}, {len(probed)} tables probed")
     prober = Prober(copy.admin, probed if count else [])
-    observer = Observer(agent, copy.admin, prober, progress, request.budget.timeout_seconds)
+    observer = Observer(agent, copy.admin, prober, progress, request.budget.timeout_seconds, pid)
     observer.watch(size)
     if observer.server_lost:
         where = observer.recorder.migration or "the migration"

@@ -61,7 +61,7 @@ def test_rewrite_stalls_readers_and_writers_for_as_long_as_it_takes(source: Addr
     line = next(stall for stall in rehearsal.stalls if stall.table == "shop_line")
     assert run.status == "applied"
     assert [rewrite.table for rewrite in rewriting.rewrites] == ["shop_line"]
-    assert {lock.mode for lock in rewriting.locks if lock.table == "shop_line"} == {"AccessExclusiveLock"}
+    assert "AccessExclusiveLock" in {lock.mode for lock in rewriting.locks if lock.table == "shop_line"}
     assert not line.derived
     assert line.read_ms >= rewriting.seconds * 1000 * 0.9
     assert line.write_ms >= rewriting.seconds * 1000 * 0.9
@@ -76,7 +76,7 @@ def test_index_stalls_writers_alone(source: Address, tmp_path: Path) -> None:
     line = next(stall for stall in rehearsal.stalls if stall.table == "shop_line")
     assert line.write_ms >= building.seconds * 1000 * 0.9
     assert line.read_ms == 0
-    assert (building.wal_bytes or 0) > 1_000_000
+    assert building.wal_bytes is None  # the server is shared: what it logs is not this statement's alone
 
 
 def test_concurrent_index_is_polled_and_stalls_nobody(source: Address, tmp_path: Path) -> None:
