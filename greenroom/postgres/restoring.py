@@ -5,6 +5,7 @@ An error never repeats the server's words where they can quote rows of the data.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
@@ -38,7 +39,6 @@ _QUOTES_ROWS = re.compile(r"TABLE DATA|MATERIALIZED VIEW DATA|BLOB|LARGE OBJECT|
 _ENTRY = re.compile(r"pg_restore: from TOC entry \d+; \d+ \d+ (?P<entry>.*)$")
 _WORKING = re.compile(r"pg_restore: (?:processing (?:data for )?|creating )(?P<what>[\w ]+) (?P<name>\".*\")$")
 _NO_ROOM = ("No space left on device", "Disk quota exceeded")
-_CUT_OFF = ("end of file", "could not read from input file", "could not uncompress data", "unexpected")
 
 
 @dataclass
@@ -96,7 +96,7 @@ def restore_from(source: Address, target: Target, binaries: Binaries, progress: 
     ):
         assert dumping.stdout is not None
         dumping.stdout.close()  # pg_restore alone holds it: when that ends, pg_dump is told
-        _watch(restoring, target, progress, lambda _: _dump_failed(dumping, said.fileno(), source))
+        _watch(restoring, target, progress, lambda: _dump_failed(dumping, said.fileno(), source))
         if dumping.wait() != 0:
             raise _dump_failed(dumping, said.fileno(), source)
         _refuse_silent_failure(restoring, target)
@@ -126,9 +126,7 @@ def _end(process: Popen[bytes]) -> None:
             stream.close()
 
 
-def _watch(
-    restoring: Popen[bytes], target: Target, progress: Progress, cut_off: Callable[[str], GreenroomError]
-) -> None:
+def _watch(restoring: Popen[bytes], target: Target, progress: Progress, cut_off: Callable[[], GreenroomError]) -> None:
     """Read what pg_restore says until it ends; the first complaint that matters ends it. Raises GreenroomError."""
     assert restoring.stderr is not None
     complaint = Complaint()
@@ -165,15 +163,15 @@ def _refuse_silent_failure(restoring: Popen[bytes], target: Target) -> None:
         raise GreenroomError(f"pg_restore into {target.label} ended with {how}.", "Run it again; is memory short?")
 
 
-def _explained(complaint: Complaint, target: Target, cut_off: Callable[[str], GreenroomError]) -> GreenroomError:
+def _explained(complaint: Complaint, target: Target, cut_off: Callable[[], GreenroomError]) -> GreenroomError:
     logged = target.log.read_text(errors="replace") if target.log and target.log.exists() else ""
     if any(words in complaint.words or words in logged for words in _NO_ROOM):
         more = "set TMPDIR to a directory with more room" if target.log else "give another --server"
         return GreenroomError(
             f"the disk of {target.label} is full: the copy of the data does not fit.", f"Free some space, or {more}."
         )
-    if not complaint.command and "ERROR:" not in complaint.words and any(w in complaint.words for w in _CUT_OFF):
-        return cut_off(complaint.words)
+    if not complaint.command and "ERROR:" not in complaint.words:
+        return _lost(target) if "connection" in complaint.words else cut_off()
     entry = complaint.entry or "an unknown entry"
     reason = "" if _QUOTES_ROWS.match(entry) or not complaint.command else f": {_server_words(complaint.words)}"
     return GreenroomError(
@@ -191,8 +189,14 @@ def _readable(entry: str) -> str:
     return entry.rpartition(" ")[0] or entry
 
 
-def _cut_off_in(name: str) -> Callable[[str], GreenroomError]:
-    return lambda _: GreenroomError(
+def _lost(target: Target) -> GreenroomError:
+    return GreenroomError(
+        f"the server {target.label} went away while the data was restored.", "Look into its log, then run again."
+    )
+
+
+def _cut_off_in(name: str) -> Callable[[], GreenroomError]:
+    return lambda: GreenroomError(
         f"{name} is truncated or damaged: pg_restore cannot read on in it.",
         "Copy it again, or dump it again: pg_dump -Fc -f FILE DATABASE",
     )
@@ -200,7 +204,8 @@ def _cut_off_in(name: str) -> Callable[[str], GreenroomError]:
 
 def _dump_failed(dumping: Popen[bytes], said: int, source: Address) -> GreenroomError:
     """Why pg_dump ended: `permission denied for table ...` quotes no rows; the rest is not repeated."""
-    dumping.wait()
+    with contextlib.suppress(TimeoutExpired):
+        dumping.wait(STOP_SECONDS)
     os.lseek(said, 0, os.SEEK_SET)
     words = os.read(said, 1 << 16).decode(errors="replace")
     denied = re.search(r"permission denied for [\w ]+", words)

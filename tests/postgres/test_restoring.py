@@ -61,6 +61,12 @@ def test_cut_off_archive() -> None:
     )
 
 
+def test_lost_server() -> None:
+    assert said(Complaint("TABLE DATA public t app", "error returned by PQputCopyData: connection is gone")) == (
+        "the server embedded went away while the data was restored.\n  Look into its log, then run again."
+    )
+
+
 @pytest.mark.parametrize(
     ("command", "as_superuser", "as_other"),
     [
