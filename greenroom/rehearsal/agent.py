@@ -36,29 +36,67 @@ FAILED = 1
 
 
 class Events:
-    """JSON lines on a private descriptor. When nobody reads them any more, the process ends: nobody would know."""
+    """JSON lines on a private descriptor. When nobody reads them any more, the process ends: nobody would know.
+
+    A line goes out at once, unless another did so less than PAUSE ago: then it goes with those that follow, when PAUSE
+    is over. A reader that is woken for each of ten thousand lines takes more from the migration than all the watching.
+    """
+
+    PAUSE = 0.003  # seconds
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._lock = threading.RLock()
+        self._written = 0.0
+        self._due = threading.Event()
         self._refused: Set[str] = set()
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+        threading.Thread(target=self._flush_what_is_due, name="greenroom-events", daemon=True).start()
+
+    def _begin(self) -> None:
+        """Nothing waits. In a forked child: what waits is the parent's to send, and its lock may never be opened."""
+        self._lock = threading.RLock()
+        self._lines: List[bytes] = []
 
     def send(self, event: str, *, t: Optional[float] = None, **facts: Any) -> None:
-        """One event, flushed. `t` is time.monotonic() of the fact, where that is not now."""
-        line = {"event": event, "t": time.monotonic() if t is None else t, **facts}
-        rest = json.dumps(line, default=str).encode() + b"\n"
+        """One event. `t` is time.monotonic() of the fact, where that is not now."""
+        now = time.monotonic()
+        line = json.dumps({"event": event, "t": now if t is None else t, **facts}, default=str).encode() + b"\n"
         with self._lock:
+            self._lines.append(line)
+            if now - self._written > self.PAUSE:
+                self.flush()
+            elif not self._due.is_set():
+                self._due.set()
+
+    def flush(self) -> None:
+        """Everything goes out now."""
+        with self._lock:
+            rest, self._lines = b"".join(self._lines), []
+            self._written = time.monotonic()
             try:
                 while rest:
                     rest = rest[os.write(self._descriptor, rest) :]
             except OSError:
                 os._exit(FAILED)
 
+    def leave(self, code: int) -> NoReturn:
+        """End the process: the app's threads, exit handlers and `except` clauses have no say in it."""
+        self.flush()
+        os._exit(code)
+
+    def _flush_what_is_due(self) -> None:
+        while self._due.wait():
+            time.sleep(self.PAUSE)
+            self._due.clear()
+            self.flush()
+
     def refuse(self, what: str) -> NoReturn:
         """Tell once what the app tried to reach, and stop it there."""
         if what not in self._refused:
             self._refused.add(what)
             self.send("refused", what=what)
+            self.flush()  # a forked child has no thread that would do it
         raise Refused("greenroom closed the %s" % (what if what.startswith("database") else "way to " + what))
 
 
@@ -211,7 +249,7 @@ class DatabaseGuard:
             connection.close()
             message = "The database %s does not bear the lease of this rehearsal, so nothing was run on it." % name
             _tell_failure(self._events, "guard", "LeaseMissing", message)
-            os._exit(FAILED)  # the app must not be able to catch this
+            self._events.leave(FAILED)
 
 
 def _endpoint(words: Dict[str, Any]) -> Tuple[str, ...]:
@@ -595,7 +633,7 @@ CHECK_NOW = "SET CONSTRAINTS ALL IMMEDIATE"
 RENAMES = re.compile(r"\bRENAME\b|\bSET\s+SCHEMA\b", re.IGNORECASE)
 ROWS_ONLY = frozenset("SELECT INSERT UPDATE DELETE MERGE VALUES WITH".split())
 CONTROL = frozenset("BEGIN START COMMIT END ROLLBACK ABORT SET RESET SHOW PREPARE DISCARD LISTEN UNLISTEN".split())
-READS_WHOLE_INDEXES = frozenset("ALTER CLUSTER SET".split())  # SET: "SET CONSTRAINTS ...; ALTER TABLE ..." of Django's
+BY_INDEX = re.compile(r"\b(?:REFERENCES|VALIDATE|CLUSTER)\b", re.IGNORECASE)  # may read whole tables through an index
 NOT_IN_A_BLOCK = frozenset(("25001", "2D000"))  # active_sql_transaction, invalid_transaction_termination
 QUICK = 0.005  # seconds; a reading costs 0.3 ms, which a statement of this length does not feel
 IDLE, IN_TRANSACTION = 0, 2  # libpq's PQTRANS_*
@@ -655,12 +693,13 @@ class Watch:
         self._open = False
         self._held: Set[Tuple[int, str]] = set()
         self._reading = READING + (READING_WAL if wal else "")
+        self._cursor = _raw_cursor(wrapper.connection)
         self._relations = Relations(self._query)
         self.attend(wrapper)
 
     def attend(self, wrapper: Any) -> None:
         """Watch this connection object; called again after each reconnect, when the server's counters begin anew."""
-        self._wrapper = wrapper
+        self._wrapper, self._cursor = wrapper, _raw_cursor(wrapper.connection)
         self._scans: Dict[int, int] = {}  # the server's counters as last read; only in a transaction do they not fall
         self._unsure = True  # something may have been scanned that nobody has read the counters of
         self._forget_transaction()
@@ -709,6 +748,8 @@ class Watch:
             self._begin_transaction()
             if self._unread and statement.key not in self._seen:
                 self._read_late()
+            if statement.reads_by_index:
+                self._scans.update(self._query(SCANNED))
         self._n += 1
         many = {"many": True} if statement.many else {}
         self._events.send("statement_start", n=self._n, sql=statement.text, operation=self.operation, how=how, **many)
@@ -779,7 +820,7 @@ class Watch:
         facts = {
             "locks": self._locks(self._held - before),
             "rewrites": self._rewrites(moved),
-            "scans": self._scanned(counts, statement is not None and statement.word in READS_WHOLE_INDEXES),
+            "scans": self._scanned(counts, statement is not None and statement.reads_by_index),
             "wal_bytes": None if lsn is None or self._lsn is None else self._lsn - lsn,
         }
         if statement is not None and statement.renames:
@@ -806,10 +847,11 @@ class Watch:
         found: Dict[int, int] = {}
         for oid, count in counts.items():
             more = count - self._scans.get(oid, 0)
-            self._scans[oid] = count
-            if more > 0 and self._relations.is_table(oid):
-                found[oid] = more
-            elif more > 0 and through_indexes and self._relations.is_index(oid):
+            if self._relations.is_table(oid):
+                self._scans[oid] = count
+                if more > 0:
+                    found[oid] = more
+            elif through_indexes and more > 0 and self._relations.is_index(oid):
                 found.setdefault(self._relations.table_of(oid), 1)
         self._relations.look_up(set(found))
         return [{**self._relations.facts(oid), "scans": scans} for oid, scans in sorted(found.items())]
@@ -845,7 +887,7 @@ class Watch:
         if self._open:
             return
         self._open = True
-        old = [str(oid) for oid, count in self._scans.items() if count]
+        old = [str(oid) for oid, count in self._scans.items() if count and self._relations.is_table(oid)]
         if self._unsure:
             self._scans = dict(self._query(SCANNED))
             self._unsure = False
@@ -919,9 +961,8 @@ class Watch:
     def _execute(self, sql: str) -> Any:
         """On a cursor of the driver's own, past all wrappers; errors are Django's, as the app would have met them."""
         with self._wrapper.wrap_database_errors:
-            cursor = _raw_cursor(self._wrapper.connection)
-            cursor.execute(sql)
-            return cursor
+            self._cursor.execute(sql)
+            return self._cursor
 
     def _query(self, sql: str) -> List[Any]:
         return self._execute(sql).fetchall()  # type: ignore[no-any-return]
@@ -937,6 +978,7 @@ class Statement:
         self.word, second = self.words
         self.is_control = self.word in CONTROL and second != "CONSTRAINTS"
         self.keeps_a_cursor = getattr(cursor.cursor, "name", None) is not None  # a named one: fetched from later
+        self.reads_by_index = self.word not in ROWS_ONLY and BY_INDEX.search(self.text) is not None
         self.renames = self.word == "ALTER" and RENAMES.search(self.text) is not None
 
 
@@ -1114,7 +1156,7 @@ class Dialogue:
         return json.loads(line)  # type: ignore[no-any-return]
 
 
-def stop_on_signals(running: Callable[[], Any]) -> None:
+def stop_on_signals(events: Events, running: Callable[[], Any]) -> None:
     """Ctrl-C and SIGTERM end the process quietly, also in the middle of a statement: the server is asked to cancel it.
 
     A handler of Python's would wait for psycopg2 to come back from the statement; a thread behind a pipe does not.
@@ -1131,7 +1173,7 @@ def stop_on_signals(running: Callable[[], Any]) -> None:
             number = os.read(receiver, 1)[0]
         with suppress(Exception):
             running().cancel()
-        os._exit(128 + number)
+        events.leave(128 + number)
 
     threading.Thread(target=wait, name="greenroom-signals", daemon=True).start()
 
@@ -1150,7 +1192,7 @@ class Run:
 
     def to_its_end(self) -> int:
         """The exit code: 0 done, or nothing wanted any more; 1 failed."""
-        stop_on_signals(lambda: self._wrapper.connection)
+        stop_on_signals(self._events, lambda: self._wrapper.connection)
         try:
             self._prepare()
             self._greet()
@@ -1245,12 +1287,13 @@ class Run:
 
 
 def main() -> NoReturn:
-    """Run, and leave at once: the app's threads and exit handlers have no say in it."""
-    code = Run(Dialogue()).to_its_end()
+    """Run once, and leave with its exit code."""
+    dialogue = Dialogue()
+    code = Run(dialogue).to_its_end()
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    os._exit(code)
+    dialogue.events.leave(code)
 
 
 if __name__ == "__main__":
