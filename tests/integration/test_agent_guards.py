@@ -331,3 +331,27 @@ def test_connections_of_threads_must_show_the_lease_too(stage: Stage) -> None:
     told = stage.rehearse()
     assert (told.code, told.names[-1], told.events[-1]["during"]) == (1, "failed", "guard")
     assert threading.active_count() == threads
+
+
+def test_forked_child_is_guarded_and_tells_nothing_twice(stage: Stage, listener: tuple[str, int]) -> None:
+    stage.python_step(
+        "0002_fork",
+        f"""
+        import os, socket
+        for turn in range(3):
+            list(Big.objects.filter(pk=turn))
+            child = os.fork()
+            if child == 0:
+                try:
+                    socket.create_connection({listener})
+                except OSError:
+                    os._exit(7)
+                os._exit(0)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        """,
+    )
+    told = stage.rehearse()
+    assert told.code == 0, told.events[-1]
+    assert {one["what"] for one in told.all("refused")} == {"{}:{}".format(*listener)}
+    assert [one["n"] for one in told.all("statement_start")] == [one["n"] for one in told.all("statement_end")]
+    assert len({one["n"] for one in told.all("statement_start")}) == len(told.all("statement_start"))
