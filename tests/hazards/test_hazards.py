@@ -27,6 +27,7 @@ def test_bad_is_found(hazard: str, source: Address, tmp_path: Path) -> None:
     assert not {found.hazard for found in rehearsal.findings} - {hazard, "H44"}, told(rehearsal.findings)
     assert finding.evidence.summary.endswith(".")
     assert "$" not in finding.advice.django
+    compile(finding.advice.django, hazard, "exec")
 
 
 @pytest.mark.parametrize("hazard", hazards())

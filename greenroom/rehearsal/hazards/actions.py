@@ -35,7 +35,9 @@ _PLAIN_PATTERNS = [(kind, re.compile(pattern, re.I | re.S)) for kind, pattern in
 _CLAUSE_PATTERNS = [(kind, re.compile(pattern, re.I | re.S)) for kind, pattern in _CLAUSES]
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _PARENT = re.compile(rf"\bREFERENCES (?P<parent>{_NAME})", re.I)
-_KEY = re.compile(rf"\bFOREIGN KEY \((?P<column>{_PART})\)", re.I)
+_COLUMNS = re.compile(
+    rf"(?:UNIQUE|KEY|\bON (?:ONLY )?{_NAME}(?: USING \w+)?) ?\((?P<columns>{_PART}(?:, ?{_PART})*)\)", re.I
+)
 _WORDS = (
     "UNIQUE",
     "PRIMARY KEY",
@@ -57,6 +59,7 @@ class Action:
     table: str = ""
     name: str = ""
     column: str = ""
+    columns: tuple[str, ...] = ()
     parent: str = ""
     type: str = ""
     words: frozenset[str] = frozenset()
@@ -92,14 +95,16 @@ def _read(statement: str) -> Iterator[Action]:
 def _action(kind: str, match: re.Match[str], text: str, table: str) -> Action:
     found = match.groupdict()
     bare = _QUOTED.sub("", text).upper()
-    parent, key = _PARENT.search(text), _KEY.search(text)
+    parent, listed = _PARENT.search(text), _COLUMNS.search(text) if kind in ("add constraint", "create index") else None
+    columns = tuple(unquoted(name) for name in re.findall(_PART, listed["columns"])) if listed else ()
     words = {word for word in _WORDS if re.search(rf"\b{word}\b", bare)}
     words |= {word.strip().upper() for word in (found.get("words"), found.get("more")) if word and kind != "add column"}
     return Action(
         kind=kind,
         table=table,
         name=unquoted(found.get("name") or ""),
-        column=unquoted(found.get("column") or (key["column"] if key else "")),
+        column=unquoted(found.get("column") or "") or (columns[0] if columns else ""),
+        columns=columns,
         parent=unquoted(parent["parent"]) if parent else "",
         type=(found.get("type") or "").split(" USING ")[0].split(" COLLATE ")[0].strip(),
         words=frozenset(words),

@@ -10,14 +10,37 @@ from greenroom.rehearsal.hazards.view import Match, Step, View, at_least
 from greenroom.rehearsal.hazards.wording import names, rows_of, took
 
 AX, SRX = "AccessExclusiveLock", "ShareRowExclusiveLock"
+
+RENAMES = {
+    "RenameField": """migrations.SeparateDatabaseAndState(
+    database_operations=[
+        migrations.RunSQL(
+            'ALTER TABLE "$table" RENAME COLUMN "${field}_id" TO "$column"',
+            'ALTER TABLE "$table" RENAME COLUMN "$column" TO "${field}_id"',
+        ),
+    ],
+    state_operations=[migrations.RenameField("$model", "$field", ...)],
+)""",
+    "RenameModel": """migrations.SeparateDatabaseAndState(
+    database_operations=[
+        # the foreign keys that point here follow by themselves
+        migrations.RunSQL(
+            'ALTER TABLE "$old_table" RENAME TO "$parent_table"',
+            'ALTER TABLE "$parent_table" RENAME TO "$old_table"',
+        ),
+    ],
+    state_operations=[migrations.RenameModel(...)],
+)""",
+}
 FOREIGN_KEY_VIOLATION = "23503"
 
 
 def fk_validating(view: View) -> Iterator[Match]:
     """H13: a foreign key is looked up for every row of its table, which is locked, and so is the parent."""
     for performed in view.performed:
-        for step, action in performed.doing("add constraint", "add column", "validate"):
-            if not view.populated(action.table) or not _checks_key(view, step, action):
+        for step, found in performed.doing("add constraint", "add column", "validate"):
+            action = _key(view, step, found)
+            if action is None or not view.populated(action.table):
                 continue
             facts = names(performed, action)
             if step.failed(FOREIGN_KEY_VIOLATION):
@@ -43,9 +66,8 @@ def fk_rebuild(view: View) -> Iterator[Match]:
                     f"the foreign key to {action.parent} was dropped and added again, which read "
                     f"{rows_of(view, action.table)} {took(step)}"
                 )
-                yield Match(
-                    performed, (drop, step), action.table, did, names(performed, action), rows=view.rows(action.table)
-                )
+                django, facts, rows = RENAMES.get(performed.kind), names(performed, action), view.rows(action.table)
+                yield Match(performed, (drop, step), action.table, did, facts, django, rows=rows)
 
 
 def drop_locks_parent(view: View) -> Iterator[Match]:
@@ -62,15 +84,15 @@ def drop_locks_parent(view: View) -> Iterator[Match]:
                 yield Match(performed, (step,), action.table, did, facts, lock_is_all=True, rows=view.rows(parent))
 
 
-def _checks_key(view: View, step: Step, action: Action) -> bool:
-    if action.kind == "add column":  # without a default there is nothing to look up
-        return action.makes_foreign_key and "DEFAULT" in action.words
-    if action.kind == "add constraint":
-        return action.makes_foreign_key
-    added = (
-        a for other in view.before(step) for a in other.actions if a.kind == "add constraint" and a.name == action.name
-    )
-    return any(a.parent for a in added) or any(lock.mode == "RowShareLock" for lock in step.statement.locks)
+def _key(view: View, step: Step, action: Action) -> Action | None:
+    """The action, if it makes the server look up a foreign key; for VALIDATE the one that had added it, where known."""
+    if action.kind != "validate":
+        empty = action.kind == "add column" and "DEFAULT" not in action.words  # nothing to look up
+        return action if action.makes_foreign_key and not empty else None
+    added = (a for other in view.before(step) for a in other.actions if a.kind == "add constraint" and a.parent)
+    known = next((a for a in added if a.name == action.name), None)
+    looks_at_parent = any(lock.mode == "RowShareLock" for lock in step.statement.locks)
+    return known or (action if looks_at_parent else None)
 
 
 def _stops_writers(view: View, step: Step, table: str) -> bool:
@@ -100,7 +122,7 @@ migrations.SeparateDatabaseAndState(
             'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"',
         ),
     ],
-    state_operations=[migrations.AlterField("$model", "$field", models.ForeignKey("$parent_model", ...))],
+    state_operations=[migrations.AlterField("$model", "$field", models.ForeignKey("$parent", ...))],
 )
 
 # next migration
@@ -115,13 +137,12 @@ migrations.RunSQL('ALTER TABLE "$table" VALIDATE CONSTRAINT "$constraint"', migr
         twin="Change in the database only what has to change, and tell Django's state the rest.",
         django="""migrations.SeparateDatabaseAndState(
     database_operations=[
-        # for null=True; a rename is ALTER TABLE ... RENAME COLUMN ...
         migrations.RunSQL(
             'ALTER TABLE "$table" ALTER COLUMN "$column" DROP NOT NULL',
             'ALTER TABLE "$table" ALTER COLUMN "$column" SET NOT NULL',
         ),
     ],
-    state_operations=[migrations.AlterField("$model", "$field", models.ForeignKey("$parent_model", null=True, ...))],
+    state_operations=[migrations.AlterField("$model", "$field", models.ForeignKey("$parent", ..., null=True))],
 )""",
         detect=fk_rebuild,
         hides=frozenset({"H13", "H16", "H17"}),

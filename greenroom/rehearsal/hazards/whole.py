@@ -38,7 +38,7 @@ def irreversible(view: View) -> Iterator[Match]:
         for operation in planned.operations:
             if not operation.reversible:
                 did = f"{operation.kind} of {migration} has no way back"
-                did += f", and nothing of {planned.app} can go back past it" if migration in closed else ""
+                did += f", so nothing of {planned.app} can go back" if migration in closed else ""
                 performed = Performed(migration, operation, frozenset(), ())
                 facts = {"operation": operation.kind, "app": planned.app}
                 severity: Severity = "warning" if migration in closed else "note"

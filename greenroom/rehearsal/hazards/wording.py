@@ -29,22 +29,23 @@ def names(performed: Performed, action: Action) -> dict[str, str]:
     """What `$names` in a safe twin stand for; quotes and line ends in names cannot break out of the code."""
     operation = performed.operation
     table = action.table or (operation.table if operation else None) or ""
-    model = performed.model or model_of(table)
-    is_field = bool(operation and operation.field)
-    field = operation.name if operation and is_field and operation.name else field_of(action)
+    own = bool(operation and operation.table in (None, table))
+    model = performed.model if own and performed.model else model_of(table)
+    field = operation.name if operation and own and operation.field and operation.name else field_of(action)
     described = _FIELDS.search(operation.description) if operation else None
-    fields = described[1].split(", ") if described else [field]
+    fields = described[1].split(", ") if described else [field] if len(action.columns) < 2 else list(action.columns)
     found = {
         "app": performed.migration.partition(".")[0],
         "model": model,
         "field": field,
         "field_class": (operation.field if operation else None) or "IntegerField",
         "fields": ", ".join(f'"{name}"' for name in fields),
-        "columns": ", ".join(f'"{name.lstrip("-")}"' for name in fields),
+        "columns": ", ".join(f'"{name}"' for name in action.columns or [action.column or field]),
         "table": table,
         "column": action.column or field,
         "parent_table": action.parent or "parent",
-        "parent_model": model_of(action.parent) if action.parent else "parent",
+        "parent": f"{action.parent.partition('_')[0]}.{model_of(action.parent)}" if action.parent else "app.parent",
+        "old_table": (operation.table if operation else None) or table,
         "constraint": action.name or f"{table}_{action.column or field}_check",
         "index": index_name(performed, action, fields),
     }
