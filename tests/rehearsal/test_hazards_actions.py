@@ -1,0 +1,67 @@
+"""Reading what a statement sets out to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from greenroom.rehearsal.hazards.actions import actions, unquoted
+
+
+def summary(sql: str) -> list[tuple[str, str, str, str]]:
+    return [(found.kind, found.table, found.name or found.column, found.parent) for found in actions(sql)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ('CREATE INDEX "i" ON "t" ("a")', [("create index", "t", "i", "")]),
+        ('CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "i" ON "s"."t" ("a")', [("create index", "s.t", "i", "")]),
+        ('ALTER TABLE "t" ADD COLUMN "a" integer NULL', [("add column", "t", "a", "")]),
+        ('ALTER TABLE public.t ADD a int REFERENCES "p" ("id")', [("add column", "t", "a", "p")]),
+        ('ALTER TABLE "t" ADD CONSTRAINT "c" UNIQUE ("a", "b")', [("add constraint", "t", "c", "")]),
+        (
+            'ALTER TABLE "t" ADD CONSTRAINT "c" FOREIGN KEY ("a_id") REFERENCES "p" ("id") NOT VALID',
+            [("add constraint", "t", "c", "p")],
+        ),
+        (
+            'ALTER TABLE "t" ALTER COLUMN "a" TYPE numeric(9, 4) USING "a"::numeric, ALTER COLUMN "b" SET NOT NULL',
+            [("alter type", "t", "a", ""), ("set not null", "t", "b", "")],
+        ),
+        (
+            'SET CONSTRAINTS "c" IMMEDIATE; ALTER TABLE "t" DROP CONSTRAINT "c"',
+            [("drop constraint", "t", "c", "")],
+        ),
+        ('ALTER TABLE "t" DROP COLUMN "a" CASCADE', [("drop column", "t", "a", "")]),
+        ('ALTER TABLE "t" VALIDATE CONSTRAINT "c"', [("validate", "t", "c", "")]),
+        ('DROP TABLE "t" CASCADE', [("drop table", "t", "", "")]),
+        ('UPDATE "t" SET "a" = $1', [("write", "t", "", "")]),
+        ("WITH old AS (SELECT $1) DELETE FROM t USING old", [("write", "t", "", "")]),
+        ("SET LOCAL lock_timeout = $1", [("set lock_timeout", "", "", "")]),
+        ('ALTER TABLE "t" RENAME COLUMN "a" TO "b"', []),
+        ('SELECT "a" FROM "t"', []),
+        ("", []),
+    ],
+)
+def test_actions_of_a_statement(sql: str, found: list[tuple[str, str, str, str]]) -> None:
+    assert summary(sql) == found
+
+
+def test_names_that_look_like_words_of_sql() -> None:
+    [action] = actions('ALTER TABLE "CHECK" ADD COLUMN "UNIQUE; DEFAULT, x" integer NOT NULL')
+    assert (action.table, action.column, action.words) == ("CHECK", "UNIQUE; DEFAULT, x", {"NOT NULL"})
+
+
+def test_words_and_columns_of_a_constraint() -> None:
+    [action] = actions('ALTER TABLE "t" ADD CONSTRAINT "c" UNIQUE ("a", "b") DEFERRABLE')
+    assert (action.columns, action.words) == (("a", "b"), {"UNIQUE"})
+
+
+def test_key_that_is_not_validated_is_not_looked_up() -> None:
+    valid, later = (
+        actions(f'ALTER TABLE "t" ADD FOREIGN KEY ("a") REFERENCES "p" ("id"){end}')[0] for end in ("", " NOT VALID")
+    )
+    assert (valid.makes_foreign_key, later.makes_foreign_key) == (True, False)
+
+
+def test_unquoted_names() -> None:
+    assert [unquoted(name) for name in ('"A""b"', "Big", 'public."t"', '"audit"."t"')] == ['A"b', "big", "t", "audit.t"]
