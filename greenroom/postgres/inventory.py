@@ -21,7 +21,8 @@ from greenroom.postgres.server import connect
 class Standing:
     """A database that is ours to drop: it bears a lease, or stands in the journal, or both.
 
-    `exists` is false for an intent whose database was never made, or is gone already.
+    `exists` is false for an intent whose database was never made, or is gone already; `busy` says that a session is at
+    CREATE DATABASE for it: a killed client leaves one that works on.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Standing:
     noted: Path | None = None
     size_bytes: int = 0
     exists: bool = True
+    busy: bool = False
 
     @property
     def state(self) -> str:
@@ -50,7 +52,7 @@ class Standing:
         """Whether its time is over, or whoever made it has died."""
         if self.lease:
             return self.lease.expired or self.lease.abandoned
-        return self.intent is not None and self.intent.abandoned
+        return self.intent is not None and self.intent.abandoned and not self.busy
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -100,13 +102,14 @@ def standing_on(server: Address) -> list[Standing]:
     }
     with connect(server) as connection:
         leased = {found.name: found for found in lease.leased(connection)}
+        busy = {name for name in intents if _being_made(connection, name)}  # before looking whether it is there
         sizes = {name: _size(connection, name) for name in intents}
     borne = []
     for name, copy in leased.items():
         path, intent = intents.get(name, (None, None))
         borne.append(Standing(name, server, copy.lease, intent, path, copy.size_bytes))
     intended = [
-        Standing(name, server, None, intent, path, sizes[name] or 0, exists=sizes[name] is not None)
+        Standing(name, server, None, intent, path, sizes[name] or 0, sizes[name] is not None, name in busy)
         for name, (path, intent) in intents.items()
         if name not in leased
     ]
@@ -137,6 +140,14 @@ def drop(copy: Standing) -> None:
             ) from error
     if copy.noted:
         copy.noted.unlink(missing_ok=True)
+
+
+def _being_made(connection: psycopg.Connection, name: str) -> bool:
+    words = f"CREATE DATABASE {sql.Identifier(name).as_string()} "
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND starts_with(query, %s))", [words]
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _size(connection: psycopg.Connection, name: str) -> int | None:
