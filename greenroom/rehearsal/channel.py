@@ -31,11 +31,12 @@ class Channel:
         self._connection = connect(patient)
         self._pg = self._connection.pgconn
         self._pg.nonblocking = 1
+        self._descriptor = self._pg.socket  # kept: libpq forgets it when the server goes away, a selector must not
         self.busy = False
 
     def fileno(self) -> int:
         """For a selector."""
-        return self._pg.socket
+        return self._descriptor
 
     def send(self, sql: bytes) -> None:
         """Start a query (several, separated by semicolons, are one). Raises psycopg.OperationalError."""

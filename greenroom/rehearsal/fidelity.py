@@ -6,9 +6,11 @@ from greenroom.rehearsal.agent_process import Event
 from greenroom.rehearsal.copies import Acquired
 from greenroom.rehearsal.document import Difference, Fidelity
 
+BLIND = "the probes' sessions were ended during the migration: later stalls are derived from locks"
 
-def fidelity(copy: Acquired, ready: Event, probed: list[str], refused: list[str]) -> Fidelity:
-    """The document's fidelity section."""
+
+def fidelity(copy: Acquired, ready: Event, probed: list[str], refused: list[str], *, blind: bool) -> Fidelity:
+    """The document's fidelity section; `blind`: the probes did not see the end."""
     here, source = copy.facts, copy.source_facts
     return Fidelity(
         server_version=here.version,
@@ -24,7 +26,7 @@ def fidelity(copy: Acquired, ready: Event, probed: list[str], refused: list[str]
         lock_timeout=ready.get("lock_timeout"),
         probed_tables=probed,
         refused=list(dict.fromkeys(refused)),
-        notes=list(copy.notes),
+        notes=[*copy.notes, *([BLIND] if blind else [])],
     )
 
 

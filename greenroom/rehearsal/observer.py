@@ -80,6 +80,7 @@ class Observer:
     pid: int  # of the migrating backend
     recorder: Recorder = field(default_factory=Recorder)
     hang: Hang | None = None
+    blind: bool = False
     server_lost: bool = False
     start: float = 0.0
     seconds: float = 0.0
@@ -129,21 +130,26 @@ class Observer:
         self.prober.finish(now)
 
     def _due(self) -> tuple[float, ...]:
-        return () if self.server_lost else (self.prober.next_due(), self.locks.due, self.sizes.due)
+        return () if self.blind else (self.prober.next_due(), self.locks.due, self.sizes.due)
 
     def _fire(self, now: float) -> None:
-        if not self.server_lost:
+        if not self.blind:
             self._guarded(lambda at: [part.fire(at) for part in (self.prober, self.locks, self.sizes)])
 
     def _guarded(self, work: Callable[[float], object]) -> None:
-        """Run one piece of work; a server that went away is a fact, found out once."""
+        """Run one piece of work; that our sessions were ended is a fact, found out once."""
         try:
             work(time.monotonic())
         except psycopg.OperationalError:
-            self._lose_server()
+            self._lose_sessions()
 
-    def _lose_server(self) -> None:
-        self.server_lost = True
+    def _lose_sessions(self) -> None:
+        """The server is gone, or somebody has ended our sessions: then what is left of the migration is not probed."""
+        self.blind = True
+        try:
+            connect(self.admin).close()
+        except GreenroomError:
+            self.server_lost = True
         for key in list(self._selector.get_map().values()):
             if isinstance(key.fileobj, Channel):
                 self._selector.unregister(key.fileobj)

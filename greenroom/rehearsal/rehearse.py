@@ -55,6 +55,7 @@ class Watched:
     probed: list[str]
     totals: doc.Totals
     error: doc.RehearsalError | None
+    blind: bool
 
 
 def rehearse(request: Request, progress: Progress) -> doc.Rehearsal:
@@ -94,6 +95,7 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         probed=[table.label for table in probed],
         totals=totals(observed, felt, size_after=_size_of(copy), wal=copy.own_server),
         error=failure(observed.recorder, observed.hang, request.budget.timeout_seconds, agent.process.returncode),
+        blind=observed.blind,
     )
 
 
@@ -153,7 +155,7 @@ def judged(request: Request, copy: Acquired, watched: Watched) -> doc.Rehearsal:
         post_migrate=watched.recorder.around,
         stalls=watched.stalls,
         findings=findings,
-        fidelity=fidelity(copy, watched.ready, watched.probed, watched.recorder.refused),
+        fidelity=fidelity(copy, watched.ready, watched.probed, watched.recorder.refused, blind=watched.blind),
         totals=watched.totals,
         error=watched.error,
     )

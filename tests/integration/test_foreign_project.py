@@ -68,7 +68,7 @@ def test_wagtail_rehearsed_from_an_earlier_state_by_options_alone(wagtail: Addre
     written = (tmp_path / "latest" / "rehearsal.json").read_text()
     rehearsal = json.loads(written)
     names = [f"{run['app']}.{run['name']}" for run in rehearsal["migrations"]]
-    assert [name for name in names if name.startswith("wagtailcore.")][0].startswith("wagtailcore.0089")
+    assert next(name for name in names if name.startswith("wagtailcore.")).startswith("wagtailcore.0089")
     assert {run["status"] for run in rehearsal["migrations"]} == {"applied"}
     assert rehearsal["copy"]["dropped"] is True
     assert rehearsal["fidelity"]["lock_timeout"] == "4s"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from greenroom.rehearsal.copies import CopyRequest
 
 from greenroom.config import Config, Project
 from greenroom.console import Silent
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal import rehearse as rehearsing
+from greenroom.rehearsal.copies import CopyRequest
 from greenroom.rehearsal.document import Budget, Rehearsal
 from greenroom.rehearsal.report import files
 from tests.integration.projects import PASSWORD, shop, write_project
@@ -167,6 +167,19 @@ def test_killed_app_is_a_result(source: Address, tmp_path: Path) -> None:
     assert rehearsal.error.kind == "agent died"
     assert "signal 9" in rehearsal.error.advice
     assert copies(source) == []
+
+
+def test_probes_that_are_ended_leave_derived_stalls(source: Address, tmp_path: Path) -> None:
+    """A migration may end other sessions; that is not the server's end, and it is said."""
+    others = "pid <> pg_backend_pid() AND usename = current_user AND datname = current_database()"
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"
+    change = "migrations.AlterField('Line', 'quantity', models.BigIntegerField())"
+    project = write_project(tmp_path, f'migrations.RunSQL("{end}"), {change}')
+    rehearsal = rehearsed(source, project)
+    line = next(stall for stall in rehearsal.stalls if stall.table == "shop_line")
+    assert rehearsal.migrations[0].status == "applied"
+    assert line.derived
+    assert any("derived from locks" in note for note in rehearsal.fidelity.notes)
 
 
 def test_no_pending_migrations_pass_and_say_so(source: Address, tmp_path: Path) -> None:
