@@ -304,3 +304,13 @@ def test_catalogue_row_is_complete_and_its_twin_is_python(hazard) -> None:  # ty
 
 def test_nothing_observed_is_nothing_found() -> None:
     assert judge(observed([], []), BUDGET) == []
+
+
+def test_long_lists_are_cut_in_sentences_and_whole_in_tables() -> None:
+    steps = [
+        statement(f'ALTER TABLE "t{n}" ADD COLUMN "a" int', n / 10, 0.0, lock(f"t{n}", AX, n / 10, 5000))
+        for n in range(9)
+    ]
+    [finding] = judge(observed([operation(0, "AddField")], steps, lock_timeout_ms=None), BUDGET)
+    assert "t0, t1, t2, t3 and 5 more were locked" in finding.evidence.summary
+    assert len(finding.evidence.tables) == 9

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from greenroom.rehearsal.hazards.actions import Action
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import Match, Performed, Step, View
-from greenroom.rehearsal.hazards.wording import names, took
+from greenroom.rehearsal.hazards.wording import listed, names, took
 from greenroom.rehearsal.report.words import duration, number, size
 
 AX = "AccessExclusiveLock"
@@ -28,7 +28,7 @@ def ddl_and_backfill(view: View) -> Iterator[Match]:
         locks = (lock for lock in view.held(steps[0]) if lock.mode == AX and lock.acquired_s < steps[0].start)
         locked = sorted({lock.table for lock in locks if view.populated(lock.table)})
         if changed and locked and (changed >= FEW_ROWS or took_seconds >= A_WHILE):
-            under = f"ACCESS EXCLUSIVE on {', '.join(locked)} was held"
+            under = f"ACCESS EXCLUSIVE on {listed(locked)} was held"
             did = f"{number(changed)} rows of {action.table} were changed in {duration(took_seconds)} while {under}"
             yield Match(performed, steps, action.table, did, names(performed, action), rows=changed)
 

@@ -18,6 +18,7 @@ from greenroom.rehearsal.document import (
 )
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import MODES, Match, View
+from greenroom.rehearsal.hazards.wording import listed
 from greenroom.rehearsal.report.words import milliseconds, mode
 
 CAREFUL = 0.2  # of a budget: beyond it a stall is a warning
@@ -79,7 +80,7 @@ def graded(part: float) -> Severity:
 def locks_meanwhile(view: View, match: Match) -> list[Lock]:
     """The strongest lock on each table while the match's steps ran: theirs, and what their transactions had before."""
     kept: dict[str, Lock] = {}
-    for lock in (lock for step in match.steps for lock in view.held(step)):
+    for lock in view.held(*match.steps):
         counts = lock.blocks_writes or (
             match.rows_only and lock.table == match.table and lock.mode == "RowExclusiveLock"
         )
@@ -147,7 +148,7 @@ def _table(view: View, lock: Lock) -> TableEvidence:
 
 def _summary(match: Match, locks: list[Lock], felt: Felt) -> str:
     """`An index was built from 300,000 rows (38 MB) of shop_order in 212 ms; SHARE on shop_order held 215 ms; ...`"""
-    held = ", ".join(f"{mode(lock.mode)} on {lock.table} for {milliseconds(lock.held_ms)}" for lock in locks)
+    held = listed([f"{mode(lock.mode)} on {lock.table} for {milliseconds(lock.held_ms)}" for lock in locks])
     who = "writers of the changed rows" if match.rows_only else "writers"
     reads = f"readers waited up to {milliseconds(felt.read_ms)}" if felt.read_ms else ""
     writes = f"{who} waited up to {milliseconds(felt.write_ms)}" if felt.write_ms else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from greenroom.rehearsal.hazards.actions import Action
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import Match, Step, View, at_least
-from greenroom.rehearsal.hazards.wording import names, rows_of, took
+from greenroom.rehearsal.hazards.wording import listed, names, rows_of, took
 
 AX, SRX = "AccessExclusiveLock", "ShareRowExclusiveLock"
 
@@ -79,7 +79,7 @@ def drop_locks_parent(view: View) -> Iterator[Match]:
                 continue
             parent = next((table for table in parents if view.populated(table)), None)
             if parent:
-                did = f"dropping what {action.table} had with {', '.join(parents)} locked both sides"
+                did = f"dropping what {action.table} had with {listed(parents)} locked both sides"
                 facts = names(performed, action) | {"parent_table": parent}
                 yield Match(performed, (step,), action.table, did, facts, lock_is_all=True, rows=view.rows(parent))
 

@@ -100,6 +100,8 @@ class View:
         self.observations = observations
         self.transactions: dict[tuple[str, int], list[Step]] = defaultdict(list)
         self.performed: list[Performed] = []
+        self._guards: dict[str, float] = {}  # when the migration first set a lock_timeout
+        self._locks: dict[tuple[str, int], list[Lock]] = defaultdict(list)
         self._planned = {
             (f"{m.app}.{m.name}", op.index): op for m in observations.plan.migrations for op in m.operations
         }
@@ -112,6 +114,9 @@ class View:
         for statement in run.statements:
             step = Step(migration, statement, tuple(self._resolved(a, statement) for a in actions(statement.sql)))
             self.transactions[step.transaction].append(step)
+            self._locks[step.transaction] += statement.locks
+            if any(action.kind == "set lock_timeout" for action in step.actions):
+                self._guards.setdefault(migration, step.start)
             by_operation[statement.operation].append(step)
         for index, steps in by_operation.items():
             key = (migration, -1 if index is None else index)
@@ -120,13 +125,12 @@ class View:
 
     def _resolved(self, action: Action, statement: Statement) -> Action:
         """The action with tables as the document names them: SQL may leave the schema to the search path."""
-        met = [lock.table for lock in statement.locks] + [scan.table for scan in statement.scans]
-        known = dict.fromkeys([*met, *self.observations.relations])
+        met = {lock.table for lock in statement.locks} | {scan.table for scan in statement.scans}
 
         def full(name: str) -> str:
-            if not name or name in known:
+            if not name or name in met or name in self.observations.relations:
                 return name
-            return next((table for table in known if table.endswith(f".{name}")), name)
+            return next((table for table in [*met, *self.observations.relations] if table.endswith(f".{name}")), name)
 
         return replace(action, table=full(action.table), parent=full(action.parent))
 
@@ -143,13 +147,17 @@ class View:
         """Whether there is anything in it that could take time or be in the way."""
         return self.rows(table) != 0
 
-    def held(self, step: Step) -> list[Lock]:
-        """Locks on tables that were there before, taken by the step or earlier in its transaction and still held."""
-        locks = (lock for other in self.transactions[step.transaction] for lock in other.statement.locks)
+    def held(self, *steps: Step) -> list[Lock]:
+        """Locks on tables that were there before, held while the steps ran: theirs, and what their transactions had."""
+        times: dict[tuple[str, int], tuple[float, float]] = {}
+        for step in steps:
+            start, end = times.get(step.transaction, (step.start, step.end))
+            times[step.transaction] = min(start, step.start), max(end, step.end)
         return [
             lock
-            for lock in locks
-            if lock.acquired_s <= step.end and lock.acquired_s + lock.held_ms / 1000 >= step.start
+            for transaction, (start, end) in times.items()
+            for lock in self._locks[transaction]
+            if lock.acquired_s <= end and lock.acquired_s + lock.held_ms / 1000 >= start
         ]
 
     def holds(self, step: Step, table: str, *modes: str) -> bool:
@@ -172,13 +180,7 @@ class View:
 
     def guarded(self, step: Step) -> bool:
         """Whether a lock_timeout was set when the step began: in the session, or by the migration itself."""
-        earlier = (other for other in self._earlier(step) if any(a.kind == "set lock_timeout" for a in other.actions))
-        return bool(self.observations.lock_timeout_ms) or any(earlier)
-
-    def _earlier(self, step: Step) -> Iterator[Step]:
-        for performed in self.performed:
-            if performed.migration == step.migration:
-                yield from (other for other in performed.steps if other is step or other.start < step.start)
+        return bool(self.observations.lock_timeout_ms) or self._guards.get(step.migration, step.end) < step.start
 
 
 def model_of(table: str) -> str:

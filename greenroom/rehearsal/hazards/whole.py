@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from greenroom.rehearsal.document import MigrationRun, PlannedMigration, Severity
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import Match, Performed, View
+from greenroom.rehearsal.hazards.wording import listed
 from greenroom.rehearsal.observations import Observations
 
 QUEUED_FOR = {"AccessExclusiveLock", "ShareRowExclusiveLock", "ShareLock", "ExclusiveLock"}
@@ -22,7 +23,7 @@ def lock_queue(view: View) -> Iterator[Match]:
     ]
     if steps:
         tables = sorted({lock.table for step in steps for lock in step.statement.locks if lock.mode in QUEUED_FOR})
-        did = f"no lock_timeout was set while {', '.join(tables)} {'was' if len(tables) == 1 else 'were'} locked"
+        did = f"no lock_timeout was set while {listed(tables)} {'was' if len(tables) == 1 else 'were'} locked"
         did += ": behind one long transaction, everybody would queue"
         yield Match(Performed("", None, frozenset(), ()), tuple(steps), None, did, severity="note")
 

@@ -9,6 +9,7 @@ from greenroom.rehearsal.hazards.view import Performed, Step, View, model_of
 from greenroom.rehearsal.report.words import duration, number, size
 
 _FIELDS = re.compile(r"on field\(s\) (.+?) of model")
+_NAMED = 4  # entries of a list in a sentence
 _LONGEST_INDEX_NAME = 30  # Django's own limit
 
 
@@ -23,6 +24,12 @@ def rows_of(view: View, table: str) -> str:
 def took(step: Step) -> str:
     """`in 212 ms`."""
     return f"in {duration(step.statement.seconds)}"
+
+
+def listed(words: list[str]) -> str:
+    """`a, b, c` and how many more: a sentence is no table."""
+    more = len(words) - _NAMED
+    return ", ".join(words[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def names(performed: Performed, action: Action) -> dict[str, str]:
