@@ -34,7 +34,7 @@ def rehearse(home: Path, *words: str, **environment: str) -> str:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr and PLANTED not in done.stderr
-    assert [path for path in home.glob("greenroom-*/*")] == []
+    assert list(home.glob("greenroom-*/*")) == []
     assert list(home.glob("greenroom/journal/*")) == []
     return "\n".join(line for line in done.stderr.splitlines() if " s  " not in line)  # without the phases
 

@@ -25,11 +25,14 @@ from greenroom.rehearsal.copies import acquire
 from tests.integration.shop import PLANTED, Shop, request, shop
 
 ROOT = Path(__file__).parents[2]
+CREATING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE \"shop%%' AND state = 'active'"
 COPYING = """
 import sys
+from greenroom.interrupts import raise_when_terminated
 from greenroom.console import Silent
 from greenroom.rehearsal.copies import acquire
 from tests.integration.shop import request
+raise_when_terminated()
 with acquire(request(url=sys.argv[1], template=True), Silent()):
     pass
 """
@@ -75,6 +78,12 @@ def made(source: Shop, name: str, terms: Lease | None) -> str:
 
 def terms(hours: float = 1, **how: object) -> Lease:
     return replace(Lease.new(branch="fix", source="shop", hours=hours), **how)  # type: ignore[arg-type]
+
+
+def fill(source: Shop) -> None:
+    """Data enough that CREATE DATABASE ... TEMPLATE can be met in the middle."""
+    with connect(source.address) as connection:
+        connection.execute("CREATE TABLE big AS SELECT n, repeat('x', 900) AS filler FROM generate_series(1, 60000) n")
 
 
 def dead_pid() -> int:
@@ -177,19 +186,15 @@ def test_drop_asks_a_person(answer: str, code: int, gone: bool, source: Shop) ->
 
 
 def test_client_killed_in_create_database_is_found_by_its_intent(source: Shop) -> None:
-    with connect(source.address) as connection:
-        connection.execute("CREATE TABLE big AS SELECT n, repeat('x', 900) AS filler FROM generate_series(1, 60000) n")
+    fill(source)
     child = subprocess.Popen([sys.executable, "-c", COPYING, source.url()], stderr=subprocess.DEVNULL)
     with connect(source.server.address) as admin:
-        creating = (
-            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE \"shop%%' AND state = 'active'"
-        )
-        while admin.execute(creating, []).fetchone() == (0,):
+        while admin.execute(CREATING, []).fetchone() == (0,):
             assert child.poll() is None, "it was too quick to be killed in the middle"
         child.kill()
         child.wait()
         ((_, intent),) = journal.intents()
-        assert admin.execute(creating, []).fetchone() == (1,), "the session ended with its client"
+        assert admin.execute(CREATING, []).fetchone() == (1,), "the session ended with its client"
         assert not inventory.standing_on(source.admin.at("postgres"))[-1].to_be_reaped, "it is still being made"
         deadline = time.monotonic() + 30
         while not stands(source, intent.database) and time.monotonic() < deadline:
@@ -199,6 +204,21 @@ def test_client_killed_in_create_database_is_found_by_its_intent(source: Shop) -
     assert inv("db-reap", "--dry-run").returncode == 0 and stands(source, intent.database)
     assert inv("db-reap", "--yes").returncode == 0
     assert not stands(source, intent.database)
+    assert journal.intents() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_in_create_database_leaves_no_database(number: signal.Signals, source: Shop) -> None:
+    """The session is cancelled and waited for: what it makes must be there before it can be dropped."""
+    fill(source)
+    before = source.state()
+    child = subprocess.Popen([sys.executable, "-c", COPYING, source.url()], stderr=subprocess.DEVNULL)
+    with connect(source.server.address) as admin:
+        while admin.execute(CREATING, []).fetchone() == (0,):
+            assert child.poll() is None, "it was too quick to be interrupted in the middle"
+        child.send_signal(number)
+        child.wait(30)
+    assert source.state() == before
     assert journal.intents() == []
 
 
