@@ -394,6 +394,23 @@ def test_new_connection_object_is_watched_on(stage: Stage) -> None:
     assert [short(lock) for lock in told.statement("0002_object", "ALTER TABLE")["locks"]] == ["big"]
 
 
+def test_transaction_of_the_driver_ends_before_the_next_statement(stage: Stage) -> None:
+    stage.python_step(
+        "0002_driver",
+        """
+        connection.ensure_connection()
+        with connection.connection.transaction():
+            editor.execute("ALTER TABLE shop_big ADD a int")
+        editor.execute("ALTER TABLE shop_big ADD b int")
+        """,
+        atomic=False,
+    )
+    told = stage.rehearse()
+    first, second = told.statements("0002_driver")
+    assert [one["how"] for one in (first, second)] == ["transaction", "wrapped"]
+    assert [[short(lock) for lock in one["locks"]] for one in (first, second)] == [["big"], ["big"]]
+
+
 def test_connection_of_a_thread_is_noted(stage: Stage) -> None:
     stage.python_step(
         "0002_thread",
@@ -403,9 +420,10 @@ def test_connection_of_a_thread_is_noted(stage: Stage) -> None:
             with connections["default"].cursor() as cursor:
                 cursor.execute("SELECT 1")
             connections["default"].close()
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
+        for turn in range(2):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
         """,
     )
     told = stage.rehearse()
@@ -430,8 +448,8 @@ def test_composed_and_many_statements_are_told(stage: Stage) -> None:
     assert (many["many"], many["rows"]) == (True, 2)
 
 
-def test_watching_costs_less_than_half_a_millisecond_a_statement(stage: Stage) -> None:
-    """The quickest of many short rounds: other work on the machine can only make them slower."""
+def test_watching_costs_little_of_the_apps_own_time(stage: Stage) -> None:
+    """Processor time: other work on the machine changes it less. The time by the clock is a benchmark's to judge."""
     stage.python_step(
         "0002_rounds",
         """
@@ -440,11 +458,11 @@ def test_watching_costs_less_than_half_a_millisecond_a_statement(stage: Stage) -
             found = []
             for turn in range(60):
                 with transaction.atomic():
-                    started = time.perf_counter()
+                    started = time.process_time()
                     for n in range(10):
                         with connection.cursor() as cursor:
                             cursor.execute(f"UPDATE shop_big SET n = n WHERE id = {turn * 10 + n + 1}")
-                    found.append(time.perf_counter() - started)
+                    found.append(time.process_time() - started)
             return min(found)
         watched = quickest()
         connection.execute_wrappers.clear()
@@ -454,7 +472,7 @@ def test_watching_costs_less_than_half_a_millisecond_a_statement(stage: Stage) -
     )
     told = stage.rehearse()
     assert told.code == 0, told.events[-1]
-    assert float(told.printed.split()[-1]) < 0.5
+    assert float(told.printed.split()[-1]) < 0.4
 
 
 def test_times_are_the_machines_monotonic_clock(stage: Stage) -> None:
