@@ -5,11 +5,12 @@ from __future__ import annotations
 from greenroom.rehearsal.agent_process import Event
 from greenroom.rehearsal.copies import Acquired
 from greenroom.rehearsal.document import Difference, Fidelity
+from greenroom.rehearsal.recorder import Recorder
 
 BLIND = "the probes' sessions were ended during the migration: later stalls are derived from locks"
 
 
-def fidelity(copy: Acquired, ready: Event, probed: list[str], refused: list[str], *, blind: bool) -> Fidelity:
+def fidelity(copy: Acquired, ready: Event, probed: list[str], recorder: Recorder, *, blind: bool) -> Fidelity:
     """The document's fidelity section; `blind`: the probes did not see the end."""
     here, source = copy.facts, copy.source_facts
     return Fidelity(
@@ -25,8 +26,8 @@ def fidelity(copy: Acquired, ready: Event, probed: list[str], refused: list[str]
         driver=ready.get("driver"),
         lock_timeout=ready.get("lock_timeout"),
         probed_tables=probed,
-        refused=list(dict.fromkeys(refused)),
-        notes=[*copy.notes, *([BLIND] if blind else [])],
+        refused=list(dict.fromkeys(recorder.refused)),
+        notes=[*copy.notes, *recorder.notes, *([BLIND] if blind else [])],
     )
 
 

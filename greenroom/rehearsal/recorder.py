@@ -35,8 +35,12 @@ class Recorder:
     failure: Event | None = None
     done: bool = False
     refused: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     _transaction: int = 0
     _open: tuple[Event, Statement] | None = None
+    _last: Statement | None = None  # the one that a later reading belongs to
+    _began: float = 0.0  # when that was sent, or, for a transaction without statements, when the one before it ended
+    _names: dict[int, str] = field(default_factory=dict)  # by oid: a table keeps the name that clients know it by
     _calls: dict[tuple[str, int | None], Statement] = field(default_factory=dict)
     _held: list[Lock] = field(default_factory=list)
     _current: MigrationRun | None = None
@@ -65,7 +69,7 @@ class Recorder:
     def polled(self, table: str, mode: str, first: float, last: float) -> None:
         """A lock of the running statement, seen from outside between two times of time.monotonic()."""
         if self._open:
-            lock = _lock({"table": table, "mode": mode}, first - self.start)
+            lock = _lock(label(table), mode, first - self.start)
             lock.polled, lock.held_ms = True, (last - first) * 1000
             self._open[1].locks.append(lock)
 
@@ -113,7 +117,7 @@ class Recorder:
             )
             self._calls[key] = statement
             (self._current or self.around).statements.append(statement)
-        self._open = (event, statement)
+        self._open, self._last, self._began = (event, statement), statement, event["t"]
 
     def _on_statement_end(self, event: Event) -> None:
         if not self._open:
@@ -131,24 +135,37 @@ class Recorder:
             statement.rows = (statement.rows or 0) + event["rows"]
         if event.get("wal_bytes") is not None:
             statement.wal_bytes = (statement.wal_bytes or 0) + event["wal_bytes"]
-        self._take_locks(statement, started["t"], event)
+        self._take_reading(statement, started["t"], event)
         if statement.polled:
             self._end_transaction(event["t"])
 
-    def _take_locks(self, statement: Statement, started: float, event: Event) -> None:
-        locks = [_lock(seen, started - self.start) for seen in event.get("locks", ()) if not seen["new"]]
+    def _on_reading(self, event: Event) -> None:
+        """Found after its statement had ended: repetitions are read once, what ran past Django before the commit."""
+        if self._last:
+            self._take_reading(self._last, self._began, event)
+
+    def _on_released(self, event: Event) -> None:
+        """Given back in the middle of the transaction, by ROLLBACK TO SAVEPOINT."""
+        given_back = {(self._name(seen), seen["mode"]) for seen in event["locks"]}
+        for lock in [lock for lock in self._held if (lock.table, lock.mode) in given_back]:
+            lock.held_ms = (event["t"] - self.start - lock.acquired_s) * 1000
+            self._held.remove(lock)
+
+    def _name(self, seen: Event) -> str:
+        return self._names.setdefault(seen["oid"], label(seen["table"]))
+
+    def _take_reading(self, statement: Statement, started: float, event: Event) -> None:
+        locks = [_lock(self._name(seen), seen["mode"], started - self.start) for seen in _old(event, "locks")]
         statement.locks += locks
         self._held += locks
-        for seen in event.get("rewrites", ()):
-            if not seen["new"]:
-                facts = {key: seen[key] for key in ("rows", "size_bytes", "indexes", "only_indexes")}
-                statement.rewrites.append(Rewrite(table=label(seen["table"]), **facts))
-        for seen in event.get("scans", ()):
-            if not seen["new"]:
-                self._take_scan(statement, seen)
+        for seen in _old(event, "rewrites"):
+            facts = {key: seen[key] for key in ("rows", "size_bytes", "indexes", "only_indexes")}
+            statement.rewrites.append(Rewrite(table=self._name(seen), **facts))
+        for seen in _old(event, "scans"):
+            self._take_scan(statement, seen)
 
     def _take_scan(self, statement: Statement, seen: Event) -> None:
-        table = label(seen["table"])
+        table = self._name(seen)
         for scan in statement.scans:
             if scan.table == table:
                 scan.scans += seen["scans"]
@@ -163,6 +180,9 @@ class Recorder:
     def _on_refused(self, event: Event) -> None:
         self.refused.append(event["what"])
 
+    def _on_note(self, event: Event) -> None:
+        self.notes.append(event["what"])
+
     def _on_done(self, _: Event) -> None:
         self.done = True
 
@@ -175,6 +195,7 @@ class Recorder:
         self._held.clear()
         self._calls.clear()
         self._transaction += 1
+        self._began = now
 
     def _forget(self, statement: Statement) -> None:
         if statement.calls == 0:
@@ -182,10 +203,14 @@ class Recorder:
         self._calls.clear()
 
 
-def _lock(seen: Event, acquired_s: float) -> Lock:
-    mode = seen["mode"]
+def _old(event: Event, kind: str) -> list[Event]:
+    """What was seen of relations that existed before the rehearsal: of new ones there are no clients."""
+    return [seen for seen in event.get(kind, ()) if not seen["new"]]
+
+
+def _lock(table: str, mode: str, acquired_s: float) -> Lock:
     return Lock(
-        table=label(seen["table"]),
+        table=table,
         mode=mode,
         acquired_s=acquired_s,
         held_ms=0.0,

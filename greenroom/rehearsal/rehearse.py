@@ -155,7 +155,7 @@ def judged(request: Request, copy: Acquired, watched: Watched) -> doc.Rehearsal:
         post_migrate=watched.recorder.around,
         stalls=watched.stalls,
         findings=findings,
-        fidelity=fidelity(copy, watched.ready, watched.probed, watched.recorder.refused, blind=watched.blind),
+        fidelity=fidelity(copy, watched.ready, watched.probed, watched.recorder, blind=watched.blind),
         totals=watched.totals,
         error=watched.error,
     )

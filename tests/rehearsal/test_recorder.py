@@ -79,6 +79,35 @@ def test_scan_names_the_strongest_lock_held_meanwhile() -> None:
     assert (seen.table, seen.rows, seen.lock) == ("line", 500, "AccessExclusiveLock")
 
 
+def test_reading_belongs_to_the_statement_before_it() -> None:
+    update = [start(101, "UPDATE line SET a = 1"), end(101.1)]
+    reading = {
+        "event": "reading",
+        "t": 102,
+        "n": 1,
+        "locks": [a_lock(mode="RowExclusiveLock")],
+        "rewrites": [],
+        "scans": [],
+    }
+    recorder = told(migration_start(), *update, reading, COMMIT)
+    [lock] = recorder.runs[0].statements[0].locks
+    assert (lock.mode, lock.acquired_s, lock.held_ms) == ("RowExclusiveLock", 1.0, 2000.0)
+
+
+def test_lock_given_back_at_a_savepoint_is_held_until_then() -> None:
+    locked = [start(101, "LOCK TABLE line"), end(101.5, locks=[a_lock()])]
+    released = {"event": "released", "t": 102.0, "n": 1, "locks": [a_lock()]}
+    recorder = told(migration_start(), *locked, released, COMMIT)
+    assert recorder.runs[0].statements[0].locks[0].held_ms == 1000.0
+
+
+def test_renamed_table_keeps_the_name_that_clients_know() -> None:
+    rename = [start(101, "ALTER TABLE line RENAME TO row"), end(101.1, locks=[a_lock()])]
+    scan = {"oid": 7, "table": "public.row", "scans": 1, "rows": 5, "new": False}
+    recorder = told(migration_start(), *rename, start(101.2, "SELECT a"), end(102, scans=[scan]), COMMIT)
+    assert recorder.runs[0].statements[1].scans[0].table == "line"
+
+
 def test_statement_outside_of_migrations_is_kept_apart() -> None:
     recorder = told(start(101, "INSERT INTO auth_permission VALUES (1)", operation=None), end(102))
     assert recorder.runs == []
