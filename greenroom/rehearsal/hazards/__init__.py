@@ -23,14 +23,16 @@ SEVERITIES = ("failure", "warning", "note")
 
 
 def judge(observations: Observations, budget: Budget) -> list[Finding]:
-    """Every hazard that the observations prove; the most severe first, then the longest."""
+    """Every hazard that the observations prove; the most severe first, then what takes most of its budget."""
     view = View(observations)
     matches = [(hazard, match) for hazard in CATALOGUE.values() for match in hazard.detect(view)]
     kept = _merged(_most_specific(matches))
     found = [finding(view, hazard, match, budget, work([other for _, other in kept], match)) for hazard, match in kept]
-    return sorted(
-        found, key=lambda f: (SEVERITIES.index(f.severity), -max(f.evidence.read_ms, f.evidence.write_ms), f.hazard)
-    )
+    return sorted(found, key=lambda f: (SEVERITIES.index(f.severity), -_of_budget(f, budget), f.hazard))
+
+
+def _of_budget(found: Finding, budget: Budget) -> float:
+    return max(found.evidence.read_ms / budget.read_ms, found.evidence.write_ms / budget.write_ms)
 
 
 def _most_specific(matches: list[tuple[Hazard, Match]]) -> list[tuple[Hazard, Match]]:
