@@ -124,7 +124,7 @@ class Observer:
             wake = min(deadline if not self.hang else now + 1, refresh, *self._due())
             for key, _ in self._selector.select(max(0.0, wake - now)):
                 self._guarded(key.data)
-        now = time.monotonic()
+        now = self.recorder.ended or time.monotonic()
         self.seconds = now - self.start
         self.recorder.close(now)
         self.prober.finish(now)

@@ -160,7 +160,7 @@ class Prober:
         """The migration is over: what still waits waits until now."""
         for probe in self._probes:
             since = probe.refused_since if probe.kind == "row" else probe.sent if probe.channel.busy else None
-            if since is not None:
+            if since is not None and since < now:
                 self.waits.append(Wait(probe.table.label, probe.kind, since, now))
 
     def _wanted(self, probe: Probe) -> bool:

@@ -34,6 +34,7 @@ class Recorder:
     sql: str = ""  # normalised SQL of the statement that runs now, or ran last
     failure: Event | None = None
     done: bool = False
+    ended: float | None = None  # time.monotonic() of the agent's last word, before its interpreter shuts down
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _transaction: int = 0
@@ -183,11 +184,11 @@ class Recorder:
     def _on_note(self, event: Event) -> None:
         self.notes.append(event["what"])
 
-    def _on_done(self, _: Event) -> None:
-        self.done = True
+    def _on_done(self, event: Event) -> None:
+        self.done, self.ended = True, event["t"]
 
     def _on_failed(self, event: Event) -> None:
-        self.failure = event
+        self.failure, self.ended = event, event["t"]
 
     def _end_transaction(self, now: float) -> None:
         for lock in self._held:
