@@ -18,10 +18,11 @@ def main(chosen: list[str]) -> int:
     if unknown:
         print(f"no suite {unknown[0]}; there are: {', '.join(SUITES)}", file=sys.stderr)
         return 2
+    reached = []
     for name in chosen or SUITES:
-        print(f"## {name}: {SUITES[name]}")
-        importlib.import_module(f"tests.bench.{name}").run()
-    return 0
+        print(f"## {name}: {SUITES[name]}", flush=True)
+        reached.append(importlib.import_module(f"tests.bench.{name}").run())
+    return 0 if all(reached) else 1
 
 
 if __name__ == "__main__":
