@@ -26,7 +26,7 @@ class Channel:
             address.database,
             address.user,
             address.password,
-            {**address.options, "options": options},
+            {**address.options, "options": options, "client_encoding": "UTF8"},
         )
         self._connection = connect(patient)
         self._pg = self._connection.pgconn
@@ -57,7 +57,7 @@ class Channel:
                 return self._finish(results)
             results.append(result)
             self._pg.consume_input()
-        self._rest = results
+        self._rest = (self._rest or []) + results
         return None
 
     @property
@@ -96,4 +96,4 @@ def rows(results: list[pq.abc.PGresult]) -> list[tuple[str | None, ...]]:
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode()
+    return None if value is None else value.decode(errors="replace")

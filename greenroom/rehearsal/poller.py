@@ -50,7 +50,7 @@ class LockPoller:
         if results is None:
             return
         for table, mode in rows(results):
-            if table and mode:
+            if table and mode and self._asked >= self._began:  # else: of the statement before
                 first, _ = self._seen.get((table, mode), (self._asked, now))
                 self._seen[table, mode] = (first, now)
         if self.due != float("inf"):

@@ -79,7 +79,8 @@ class Probe:
             ask = f"SELECT 1 {rows} FOR NO KEY UPDATE NOWAIT"
         else:
             mode = "ACCESS SHARE" if self.kind == "read" else "ROW EXCLUSIVE"
-            ask = f"LOCK TABLE {self.table.quoted} IN {mode} MODE"
+            # ONLY: a probe that holds a parent while it waits for a partition would be a deadlock with the migration
+            ask = f"LOCK TABLE ONLY {self.table.quoted} IN {mode} MODE"
         return f"BEGIN; {ask}; ROLLBACK".encode()
 
 
@@ -94,6 +95,7 @@ class Prober:
     _excited: dict[str, float] = field(default_factory=dict)
     _tokens: float = BURST
     _filled: float = 0.0
+    _quickest: float = float("inf")  # seconds of the quickest answer: the way to the server and back
     writing: bool = False  # the migration is changing rows: row probes are worth sending
 
     def open(self) -> list[Probe]:
@@ -169,9 +171,10 @@ class Prober:
     def _account(self, probe: Probe, state: str | None, now: float) -> None:
         assert probe.sent is not None
         label = probe.table.label
+        self._quickest = min(self._quickest, now - probe.sent)
         if probe.kind == "row":
             self._account_row(probe, state, now)
-        elif now - probe.sent > FLOOR / 3:
+        elif now - probe.sent > FLOOR / 3 + 2 * self._quickest:
             self.waits.append(Wait(label, probe.kind, probe.sent, now))
         probe.gone = state is not None and state != LOCK_NOT_AVAILABLE
         age = now - self._excited.get(label, 0.0)

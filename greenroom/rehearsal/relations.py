@@ -76,7 +76,7 @@ def _sample(connection: psycopg.Connection, table: Found) -> tuple[str, ...]:
     if table.kind != "r" or not table.rows:
         return ()
     name = sql.Identifier(table.schema, table.name)
-    query = sql.SQL("SELECT ctid::text FROM ONLY {} WHERE ctid >= %s::tid LIMIT 1").format(name)
+    query = sql.SQL("SELECT ctid::text FROM ONLY {} WHERE ctid >= {}::tid LIMIT 1")  # no parameters: names may hold a %
     pages = (0, table.pages // 2, max(0, table.pages - 1))
-    rows = [connection.execute(query, [f"({page},0)"]).fetchone() for page in pages]
+    rows = [connection.execute(query.format(name, f"({page},0)")).fetchone() for page in pages]
     return tuple(dict.fromkeys(row[0] for row in rows if row))

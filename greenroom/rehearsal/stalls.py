@@ -9,6 +9,7 @@ in the queue until it was stopped, left no lock to be read.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -42,13 +43,20 @@ def stalls(runs: list[MigrationRun], waits: list[Wait], start: float, sizes: dic
 
     `start` is time.monotonic() at the moment from which the runs count; `waits` are on that clock.
     """
-    tables = {lock.table for lock in _blocking(runs)} | {wait.table for wait in waits}
-    found = [_stall(table, runs, [w for w in waits if w.table == table], start, sizes.get(table)) for table in tables]
+    locks: dict[str, list[Lock]] = defaultdict(list)
+    felt: dict[str, list[Wait]] = defaultdict(list)
+    for lock in _blocking(runs):
+        locks[lock.table].append(lock)
+    for wait in waits:
+        felt[wait.table].append(wait)
+    tables = locks.keys() | felt.keys()
+    found = [_stall(table, runs, locks[table], felt[table], start, sizes.get(table)) for table in tables]
     return sorted((s for s in found if s.blocked), key=lambda s: (-max(s.read_ms, s.write_ms), s.table))
 
 
-def _stall(table: str, runs: list[MigrationRun], waits: list[Wait], start: float, size: Size | None) -> Stall:
-    locks = [lock for lock in _blocking(runs) if lock.table == table]
+def _stall(
+    table: str, runs: list[MigrationRun], locks: list[Lock], waits: list[Wait], start: float, size: Size | None
+) -> Stall:
     blocked: list[Blocked] = []
     for kind in ("read", "write"):
         held = [

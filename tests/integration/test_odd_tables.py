@@ -1,0 +1,86 @@
+"""Tables that are not the usual ones: names that need quotes, other schemas, partitions, names within names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from greenroom.postgres.address import Address
+from greenroom.postgres.embedded import Server
+from greenroom.rehearsal.document import Rehearsal, Stall
+from tests.integration.projects import shop, write_project
+from tests.integration.test_rehearsal import rehearsed
+
+ODD = '"od%d s"."we""ird %s; --"'
+TABLES = [
+    'CREATE SCHEMA "od%d s"',
+    f"CREATE TABLE {ODD} AS SELECT n AS id, n AS amount FROM generate_series(1, 200000) n",
+    "CREATE TABLE part (id int NOT NULL, at int NOT NULL) PARTITION BY RANGE (at)",
+    "CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (1000000)",
+    "CREATE TABLE part_11 PARTITION OF part FOR VALUES FROM (1000000) TO (2000000)",
+    "INSERT INTO part SELECT n, n * 9 FROM generate_series(1, 200000) n",
+    "VACUUM ANALYZE",
+]
+
+
+@pytest.fixture(scope="module")
+def source(server18: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    with shop(server18, tmp_path_factory.mktemp("initial"), rows=100, name="oddly") as address:
+        with psycopg.connect(**address.parameters, autocommit=True) as connection:
+            for statement in TABLES:
+                connection.execute(statement.encode())
+        yield address
+
+
+def stall_of(rehearsal: Rehearsal, table: str) -> Stall | None:
+    return next((stall for stall in rehearsal.stalls if stall.table == table), None)
+
+
+def changed(source: Address, directory: Path, *statements: str, probed_tables: int = 8) -> Rehearsal:
+    steps = ", ".join(f"migrations.RunSQL({statement!r})" for statement in statements)
+    rehearsal = rehearsed(source, write_project(directory, steps), probed_tables=probed_tables)
+    assert rehearsal.error is None
+    return rehearsal
+
+
+def test_name_that_needs_quotes_is_probed_and_judged(source: Address, tmp_path: Path) -> None:
+    rehearsal = changed(source, tmp_path, f"ALTER TABLE {ODD} ALTER amount TYPE bigint", "SELECT pg_sleep(0.3)")
+    name = 'od%d s.we"ird %s; --'
+    found = stall_of(rehearsal, name)
+    assert name in rehearsal.fidelity.probed_tables
+    assert found
+    assert not found.derived
+    assert found.read_ms >= 250
+    assert found.rows == 200_000
+    assert [rewrite.table for s in rehearsal.migrations[0].statements for rewrite in s.rewrites] == [name]
+    assert {finding.table for finding in rehearsal.findings if finding.hazard == "H24"} == {name}
+
+
+def test_parent_that_is_locked_after_its_partition_is_no_deadlock(source: Address, tmp_path: Path) -> None:
+    """A probe that held the parent while it waited for the partition would make the migration the victim."""
+    rehearsal = changed(
+        source,
+        tmp_path,
+        "LOCK TABLE part_1 IN ACCESS EXCLUSIVE MODE",
+        "SELECT pg_sleep(1.3)",
+        "ALTER TABLE part ADD COLUMN note text",
+    )
+    assert {"part", "part_1"} <= set(rehearsal.fidelity.probed_tables)
+    felt = stall_of(rehearsal, "part_1")
+    assert felt
+    assert felt.read_ms >= 1200
+
+
+def test_table_whose_name_is_part_of_another_is_left_alone(source: Address, tmp_path: Path) -> None:
+    rehearsal = changed(source, tmp_path, "ALTER TABLE part_11 ADD CHECK (id > 0)", "SELECT pg_sleep(0.1)")
+    assert stall_of(rehearsal, "part_11")
+    assert not stall_of(rehearsal, "part_1")
+
+
+def test_many_tables_more_than_are_probed_are_derived(source: Address, tmp_path: Path) -> None:
+    rehearsal = changed(source, tmp_path, "LOCK TABLE part_1, part_11, shop_line, shop_customer", probed_tables=1)
+    assert len(rehearsal.fidelity.probed_tables) == 1
+    assert {stall.table for stall in rehearsal.stalls} >= {"part_1", "part_11", "shop_line", "shop_customer"}
