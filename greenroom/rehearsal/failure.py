@@ -31,25 +31,33 @@ def _raised(recorder: Recorder, event: Event) -> RehearsalError:
         exception=event["exception"],
         sqlstate=event.get("sqlstate"),
         migration=recorder.migration,
-        statement=recorder.sql or None,
+        statement=recorder.unfinished,
         operation=_operation(event),
         table=event.get("table"),
         column=event.get("column"),
         constraint=event.get("constraint"),
         applied=_applied(recorder),
         frames=[Frame(**frame) for frame in event.get("frames", ())],
-        advice="The data has rows that this migration does not expect: look at them on a copy kept with --keep.",
+        advice=_advice(event.get("sqlstate")),
     )
 
 
+def _advice(sqlstate: str | None) -> str:
+    """By the SQLSTATE's class: 22 and 23 are about what is in the rows (PostgreSQL's manual, appendix A)."""
+    if sqlstate and sqlstate[:2] in ("22", "23"):
+        return "The data has rows that this migration does not expect: look at them on a copy kept with --keep."
+    return "The frames and the statement show where it stopped; --keep leaves the copy as it was then."
+
+
 def _hung(recorder: Recorder, hang: Hang, timeout_seconds: float) -> RehearsalError:
+    where = "" if recorder.unfinished else " No statement was running: the time went into the app's own code."
     return RehearsalError(
         kind="timeout",
         migration=recorder.migration,
-        statement=recorder.sql or None,
+        statement=recorder.unfinished,
         applied=_applied(recorder),
         waiting_for=hang.waiting_for,
-        advice=f"It was stopped after {timeout_seconds:g} s; --timeout SECONDS allows more.",
+        advice=f"It was stopped after {timeout_seconds:g} s; --timeout SECONDS allows more.{where}",
     )
 
 
@@ -58,7 +66,7 @@ def _died(recorder: Recorder, exit_code: int | None) -> RehearsalError:
     return RehearsalError(
         kind="agent died",
         migration=recorder.migration,
-        statement=recorder.sql or None,
+        statement=recorder.unfinished,
         applied=_applied(recorder),
         advice=f"The app's process ended with {how} in the middle of the migration: was it out of memory?",
     )

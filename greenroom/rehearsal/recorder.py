@@ -32,6 +32,7 @@ class Recorder:
         default_factory=lambda: MigrationRun(app="django", name="post_migrate", status="applied")
     )
     sql: str = ""  # normalised SQL of the statement that runs now, or ran last
+    unfinished: str | None = None  # the same, where it still runs or has failed: what ran well is not to blame
     failure: Event | None = None
     done: bool = False
     ended: float | None = None  # time.monotonic() of the agent's last word, before its interpreter shuts down
@@ -85,6 +86,7 @@ class Recorder:
             self._current.seconds = now - self.start - (self._current.started_s or 0.0)
 
     def _on_migration_start(self, event: Event) -> None:
+        self.unfinished = None
         self._current = MigrationRun(
             app=event["app"],
             name=event["name"],
@@ -102,7 +104,7 @@ class Recorder:
             self._current = None
 
     def _on_statement_start(self, event: Event) -> None:
-        self.sql = normalise(event["sql"])
+        self.sql = self.unfinished = normalise(event["sql"])
         key = (self.sql, event["operation"])
         statement = self._calls.get(key)
         if statement is None:
@@ -124,6 +126,8 @@ class Recorder:
         if not self._open:
             return
         (started, statement), self._open = self._open, None
+        if not event.get("exception"):
+            self.unfinished = None
         if event.get("retried"):
             self._forget(statement)
             return
