@@ -61,6 +61,8 @@ class AgentProcess:
                     os.killpg(self.process.pid, sig)
                 with contextlib.suppress(shell.TimeoutExpired):
                     self.process.wait(seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # children that it has left behind, though it has ended itself
         for stream in (self.stdin, self.events, self.output):
             with contextlib.suppress(BrokenPipeError):
                 stream.close()

@@ -176,6 +176,8 @@ class Observer:
                 touched |= named(event["sql"], self._labels)
         if touched:
             self.prober.excite(touched & self._labels, now)
+        if self.recorder.ended is not None:
+            self._open = False  # a child that the app has left behind would keep the pipe open for ever
 
     def _before(self, event: Event, now: float) -> None:
         kind = event["event"]

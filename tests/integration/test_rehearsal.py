@@ -141,6 +141,7 @@ def test_failure_is_a_result_without_data(
     assert (error.kind, error.exception, error.sqlstate) == ("migration failed", exception, sqlstate)
     assert error.migration == "shop.0003_change"
     assert error.applied == ["shop.0002_change"]
+    assert (error.statement is None) == (sqlstate is None)  # the app's own code fails without a statement
     assert [run.status for run in rehearsal.migrations] == ["applied", "failed"]
     for written in directory.iterdir():
         assert SECRET not in written.read_text()
@@ -167,6 +168,23 @@ def test_killed_app_is_a_result(source: Address, tmp_path: Path) -> None:
     assert rehearsal.error.kind == "agent died"
     assert "signal 9" in rehearsal.error.advice
     assert copies(source) == []
+
+
+def test_child_that_the_app_leaves_behind_holds_nothing_up(source: Address, tmp_path: Path) -> None:
+    """A worker of a pool keeps the agent's pipe open; it ends with the rehearsal."""
+    before = (
+        "import multiprocessing, time\n"
+        "def leave(apps, schema_editor):\n"
+        "    child = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,), daemon=True)\n"
+        "    child.start()\n"
+        f"    open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))\n"
+    )
+    project = write_project(tmp_path / "project", "migrations.RunPython(leave)", before=before)
+    rehearsal = rehearsed(source, project, timeout=20)
+    assert rehearsal.error is None
+    assert rehearsal.totals.seconds < 15
+    status = Path("/proc", (tmp_path / "pid").read_text(), "status")
+    assert not status.exists() or "State:\tZ" in status.read_text()
 
 
 def test_probes_that_are_ended_leave_derived_stalls(source: Address, tmp_path: Path) -> None:
