@@ -89,6 +89,12 @@ def connect(address: Address, *, read_only: bool = False) -> psycopg.Connection:
         return psycopg.connect(make_conninfo(**parameters(chosen)), autocommit=True)
     except psycopg.OperationalError as error:
         raise refusal(address, error) from None
+    except psycopg.ProgrammingError as error:
+        raise CannotConnect(
+            f"the parameters of the database URL cannot be used: {str(error).strip()}.",
+            "Behind the ? stand libpq's own names, as in ?sslmode=require&connect_timeout=10.",
+            None,
+        ) from None
 
 
 def parameters(address: Address) -> dict[str, str]:

@@ -76,6 +76,7 @@ def _variables(names: DatabaseVariables, address: Address, *, tls: bool) -> dict
 def _url(address: Address) -> str:
     password = f":{quote(address.password.reveal(), safe='')}" if address.password else ""
     host = quote(address.host, safe="") if address.host.startswith("/") else address.host
+    host = f"[{host}]" if ":" in host else host
     return f"postgresql://{quote(address.user, safe='')}{password}@{host}:{address.port}/{quote(address.database)}"
 
 

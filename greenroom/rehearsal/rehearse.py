@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from greenroom import __version__, git
 from greenroom.config import Config, Project
@@ -232,7 +233,8 @@ def _git(root: Path) -> doc.Git:
 
 def _secrets(copy: Acquired) -> list[str]:
     addresses = (copy.address, copy.admin)
-    return [address.password.reveal() for address in addresses if address.password]
+    passwords = [address.password.reveal() for address in addresses if address.password]
+    return [*passwords, *(quote(password, safe="") for password in passwords)]  # and as a URL has them
 
 
 def _size_of(copy: Acquired) -> int:

@@ -93,6 +93,14 @@ def test_no_such_database(tmp_path: Path, source: Address, project: Path) -> Non
     assert (said.code, said.first) == (2, f"there is no database absent on {source.server}.")
 
 
+@pytest.mark.parametrize("parameter", ["foo=bar", "connect_timeout=soon"])
+def test_url_with_a_parameter_that_libpq_does_not_know(tmp_path: Path, project: Path, parameter: str) -> None:
+    said = rehearse(tmp_path, "--url", f"{UNREACHABLE}?{parameter}", *settled(project))
+    assert said.code == 2
+    assert said.first.startswith("the parameters of the database URL cannot be used: ")
+    assert parameter.partition("=")[0] in said.first
+
+
 def test_dump_of_a_newer_major_version(tmp_path: Path, archive: Path, project: Path, server15: Server) -> None:
     target = server15.address
     words = ["--dump", archive, "--server", f"postgresql://{target.user}@{target.server}/postgres"]
