@@ -16,7 +16,9 @@ SESSIONS_SPARE = 10  # for the app, the observer, and whoever else uses the serv
 
 _TABLES = """
 SELECT n.nspname, c.relname, c.relkind, greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid), c.relpages,
-       ARRAY(SELECT i.indexrelid::regclass::text FROM pg_index i WHERE i.indrelid = c.oid ORDER BY 1)
+       ARRAY(SELECT i.indexrelid::regclass::text FROM pg_index i WHERE i.indrelid = c.oid ORDER BY 1),
+       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+       AND has_table_privilege(c.oid, 'UPDATE')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 ORDER BY 5 DESC, 1, 2
@@ -32,6 +34,7 @@ class Found:
     size_bytes: int
     pages: int
     indexes: list[str]
+    reachable: bool  # a copy by TEMPLATE has tables that its maker may not touch
 
     @property
     def label(self) -> str:
@@ -55,17 +58,28 @@ def probed(connection: psycopg.Connection, found: list[Found], planned: list[str
     As many as `limit` and the server's free sessions allow.
     """
     names = {label(table) for table in planned}
-    tables = [f for f in found if f.kind in ("r", "p")]
+    tables = [f for f in found if f.kind in ("r", "p") and f.reachable]
     ordered = [f for f in tables if f.label in names] + [f for f in tables if f.label not in names]
     allowed = max(0, min(limit, (_free_sessions(connection) - SESSIONS_SPARE) // SESSIONS_A_TABLE))
     return [Table(f.schema, f.name, _sample(connection, f)) for f in ordered[:allowed]]
 
 
 def _free_sessions(connection: psycopg.Connection) -> int:
+    """What the server, the database and the role leave, whichever is least; -1 is no limit of theirs."""
     row = connection.execute(
         """
-        SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-               - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
+        WITH used AS (
+            SELECT count(*) AS server, count(*) FILTER (WHERE usename = current_user) AS role,
+                   count(*) FILTER (WHERE datname = current_database()) AS database
+            FROM pg_stat_activity WHERE backend_type = 'client backend'
+        )
+        SELECT least(
+            current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+                - coalesce(current_setting('reserved_connections', true), '0')::int - used.server,
+            nullif(r.rolconnlimit, -1) - used.role,
+            nullif(d.datconnlimit, -1) - used.database)
+        FROM used, pg_roles r, pg_database d
+        WHERE r.rolname = current_user AND d.datname = current_database()
         """
     ).fetchone()
     return int(row[0]) if row else 0

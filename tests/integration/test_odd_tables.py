@@ -10,6 +10,8 @@ import pytest
 
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
+from greenroom.postgres.server import connect
+from greenroom.rehearsal import relations
 from greenroom.rehearsal.document import Rehearsal, Stall
 from tests.integration.projects import shop, write_project
 from tests.integration.test_rehearsal import rehearsed
@@ -84,3 +86,28 @@ def test_many_tables_more_than_are_probed_are_derived(source: Address, tmp_path:
     rehearsal = changed(source, tmp_path, "LOCK TABLE part_1, part_11, shop_line, shop_customer", probed_tables=1)
     assert len(rehearsal.fidelity.probed_tables) == 1
     assert {stall.table for stall in rehearsal.stalls} >= {"part_1", "part_11", "shop_line", "shop_customer"}
+
+
+def test_table_that_its_maker_may_not_touch_is_not_probed(source: Address, server18: Server, tmp_path: Path) -> None:
+    """A copy by TEMPLATE has it all the same."""
+    with connect(server18.address.at(source.database)) as admin:
+        admin.execute("CREATE TABLE private AS SELECT n FROM generate_series(1, 500000) n")
+    try:
+        rehearsal = changed(source, tmp_path, "LOCK TABLE part_1")
+    finally:
+        with connect(server18.address.at(source.database)) as admin:
+            admin.execute("DROP TABLE private")
+    assert "part_1" in rehearsal.fidelity.probed_tables
+    assert "private" not in rehearsal.fidelity.probed_tables
+
+
+@pytest.mark.parametrize(("limit", "tables"), [(-1, 7), (20, 3), (12, 0)])
+def test_probes_keep_within_the_roles_connections(source: Address, server18: Server, limit: int, tables: int) -> None:
+    """Ten sessions are left to others, the one that asks is taken, and a table takes three."""
+    with connect(server18.address) as admin, connect(source) as connection:
+        admin.execute(f"ALTER ROLE {source.user} CONNECTION LIMIT {limit}")
+        try:
+            found = relations.read(connection)
+            assert len(relations.probed(connection, found, [], 8)) == tables
+        finally:
+            admin.execute(f"ALTER ROLE {source.user} CONNECTION LIMIT -1")
