@@ -1,0 +1,157 @@
+"""`migrate-rehearse` as a person types it: exit code, what stands in the terminal, the files, what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from greenroom.postgres.address import Address
+from greenroom.postgres.binaries import of_major
+from greenroom.postgres.embedded import Server
+from tests.integration.projects import PASSWORD, shop, write_project
+
+ROOT = Path(__file__).parents[2]
+HARMLESS = "migrations.AddField('Line', 'extra', models.IntegerField(null=True))"
+SLOW = "migrations.RunSQL('LOCK TABLE shop_line', ''), migrations.RunSQL('SELECT pg_sleep(0.4)', '')"
+
+
+@dataclass(frozen=True)
+class Held:
+    code: int
+    printed: str
+    document: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def source(server18: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    with shop(server18, tmp_path_factory.mktemp("initial"), rows=2000, name="typed") as address:
+        yield address
+
+
+def typed(tmp_path: Path, *words: object, **environment: str) -> Held:
+    done = subprocess.run(
+        [sys.executable, "-m", "greenroom", "migrate-rehearse", *map(str, words), "--report-dir", tmp_path / "reports"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PGPASSWORD": PASSWORD, **environment},
+        timeout=180,
+        check=False,
+    )
+    assert PASSWORD not in done.stdout + done.stderr
+    newest = tmp_path / "reports" / "latest"
+    assert {path.name for path in newest.iterdir()} >= {"rehearsal.json", "report.html", "report.md"}, done.stderr
+    return Held(done.returncode, done.stdout + done.stderr, json.loads((newest / "rehearsal.json").read_text()))
+
+
+def of_url(source: Address, project: Path) -> list[str]:
+    url = f"postgresql://{source.user}@{source.server}/{source.database}"
+    return ["--url", url, "--project", str(project), "--settings", "shop_settings"]
+
+
+def copies(source: Address) -> int:
+    with psycopg.connect(**source.parameters) as connection:
+        row = connection.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'typed\\_\\_%'").fetchone()
+    return row[0] if row else -1
+
+
+def test_pass_is_0(tmp_path: Path, source: Address) -> None:
+    held = typed(tmp_path, *of_url(source, write_project(tmp_path / "project", HARMLESS)))
+    assert (held.code, held.document["verdict"]) == (0, "pass")
+    assert held.document["copy"]["kind"] == "branch"
+    assert held.document["source"]["kind"] == "url"
+    assert copies(source) == 0
+
+
+@pytest.mark.parametrize(
+    ("budget", "code", "verdict"), [("100", 1, "fail"), ("1000", 0, "warn"), ("100000", 0, "pass")]
+)
+def test_budget_decides_the_verdict_and_the_code(
+    tmp_path: Path, source: Address, budget: str, code: int, verdict: str
+) -> None:
+    words = of_url(source, write_project(tmp_path / "project", SLOW))
+    held = typed(tmp_path, *words, "--template", "--budget-read-ms", budget, "--budget-write-ms", "100000")
+    assert (held.code, held.document["verdict"]) == (code, verdict)
+    assert held.document["budget"]["read_ms"] == float(budget)
+    assert held.document["copy"]["method"] == "template"
+    assert 400 <= held.document["totals"]["read_stall_ms"] < 1000
+
+
+def test_migration_that_raises_is_1(tmp_path: Path, source: Address) -> None:
+    project = write_project(tmp_path / "project", HARMLESS, "migrations.RunSQL('SELECT 1 / 0')")
+    held = typed(tmp_path, *of_url(source, project))
+    assert (held.code, held.document["error"]["sqlstate"]) == (1, "22012")
+    assert held.document["error"]["applied"] == ["shop.0002_change"]
+    assert "22012" in held.printed
+
+
+def test_nothing_pending_is_0_and_said(tmp_path: Path, source: Address) -> None:
+    held = typed(tmp_path, *of_url(source, write_project(tmp_path / "project")))
+    assert (held.code, held.document["verdict"]) == (0, "pass")
+    assert "there are no pending migrations: nothing to rehearse" in held.printed
+
+
+def test_migrate_to_stops_early(tmp_path: Path, source: Address) -> None:
+    project = write_project(tmp_path / "project", HARMLESS, "migrations.RunSQL('SELECT 1 / 0')")
+    held = typed(tmp_path, *of_url(source, project), "--migrate-to", "shop.0002")
+    assert held.code == 0
+    assert [run["name"] for run in held.document["migrations"]] == ["0002_change"]
+
+
+def test_timeout_is_1_and_says_what_ran(tmp_path: Path, source: Address) -> None:
+    project = write_project(tmp_path / "project", "migrations.RunSQL('SELECT pg_sleep(60)')")
+    held = typed(tmp_path, *of_url(source, project), "--timeout", "1")
+    assert (held.code, held.document["error"]["kind"]) == (1, "timeout")
+    assert held.document["error"]["statement"] == "SELECT pg_sleep($1)"
+    assert copies(source) == 0
+
+
+def test_other_alias_is_rehearsed_by_its_name(tmp_path: Path, source: Address) -> None:
+    project = write_project(tmp_path / "project", HARMLESS)
+    settings = project / "shop_settings.py"
+    settings.write_text(
+        f"{settings.read_text()}\n"
+        "DATABASES['shop'] = DATABASES.pop('default')\n"
+        "DATABASES['default'] = {'ENGINE': 'django.db.backends.dummy'}\n"
+    )
+    held = typed(tmp_path, *of_url(source, project), "--database", "shop")
+    assert held.code == 0
+    assert [run["status"] for run in held.document["migrations"]] == ["applied"]
+
+
+@pytest.mark.parametrize("form", ["custom", "directory"])
+def test_dump_on_a_server_of_our_own(tmp_path: Path, source: Address, form: str) -> None:
+    made = tmp_path / "shop.dump"
+    pg_dump = of_major(18).program("pg_dump")
+    environment = {**source.environment, "PATH": "/usr/bin:/bin"}
+    subprocess.run([pg_dump, f"--format={form}", "--file", made], env=environment, check=True)
+    project = write_project(tmp_path / "project", "migrations.RunSQL('UPDATE shop_line SET quantity = 8', '')")
+    held = typed(tmp_path, "--dump", made, "--project", project, "--settings", "shop_settings")
+    assert held.code == 0
+    assert (held.document["source"]["kind"], held.document["copy"]["kind"]) == ("dump", "dump copy")
+    assert held.document["copy"]["dropped"]
+    [updating] = [s for s in held.document["migrations"][0]["statements"] if s["sql"].startswith("UPDATE shop_line")]
+    assert updating["rows"] == 2000
+    assert updating["wal_bytes"] > 100_000  # nobody else writes on a server of our own
+    assert held.document["totals"]["size_delta_bytes"] > 0
+    assert held.document["totals"]["size_peak_bytes"] >= held.document["totals"]["size_delta_bytes"]
+
+
+@pytest.mark.full
+def test_demo_as_the_readme_has_it(tmp_path: Path) -> None:
+    held = typed(tmp_path)
+    assert held.document["source"]["kind"] == "demo"
+    assert [run["status"] for run in held.document["migrations"]] == ["applied"] * 3
+    assert held.code == (1 if held.document["verdict"] == "fail" else 0)
+    assert any(stall["table"] == "ledger_statement" for stall in held.document["stalls"])
+    assert held.document["findings"]
+    assert "<svg" in (tmp_path / "reports" / "latest" / "report.html").read_text()
