@@ -11,8 +11,11 @@ from psycopg import pq
 from greenroom.postgres.address import Address
 from greenroom.postgres.server import connect
 
-# the copy carries its source's settings: a lock_timeout of the application must not end a probe that is to measure
-_PATIENT = "-c lock_timeout=0 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+# the copy carries its source's settings: a timeout of the application must not end a probe that measures, or rests
+_PATIENT = " ".join(
+    f"-c {name}=0"
+    for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
+)
 
 
 class Channel:

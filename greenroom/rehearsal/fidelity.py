@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from greenroom.postgres.server import ServerFacts
 from greenroom.rehearsal.agent_process import Event
 from greenroom.rehearsal.copies import Acquired
 from greenroom.rehearsal.document import Difference, Fidelity
@@ -35,10 +36,14 @@ def differences(copy: Acquired) -> list[Difference]:
     """Each fact that is not the same on the copy and on its source, where the source could be asked."""
     if copy.source_facts is None:
         return []
-    here = {"server_version": copy.facts.version, **copy.facts.settings}
-    there = {"server_version": copy.source_facts.version, **copy.source_facts.settings}
+    here, there = _comparable(copy.facts), _comparable(copy.source_facts)
     return [
         Difference(setting=name, copy_value=here.get(name), source_value=there.get(name))
         for name in sorted(here.keys() | there.keys())
         if name in there and here.get(name) != there[name]
     ]
+
+
+def _comparable(facts: ServerFacts) -> dict[str, str]:
+    extensions = {f"extension {name}": version for name, version in facts.extensions.items()}
+    return {"server_version": facts.version, **facts.settings, **extensions}

@@ -13,6 +13,7 @@ from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect
 from greenroom.rehearsal import relations
 from greenroom.rehearsal.document import Rehearsal, Stall
+from greenroom.rehearsal.fidelity import BLIND
 from tests.integration.projects import shop, write_project
 from tests.integration.test_rehearsal import rehearsed
 
@@ -111,3 +112,18 @@ def test_probes_keep_within_the_roles_connections(source: Address, server18: Ser
             assert len(relations.probed(connection, found, [], 8)) == tables
         finally:
             admin.execute(f"ALTER ROLE {source.user} CONNECTION LIMIT -1")
+
+
+def test_timeouts_of_the_app_do_not_end_probes_that_rest(source: Address, tmp_path: Path) -> None:
+    """Row probes rest until rows are written: idle_session_timeout, which the copy has from its source, ends others."""
+    with connect(source) as connection:
+        connection.execute("ALTER DATABASE oddly SET idle_session_timeout = '500ms'")
+    try:
+        rehearsal = changed(source, tmp_path, "SELECT pg_sleep(1.5)", "UPDATE part SET id = id + 1")
+    finally:
+        with connect(source) as connection:
+            connection.execute("ALTER DATABASE oddly RESET idle_session_timeout")
+    assert BLIND not in rehearsal.fidelity.notes
+    found = stall_of(rehearsal, "part_1")
+    assert found
+    assert found.row_ms > 0
