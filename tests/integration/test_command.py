@@ -73,7 +73,12 @@ def test_pass_is_0(tmp_path: Path, source: Address) -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "code", "verdict"), [("100", 1, "fail"), ("1000", 0, "warn"), ("100000", 0, "pass")]
+    ("budget", "code", "verdict"),
+    [
+        ("100", 1, "fail"),
+        pytest.param("1000", 0, "warn", marks=pytest.mark.full),
+        pytest.param("100000", 0, "pass", marks=pytest.mark.full),
+    ],
 )
 def test_budget_decides_the_verdict_and_the_code(
     tmp_path: Path, source: Address, budget: str, code: int, verdict: str
@@ -100,6 +105,7 @@ def test_nothing_pending_is_0_and_said(tmp_path: Path, source: Address) -> None:
     assert "there are no pending migrations: nothing to rehearse" in held.printed
 
 
+@pytest.mark.full
 def test_migrate_to_stops_early(tmp_path: Path, source: Address) -> None:
     project = write_project(tmp_path / "project", HARMLESS, "migrations.RunSQL('SELECT 1 / 0')")
     held = typed(tmp_path, *of_url(source, project), "--migrate-to", "shop.0002")
@@ -107,6 +113,7 @@ def test_migrate_to_stops_early(tmp_path: Path, source: Address) -> None:
     assert [run["name"] for run in held.document["migrations"]] == ["0002_change"]
 
 
+@pytest.mark.full
 def test_timeout_is_1_and_says_what_ran(tmp_path: Path, source: Address) -> None:
     project = write_project(tmp_path / "project", "migrations.RunSQL('SELECT pg_sleep(60)')")
     held = typed(tmp_path, *of_url(source, project), "--timeout", "1")
@@ -115,6 +122,7 @@ def test_timeout_is_1_and_says_what_ran(tmp_path: Path, source: Address) -> None
     assert copies(source) == 0
 
 
+@pytest.mark.full
 def test_other_alias_is_rehearsed_by_its_name(tmp_path: Path, source: Address) -> None:
     project = write_project(tmp_path / "project", HARMLESS)
     settings = project / "shop_settings.py"
@@ -128,7 +136,7 @@ def test_other_alias_is_rehearsed_by_its_name(tmp_path: Path, source: Address) -
     assert [run["status"] for run in held.document["migrations"]] == ["applied"]
 
 
-@pytest.mark.parametrize("form", ["custom", "directory"])
+@pytest.mark.parametrize("form", ["custom", pytest.param("directory", marks=pytest.mark.full)])
 def test_dump_on_a_server_of_our_own(tmp_path: Path, source: Address, form: str) -> None:
     made = tmp_path / "shop.dump"
     pg_dump = of_major(18).program("pg_dump")

@@ -77,18 +77,21 @@ def test_parent_that_is_locked_after_its_partition_is_no_deadlock(source: Addres
     assert felt.read_ms >= 1200
 
 
+@pytest.mark.full
 def test_table_whose_name_is_part_of_another_is_left_alone(source: Address, tmp_path: Path) -> None:
     rehearsal = changed(source, tmp_path, "ALTER TABLE part_11 ADD CHECK (id > 0)", "SELECT pg_sleep(0.1)")
     assert stall_of(rehearsal, "part_11")
     assert not stall_of(rehearsal, "part_1")
 
 
+@pytest.mark.full
 def test_many_tables_more_than_are_probed_are_derived(source: Address, tmp_path: Path) -> None:
     rehearsal = changed(source, tmp_path, "LOCK TABLE part_1, part_11, shop_line, shop_customer", probed_tables=1)
     assert len(rehearsal.fidelity.probed_tables) == 1
     assert {stall.table for stall in rehearsal.stalls} >= {"part_1", "part_11", "shop_line", "shop_customer"}
 
 
+@pytest.mark.full
 def test_table_that_its_maker_may_not_touch_is_not_probed(source: Address, server18: Server, tmp_path: Path) -> None:
     """A copy by TEMPLATE has it all the same."""
     with connect(server18.address.at(source.database)) as admin:
@@ -114,6 +117,7 @@ def test_probes_keep_within_the_roles_connections(source: Address, server18: Ser
             admin.execute(f"ALTER ROLE {source.user} CONNECTION LIMIT -1")
 
 
+@pytest.mark.full
 def test_timeouts_of_the_app_do_not_end_probes_that_rest(source: Address, tmp_path: Path) -> None:
     """Row probes rest until rows are written: idle_session_timeout, which the copy has from its source, ends others."""
     with connect(source) as connection:
