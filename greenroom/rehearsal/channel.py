@@ -41,6 +41,11 @@ class Channel:
         """For a selector."""
         return self._descriptor
 
+    @property
+    def pid(self) -> int:
+        """Of the session's backend."""
+        return self._pg.backend_pid
+
     def send(self, sql: bytes) -> None:
         """Start a query (several, separated by semicolons, are one). Raises psycopg.OperationalError."""
         self.busy = True

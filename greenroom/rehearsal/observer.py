@@ -20,7 +20,7 @@ from greenroom.postgres.address import Address
 from greenroom.postgres.server import connect
 from greenroom.rehearsal.agent_process import AgentProcess, Event
 from greenroom.rehearsal.channel import Channel
-from greenroom.rehearsal.poller import LockPoller, SizeWatch, named
+from greenroom.rehearsal.poller import LockPoller, SizeWatch, Witness, named
 from greenroom.rehearsal.probes import Prober
 from greenroom.rehearsal.recorder import Recorder
 
@@ -91,15 +91,17 @@ class Observer:
         try:
             probes = self.prober.open()
             self._labels = {table.label for table in self.prober.tables}
-            channels = [Channel(self.admin), Channel(self.admin)]
+            channels = [Channel(self.admin) for _ in range(3)]
             self.locks = LockPoller(channels[0])
             self.sizes = SizeWatch(channels[1], size_before, size_before, size_before)
+            self.witness = Witness(channels[2], self.prober)
             with selectors.DefaultSelector() as selector:
                 self._selector = selector
                 for probe in probes:
                     self._on(probe.channel, partial(self.prober.arrived, probe))
                 self._on(self.locks.channel, self.locks.arrived)
                 self._on(self.sizes.channel, self.sizes.arrived)
+                self._on(self.witness.channel, self.witness.arrived)
                 selector.register(self.agent.output, selectors.EVENT_READ, self._hear_output)
                 selector.register(self.agent.events, selectors.EVENT_READ, self._hear_events)
                 self._run()
@@ -130,11 +132,14 @@ class Observer:
         self.prober.finish(now)
 
     def _due(self) -> tuple[float, ...]:
-        return () if self.blind else (self.prober.next_due(), self.locks.due, self.sizes.due)
+        if self.blind:
+            return ()
+        asking = (self.locks, self.sizes, self.witness)  # one that is busy is woken for by its socket
+        return (self.prober.next_due(), *(part.due for part in asking if not part.channel.busy))
 
     def _fire(self, now: float) -> None:
         if not self.blind:
-            self._guarded(lambda at: [part.fire(at) for part in (self.prober, self.locks, self.sizes)])
+            self._guarded(lambda at: [part.fire(at) for part in (self.prober, self.locks, self.sizes, self.witness)])
 
     def _guarded(self, work: Callable[[float], object]) -> None:
         """Run one piece of work; that our sessions were ended is a fact, found out once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from greenroom.rehearsal.channel import Channel, rows
+from greenroom.rehearsal.probes import LATE, Prober
 from greenroom.rehearsal.recorder import Recorder, label
 
 FLOOR = 0.002  # seconds between two looks at the locks of a statement that cannot run in a transaction block
@@ -62,6 +63,32 @@ class LockPoller:
         for (table, mode), (first, last) in self._seen.items():
             recorder.polled(table, mode, first, last)
         self._seen.clear()
+
+
+@dataclass
+class Witness:
+    """Asks the server which probes wait for a lock: one that answers late may just have had no processor."""
+
+    channel: Channel
+    prober: Prober
+    _asked: float = 0.0
+
+    @property
+    def due(self) -> float:
+        """When to ask: while a probe is late that was not seen waiting yet."""
+        return max(self._asked + LATE, self.prober.late_at())
+
+    def fire(self, now: float) -> None:
+        """Ask, when it is time to."""
+        if self.due <= now and not self.channel.busy:
+            self._asked = now
+            self.channel.send(b"SELECT pid FROM pg_locks WHERE NOT granted")
+
+    def arrived(self, _: float) -> None:
+        """Take an answer."""
+        results = self.channel.receive()
+        if results is not None:
+            self.prober.witness({int(pid) for (pid,) in rows(results) if pid})
 
 
 @dataclass

@@ -26,6 +26,7 @@ Kind = Literal["read", "write", "row"]
 FLOOR = 0.003  # seconds between two probes of a kind and table, right after an event
 GROWTH = 0.04  # of the time since that event
 CEILING = 0.1
+LATE = 0.01  # seconds after which the server is asked whether a probe waits for a lock
 RATE = 500.0  # probes a second, all together, once the burst is spent
 BURST = 48.0
 LOCK_NOT_AVAILABLE = "55P03"
@@ -52,12 +53,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Wait:
-    """A probe that had to wait: seconds of time.monotonic()."""
+    """A probe that had to wait: seconds of time.monotonic().
+
+    `witnessed`: the server said meanwhile that it waited for a lock; else it may just have had no processor.
+    """
 
     table: str
     kind: Kind
     sent: float
     done: float
+    witnessed: bool = False
 
 
 @dataclass
@@ -67,6 +72,7 @@ class Probe:
     channel: Channel
     sent: float | None = None  # None: not under way
     due: float = 0.0
+    witnessed: bool = False
     refused_since: float | None = None  # row probes: first NOWAIT refusal of the present run
     gone: bool = False  # the table's name is not there (dropped, renamed): asked again at the slowest pace
 
@@ -136,7 +142,7 @@ class Prober:
         while due and self._tokens >= 1:
             self._tokens -= 1
             probe = due.popleft()
-            probe.sent = now
+            probe.sent, probe.witnessed = now, False
             probe.channel.send(probe.query)
         for probe in due:
             probe.due = now + FLOOR
@@ -158,12 +164,22 @@ class Prober:
         blocked += [(p.table.label, p.kind, now - p.refused_since) for p in self._probes if p.refused_since is not None]
         return [entry for entry in blocked if entry[2] > FLOOR]
 
+    def late_at(self) -> float:
+        """When a probe will be, or was, so late that the server is to be asked whether it waits for a lock."""
+        sent = [p.sent for p in self._probes if p.channel.busy and p.sent is not None and not p.witnessed]
+        return min(sent, default=float("inf")) + LATE
+
+    def witness(self, pids: set[int]) -> None:
+        """The server's word: these backends wait for a lock."""
+        for probe in self._probes:
+            probe.witnessed = probe.witnessed or (probe.channel.busy and probe.channel.pid in pids)
+
     def finish(self, now: float) -> None:
         """The migration is over: what still waits waits until now."""
         for probe in self._probes:
             since = probe.refused_since if probe.kind == "row" else probe.sent if probe.channel.busy else None
             if since is not None and since < now:
-                self.waits.append(Wait(probe.table.label, probe.kind, since, now))
+                self.waits.append(Wait(probe.table.label, probe.kind, since, now, probe.witnessed))
 
     def _wanted(self, probe: Probe) -> bool:
         return probe.kind != "row" or self.writing or probe.refused_since is not None
@@ -175,7 +191,7 @@ class Prober:
         if probe.kind == "row":
             self._account_row(probe, state, now)
         elif now - probe.sent > FLOOR / 3 + 2 * self._quickest:
-            self.waits.append(Wait(label, probe.kind, probe.sent, now))
+            self.waits.append(Wait(label, probe.kind, probe.sent, now, probe.witnessed))
         probe.gone = state is not None and state != LOCK_NOT_AVAILABLE
         age = now - self._excited.get(label, 0.0)
         probe.due = now + (CEILING if probe.gone else min(CEILING, max(FLOOR, GROWTH * age)))

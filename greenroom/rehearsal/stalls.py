@@ -3,8 +3,8 @@
 Two sources, and each says where it stands. A probe *measures*; but it may have been asleep when a short lock came, and
 not every table is probed. The locks' intervals are exact about what was locked when, and *derive* a stall: the wait of
 a client that comes at the worst moment. A blocked interval is measured when a probe waited through at least half of it,
-otherwise derived. A wait that no lock explains counts too, from UNEXPLAINED_MS on: a statement that failed, or waited
-in the queue until it was stopped, left no lock to be read.
+otherwise derived. A wait that no lock explains counts too, from UNEXPLAINED_MS on and when the server has said
+that it waited for a lock: a statement that failed, or waited in the queue until it was stopped, left none to be read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from greenroom.rehearsal.document import Blocked, Lock, MigrationRun, Stall
 from greenroom.rehearsal.probes import Wait
 
-UNEXPLAINED_MS = 50.0
+UNEXPLAINED_MS = 20.0
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ def _stall(
             for lock in locks
             if (lock.blocks_reads if kind == "read" else lock.blocks_writes)
         ]
-        felt = [Interval(wait.sent - start, wait.done - start) for wait in waits if wait.kind == kind]
-        blocked += _match(merged(held), felt, kind)
+        blocked += _match(merged(held), [wait for wait in waits if wait.kind == kind], start, kind)
     rows = [Interval(wait.sent - start, wait.done - start) for wait in waits if wait.kind == "row"]
     blocked += [_blocked(interval, "row", derived=False) for interval in rows]
     for entry in blocked:
@@ -101,13 +100,15 @@ def merged(intervals: Iterable[Interval]) -> list[Interval]:
     return result
 
 
-def _match(held: list[Interval], felt: list[Interval], kind: str) -> list[Blocked]:
+def _match(held: list[Interval], waits: list[Wait], start: float, kind: str) -> list[Blocked]:
     blocked = []
+    felt = [Interval(wait.sent - start, wait.done - start) for wait in waits]
     for interval in held:
         longest = max((wait for wait in felt if wait.overlaps(interval)), key=lambda w: w.seconds, default=None)
         measured = longest is not None and longest.seconds >= interval.seconds / 2
         blocked.append(_blocked(longest if measured and longest else interval, kind, derived=not measured))
-    alone = [wait for wait in felt if not any(wait.overlaps(interval) for interval in held)]
+    seen = [interval for interval, wait in zip(felt, waits, strict=True) if wait.witnessed]
+    alone = [wait for wait in seen if not any(wait.overlaps(interval) for interval in held)]
     return blocked + [_blocked(w, kind, derived=False) for w in alone if w.seconds * 1000 >= UNEXPLAINED_MS]
 
 

@@ -187,6 +187,23 @@ def test_child_that_the_app_leaves_behind_holds_nothing_up(source: Address, tmp_
     assert not status.exists() or "State:\tZ" in status.read_text()
 
 
+def test_queue_behind_a_reader_stalls_others_though_the_statement_fails(source: Address, tmp_path: Path) -> None:
+    """ALTER TABLE waits 0.7 s for a reader and gives up: it never held a lock, but everybody had queued behind it."""
+    before = (
+        "import psycopg\n"
+        "def queue(apps, schema_editor):\n"
+        "    reader = psycopg.connect(**schema_editor.connection.get_connection_params())\n"
+        "    reader.execute('SELECT id FROM shop_line LIMIT 1')\n"
+        "    schema_editor.execute(\"SET LOCAL lock_timeout = '700ms'\")\n"
+        "    schema_editor.execute('ALTER TABLE shop_line ADD COLUMN extra int')\n"
+    )
+    rehearsal = rehearsed(source, write_project(tmp_path, "migrations.RunPython(queue)", before=before))
+    line = next(stall for stall in rehearsal.stalls if stall.table == "shop_line")
+    assert rehearsal.error is not None and rehearsal.error.sqlstate == "55P03"
+    assert not line.derived
+    assert 500 <= line.read_ms <= 1500
+
+
 def test_probes_that_are_ended_leave_derived_stalls(source: Address, tmp_path: Path) -> None:
     """A migration may end other sessions; that is not the server's end, and it is said."""
     others = "pid <> pg_backend_pid() AND usename = current_user AND datname = current_database()"

@@ -25,8 +25,8 @@ def a_run(*locks: Lock, name: str = "0002", started_s: float = 0.0, seconds: flo
     )
 
 
-def a_wait(table: str, kind: str, from_s: float, to_s: float) -> Wait:
-    return Wait(table, kind, START + from_s, START + to_s)  # type: ignore[arg-type]
+def a_wait(table: str, kind: str, from_s: float, to_s: float, *, witnessed: bool = True) -> Wait:
+    return Wait(table, kind, START + from_s, START + to_s, witnessed)  # type: ignore[arg-type]
 
 
 def test_stall_measured_when_a_probe_waited_through_the_lock() -> None:
@@ -52,10 +52,11 @@ def test_stall_share_lock_blocks_writers_alone() -> None:
     assert (stall.read_ms, stall.write_ms) == (0, 800)
 
 
-def test_stall_without_a_lock_counts_from_fifty_milliseconds() -> None:
+def test_stall_without_a_lock_counts_when_the_server_has_witnessed_it() -> None:
     """A statement that failed while it waited in the queue left no lock to be read, but others had queued behind it."""
-    short, long = a_wait("line", "read", 1, 1.03), a_wait("order", "read", 1, 1.5)
-    [stall] = stalls([a_run()], [short, long], START, {})
+    short, long = a_wait("line", "read", 1, 1.01), a_wait("order", "read", 1, 1.5)
+    starved = a_wait("customer", "read", 1, 1.5, witnessed=False)
+    [stall] = stalls([a_run()], [short, long, starved], START, {})
     assert (stall.table, stall.read_ms, stall.derived) == ("order", 500, False)
 
 
