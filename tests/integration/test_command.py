@@ -123,6 +123,26 @@ def test_timeout_is_1_and_says_what_ran(tmp_path: Path, source: Address) -> None
 
 
 @pytest.mark.full
+def test_timeout_says_which_lock_was_waited_for(tmp_path: Path, source: Address) -> None:
+    before = (
+        "import psycopg\n"
+        "def hold(apps, schema_editor):\n"
+        "    d = schema_editor.connection.settings_dict\n"
+        "    words = dict(host=d['HOST'], port=d['PORT'], dbname=d['NAME'], user=d['USER'])\n"
+        "    schema_editor.other = psycopg.connect(**words, application_name='somebody')\n"
+        "    schema_editor.other.execute('LOCK TABLE shop_line')\n"
+    )
+    change = "migrations.RunPython(hold), migrations.RunSQL('ALTER TABLE shop_line ADD x int')"
+    held = typed(
+        tmp_path, *of_url(source, write_project(tmp_path / "project", change, before=before)), "--timeout", "1"
+    )
+    waited = held.document["error"]["waiting_for"]
+    assert held.code == 1
+    assert waited.startswith("AccessExclusiveLock on shop_line, held by ")
+    assert "somebody (idle in transaction)" in waited
+
+
+@pytest.mark.full
 def test_other_alias_is_rehearsed_by_its_name(tmp_path: Path, source: Address) -> None:
     project = write_project(tmp_path / "project", HARMLESS)
     settings = project / "shop_settings.py"
