@@ -240,7 +240,7 @@ class Frame(Part):
 class RehearsalError(Part):
     """Why the migration did not finish. The exception's message is left out: it can carry data."""
 
-    kind: Literal["migration failed", "timeout", "agent died", "server lost"]
+    kind: Literal["migration failed", "timeout", "agent died"]
     exception: str | None = None
     sqlstate: str | None = None
     migration: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from greenroom.config import DatabaseVariables, Project
 from greenroom.postgres.address import Address
@@ -57,7 +57,7 @@ def interpreter(project: Project, directory: Path) -> str:
 def environment_of(project: Project, address: Address, *, tls: bool) -> dict[str, str]:
     """The variables that tell the project its database; empty when it is not told by variables."""
     if project.database_url_variable:
-        return {project.database_url_variable: _url(address)}
+        return {project.database_url_variable: _url(address, tls=tls)}
     return _variables(project.database_variables, address, tls=tls) if project.database_variables else {}
 
 
@@ -68,16 +68,19 @@ def _variables(names: DatabaseVariables, address: Address, *, tls: bool) -> dict
         names.name: address.database,
         names.user: address.user,
         names.password: address.password.reveal() if address.password else "",
-        names.sslmode: None if tls else "prefer",
+        names.sslmode: address.options.get("sslmode") if tls else "prefer",
     }
     return {name: value for name, value in values.items() if name and value is not None}
 
 
-def _url(address: Address) -> str:
+def _url(address: Address, *, tls: bool) -> str:
     password = f":{quote(address.password.reveal(), safe='')}" if address.password else ""
     host = quote(address.host, safe="") if address.host.startswith("/") else address.host
     host = f"[{host}]" if ":" in host else host
-    return f"postgresql://{quote(address.user, safe='')}{password}@{host}:{address.port}/{quote(address.database)}"
+    secured = {name: value for name, value in address.options.items() if tls and name.startswith("ssl")}
+    query = f"?{urlencode(secured)}" if secured else ""
+    place = f"{host}:{address.port}/{quote(address.database)}"
+    return f"postgresql://{quote(address.user, safe='')}{password}@{place}{query}"
 
 
 def _database(address: Address) -> dict[str, object]:

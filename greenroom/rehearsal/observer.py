@@ -174,13 +174,13 @@ class Observer:
         touched: set[str] = set()
         for event in events:
             self._before(event, now)
-            touched |= self.recorder.locked  # before the event: what a commit frees
+            touched |= self._labels & self.recorder.locked  # before the event: what a commit frees
             self.recorder.take(event)
-            touched |= self.recorder.locked
+            touched |= self._labels & self.recorder.locked
             if event["event"] == "statement_start":
                 touched |= named(event["sql"], self._labels)
         if touched:
-            self.prober.excite(touched & self._labels, now)
+            self.prober.excite(touched, now)
         if self.recorder.ended is not None:
             self._open = False  # a child that the app has left behind would keep the pipe open for ever
 

@@ -45,6 +45,7 @@ class Recorder:
     _names: dict[int, str] = field(default_factory=dict)  # by oid: a table keeps the name that clients know it by
     _calls: dict[tuple[str, int | None], Statement] = field(default_factory=dict)
     _held: list[Lock] = field(default_factory=list)
+    locked: set[str] = field(default_factory=set)  # tables that the open transaction has locked or written to
     _current: MigrationRun | None = None
 
     def take(self, event: Event) -> None:
@@ -62,11 +63,6 @@ class Recorder:
     def running(self) -> Event | None:
         """The `statement_start` of the statement that runs now."""
         return self._open[0] if self._open else None
-
-    @property
-    def locked(self) -> set[str]:
-        """Tables that the open transaction holds against readers or writers, or has written to."""
-        return {lock.table for lock in self._held}
 
     def polled(self, table: str, mode: str, first: float, last: float) -> None:
         """A lock of the running statement, seen from outside between two times of time.monotonic()."""
@@ -155,6 +151,7 @@ class Recorder:
         for lock in [lock for lock in self._held if (lock.table, lock.mode) in given_back]:
             lock.held_ms = (event["t"] - self.start - lock.acquired_s) * 1000
             self._held.remove(lock)
+        self.locked = {lock.table for lock in self._held}
 
     def _name(self, seen: Event) -> str:
         return self._names.setdefault(seen["oid"], label(seen["table"]))
@@ -163,6 +160,7 @@ class Recorder:
         locks = [_lock(self._name(seen), seen["mode"], started - self.start) for seen in _old(event, "locks")]
         statement.locks += locks
         self._held += locks
+        self.locked.update(lock.table for lock in locks)
         for seen in _old(event, "rewrites"):
             facts = {key: seen[key] for key in ("rows", "size_bytes", "indexes", "only_indexes")}
             statement.rewrites.append(Rewrite(table=self._name(seen), **facts))
@@ -198,6 +196,7 @@ class Recorder:
         for lock in self._held:
             lock.held_ms = (now - self.start - lock.acquired_s) * 1000
         self._held.clear()
+        self.locked.clear()
         self._calls.clear()
         self._transaction += 1
         self._began = now

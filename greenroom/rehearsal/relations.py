@@ -16,7 +16,8 @@ SESSIONS_SPARE = 10  # for the app, the observer, and whoever else uses the serv
 
 _TABLES = """
 SELECT n.nspname, c.relname, c.relkind, greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid), c.relpages,
-       ARRAY(SELECT i.indexrelid::regclass::text FROM pg_index i WHERE i.indrelid = c.oid ORDER BY 1),
+       ARRAY(SELECT i.relname::text FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+             WHERE x.indrelid = c.oid ORDER BY 1),
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
        AND has_table_privilege(c.oid, 'UPDATE')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -42,8 +42,7 @@ def _sentence(error: RehearsalError) -> str:
         state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
         table = f" on {error.table}" if error.table else ""
         return f"{where} failed with {exception}{state}{table}."
-    what = {"agent died": "The app's process ended", "server lost": "The copy's server went away"}[error.kind]
-    return f"{what} in the middle of {error.migration or 'the migration'}."
+    return f"The app's process ended in the middle of {error.migration or 'the migration'}."
 
 
 def _stalls(stalls: list[Stall], budget: Budget) -> Iterator[Reason]:

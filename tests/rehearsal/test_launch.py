@@ -57,8 +57,8 @@ def test_project_with_variables_is_told_by_them_alone() -> None:
     }
 
 
-@pytest.mark.parametrize(("tls", "told"), [(True, {}), (False, {"DB_SSLMODE": "prefer"})])
-def test_sslmode_that_the_server_cannot_serve_is_dropped(tls: bool, told: dict[str, str]) -> None:
+@pytest.mark.parametrize(("tls", "told"), [(True, {"DB_SSLMODE": "verify-full"}), (False, {"DB_SSLMODE": "prefer"})])
+def test_sslmode_is_the_sources_unless_the_server_cannot_serve_it(tls: bool, told: dict[str, str]) -> None:
     made = launched(Project(database_variables=DatabaseVariables(sslmode="DB_SSLMODE")), tls=tls)
     assert (made.environment, made.request["drop_sslmode"]) == (told, not tls)
 
@@ -68,9 +68,11 @@ def test_sslmode_that_the_server_cannot_serve_is_dropped(tls: bool, told: dict[s
     [("db.example.com", "db.example.com"), ("::1", "[::1]"), ("/run/postgresql", "%2Frun%2Fpostgresql")],
 )
 def test_project_with_a_url_is_told_by_one(host: str, written: str) -> None:
-    address = Address(host, 5433, "my copy", "an owner", Secret("p@ss/w%rd"))
+    address = Address(
+        host, 5433, "my copy", "an owner", Secret("p@ss/w%rd"), {"sslmode": "require", "options": "-c a=b"}
+    )
     made = launched(Project(database_url_variable="DATABASE_URL"), address)
-    url = f"postgresql://an%20owner:p%40ss%2Fw%25rd@{written}:5433/my%20copy"
+    url = f"postgresql://an%20owner:p%40ss%2Fw%25rd@{written}:5433/my%20copy?sslmode=require"
     assert made.environment == {"DATABASE_URL": url}
 
 

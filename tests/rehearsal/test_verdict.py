@@ -117,7 +117,6 @@ def test_no_way_back_warns() -> None:
             RehearsalError(kind="agent died", migration="shop.0002_change"),
             "The app's process ended in the middle of shop.0002_change.",
         ),
-        (RehearsalError(kind="server lost"), "The copy's server went away in the middle of the migration."),
     ],
 )
 def test_failure_comes_before_every_stall(error: RehearsalError, reason: str) -> None:
