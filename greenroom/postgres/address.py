@@ -28,7 +28,7 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> Address:
-        """From `postgresql://user:password@host:port/database?sslmode=...`. Raises GreenroomError."""
+        """From `postgresql://USER@HOST:PORT/DATABASE?sslmode=...`, also with a password. Raises GreenroomError."""
         try:
             parts = urlsplit(url)
             port = parts.port or 5432

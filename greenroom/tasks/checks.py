@@ -1,4 +1,4 @@
-"""Checking this repository: `test`, `lint`, `bench`, `lock`."""
+"""Checking this repository: `test`, `lint`, `scan`, `bench`, `lock`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from invoke import Context, Exit, task
 from greenroom.errors import ANSWER_IS_NO, COULD_NOT_RUN, DONE, GreenroomError
 
 SHELL_SCRIPTS = ("inv", ".ci/run")
+SCAN = (
+    *("--directory", ".", "--framework", "secrets", "--enable-secret-scan-all-files"),
+    *("--skip-download", "--compact", "--quiet"),  # it works without its maker's service
+    *("--skip-path", r"\.venv", "--skip-path", "build", "--skip-path", "tests"),  # a test's passwords are no secrets
+)
 PYTEST_CODES = {0: DONE, 1: ANSWER_IS_NO}  # the rest: interrupted, internal error, usage, nothing selected
 COMPILE = "uv pip compile --quiet --universal --python-version 3.11 --generate-hashes"
 PLAIN = "--no-emit-index-url --no-emit-find-links --no-annotate --no-header"
@@ -24,7 +29,7 @@ class Lint(NamedTuple):
 
 
 LINTS = (
-    Lint(("ruff", "check", "--output-format", "concise", "."), ".venv/bin/ruff check --fix ."),
+    Lint(("ruff", "check", "--no-cache", "--output-format", "concise", "."), ".venv/bin/ruff check --fix ."),
     Lint(("ruff", "format", "--check", "."), ".venv/bin/ruff format ."),
     Lint(("mypy",), "mend the types above: .venv/bin/mypy"),
     Lint(("lint-imports", "--no-logo"), "mend the imports above: the order stands in docs/architecture.md"),
@@ -53,6 +58,15 @@ def lint(_context: Context) -> None:
     """Check style, types, the direction of imports and the shell scripts; says what to type."""
     failed = [check for check in LINTS if not passes(check)]
     raise Exit(code=ANSWER_IS_NO if failed else DONE)
+
+
+@task
+def scan(_context: Context) -> None:
+    """Look for secrets in the tree, with checkov from an environment of its own (requirements/tools.txt)."""
+    from greenroom import shell
+    from greenroom.tools import tool
+
+    raise Exit(code=shell.foreground([tool(repository(), "checkov"), *SCAN], cwd=repository()))
 
 
 @task(help={"suite": "one suite; without it, all of them"}, auto_shortflags=False)
@@ -95,7 +109,8 @@ def lock_words(upgrade: bool) -> list[list[str]]:
     compiled = [*COMPILE.split(), *PLAIN.split(), *(["--upgrade"] if upgrade else [])]
     app = [*compiled, "requirements/app.in", "-o", "requirements/app.txt"]
     dev = [*compiled, "requirements/dev.in", "-c", "requirements/app.txt", "-o", "requirements/dev.txt"]
-    return [app, dev]
+    tools = [*compiled, "requirements/tools.in", "-o", "requirements/tools.txt"]
+    return [app, dev, tools]
 
 
 def passes(check: Lint) -> bool:

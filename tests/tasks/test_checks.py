@@ -35,12 +35,13 @@ def test_pytest_words_negative_workers() -> None:
 
 @pytest.mark.parametrize("upgrade", [False, True])
 def test_lock_words_pin_for_all_platforms_without_addresses(upgrade: bool) -> None:
-    app, dev = checks.lock_words(upgrade)
+    app, dev, tools = checks.lock_words(upgrade)
     for words in (app, dev):
         assert words[:3] == ["uv", "pip", "compile"]
         assert {"--universal", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"} <= set(words)
         assert ("--upgrade" in words) == upgrade
     assert dev[-5:] == ["requirements/dev.in", "-c", "requirements/app.txt", "-o", "requirements/dev.txt"]
+    assert tools[-3:] == ["requirements/tools.in", "-o", "requirements/tools.txt"]
 
 
 def test_passes_prints_the_answer_and_what_to_type(
