@@ -90,7 +90,7 @@ def source_of(options: Options, config: Config, project: Project) -> CopyRequest
         server=options.server or "embedded",
         template=options.template,
         keep=options.keep,
-        branch=git.slug(git.checkout(config.root).branch),
+        branch=git.slug(git.checkout(config.root / project.directory).branch),
         lease_hours=config.rehearsal.lease_hours,
     )
 

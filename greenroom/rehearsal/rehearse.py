@@ -144,7 +144,7 @@ def judged(request: Request, copy: Acquired, watched: Watched) -> doc.Rehearsal:
         id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
         created_at=now,
         greenroom_version=__version__,
-        git=_git(request.config.root),
+        git=_git(request.config.root / request.project.directory),
         project=request.project.directory.name,
         plan=watched.plan,
         verdict=name,
@@ -226,8 +226,8 @@ def _source(source: CopyRequest) -> doc.Source:
     return doc.Source(kind="demo", description="the app at an earlier state, with demo data")
 
 
-def _git(root: Path) -> doc.Git:
-    here = git.checkout(root)
+def _git(project: Path) -> doc.Git:
+    here = git.checkout(project)
     return doc.Git(commit=here.commit, branch=here.branch, dirty=here.dirty)
 
 

@@ -183,3 +183,11 @@ def test_demo_as_the_readme_has_it(tmp_path: Path) -> None:
     assert any(stall["table"] == "ledger_statement" for stall in held.document["stalls"])
     assert held.document["findings"]
     assert "<svg" in (tmp_path / "reports" / "latest" / "report.html").read_text()
+
+
+def test_copy_and_report_bear_the_branch_of_the_rehearsed_project(tmp_path: Path, source: Address) -> None:
+    project = write_project(tmp_path / "project", HARMLESS)
+    subprocess.run(["git", "init", "-q", "-b", "feature/pay-later", project], check=True)
+    held = typed(tmp_path, *of_url(source, project))
+    assert held.document["git"] == {"commit": None, "branch": "feature/pay-later", "dirty": True}
+    assert held.document["copy"]["name"].startswith("typed__feature_pay_later_")
