@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.bench.figures import at_most, compare
 from tests.bench.scene import scene
 
-PAIRS = 7
+PAIRS = 11
 STATEMENTS = 2000
 
 
