@@ -120,5 +120,23 @@ def leased(connection: psycopg.Connection) -> list[LeasedDatabase]:
 
 def drop(connection: psycopg.Connection, database: str, roles: tuple[str, ...] = ()) -> None:
     """Drop a copy with whatever is connected to it, and the roles that came with it, where nothing else needs them."""
-    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+    name = sql.Identifier(database)
+    try:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+    except psycopg.errors.InsufficientPrivilege:
+        _end_sessions(connection, database)
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(name))
     drop_stubs(connection, roles)
+
+
+def _end_sessions(connection: psycopg.Connection, database: str) -> None:
+    """Those that this role may end.
+
+    An ordinary role's FORCE is refused while an autovacuum worker is there; the plain command ends that worker itself,
+    whoever asks, and gives all others five seconds to leave (CountOtherDBBackends in PostgreSQL's procarray.c).
+    """
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN pg_roles ON pg_roles.oid = usesysid"
+        " WHERE datname = %s AND pid <> pg_backend_pid() AND NOT rolsuper AND pg_has_role(usesysid, 'USAGE')",
+        [database],
+    )

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from greenroom.console import Silent
 from greenroom.postgres import inventory, journal, lease
-from greenroom.postgres.embedded import Server
+from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import connect
 from greenroom.rehearsal.copies import acquire
@@ -183,6 +183,31 @@ def test_drop_asks_a_person(answer: str, code: int, gone: bool, source: Shop) ->
     assert (child.returncode, stands(source, name)) == (code, not gone)
     with connect(source.server.address) as admin:
         lease.drop(admin, name)
+
+
+def test_drop_by_an_ordinary_role_ends_an_autovacuum_worker_too() -> None:
+    with embedded(settings={"autovacuum_naptime": "1s"}) as server, shop(server) as source:
+        server.durable()
+        name = made(source, lease.copy_name("shop", "busy"), terms())
+        with connect(source.address.at(name)) as session:
+            session.execute("CREATE TABLE slow AS SELECT n FROM generate_series(1, 300000) AS n")
+            session.execute(
+                "ALTER TABLE slow SET (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)"
+            )
+            session.execute("UPDATE slow SET n = 0")  # told to autovacuum when the session ends
+        wait_for_autovacuum(source, name)
+        with connect(source.address.at(name)), connect(source.address) as connection:
+            lease.drop(connection, name)
+        assert not stands(source, name)
+
+
+def wait_for_autovacuum(source: Shop, database: str) -> None:
+    worker = "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' AND datname = %s"
+    with connect(source.server.address) as admin:
+        deadline = time.monotonic() + 30
+        while not admin.execute(worker, [database]).fetchone():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_client_killed_in_create_database_is_found_by_its_intent(source: Shop) -> None:
