@@ -16,15 +16,16 @@ TERMINATED = 143
 class GreenroomError(Exit):
     """Something a person can mend: one sentence, and the next step.
 
-    `Exit` is what Invoke prints without a traceback, under `./inv` and bare `inv` alike.
+    `Exit` is what Invoke prints without a traceback, under `./inv` and bare `inv` alike; of an Exit, bare `inv` prints
+    the `message`: it holds both.
     """
 
     def __init__(self, message: str, hint: str = "", *, code: int = COULD_NOT_RUN) -> None:
-        self.hint = hint
-        super().__init__(message=message, code=code)
+        self.sentence, self.hint = message, hint
+        super().__init__(message=f"{message}\n  {hint}" if hint else message, code=code)
 
     def __str__(self) -> str:
-        return f"{self.message}\n  {self.hint}" if self.hint else str(self.message)
+        return str(self.message)
 
 
 class Terminated(BaseException):

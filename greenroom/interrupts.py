@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from greenroom.errors import Terminated
+from greenroom.errors import INTERRUPTED, Terminated
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -21,6 +22,20 @@ def raise_when_terminated() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _terminated)
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """For a task's body: an interrupted one exits with 130 or 143 when all is released, under bare `inv` as well."""
+    raise_when_terminated()
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+    except Terminated as error:
+        print("Terminated.", file=sys.stderr)
+        raise SystemExit(128 + error.signal) from None
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def test_load_wrong_value_names_its_path(tmp_path: Path, text: str, wrong: str) 
 def test_load_root_in_the_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GreenroomError) as caught:
         config.load(write(tmp_path, "[tool.greenroom]\nroot = 'elsewhere'\n"))
-    assert caught.value.message == "tool.greenroom.root: it is where the file stands, and cannot be set"
+    assert caught.value.sentence == "tool.greenroom.root: it is where the file stands, and cannot be set"
 
 
 def test_this_repository_is_configured() -> None:

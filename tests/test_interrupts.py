@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from greenroom.errors import Terminated
-from greenroom.interrupts import raise_when_terminated, shielded
+from greenroom.interrupts import answered, raise_when_terminated, shielded
 
 
 def test_shielded_delivers_at_its_end() -> None:
@@ -76,3 +76,10 @@ def test_ignored_signal_stays_ignored() -> None:
         signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(("raised", "code"), [(KeyboardInterrupt(), 130), (Terminated(15), 143), (Terminated(1), 129)])
+def test_answered_gives_an_interrupted_task_its_exit_code(raised: BaseException, code: int) -> None:
+    with pytest.raises(SystemExit) as left, answered():
+        raise raised
+    assert left.value.code == code

@@ -185,3 +185,16 @@ def test_reader_that_leaves_is_no_bug(repository: Path) -> None:
         assert process.stdout.readline() == "word\n"
         process.stdout.close()
         assert (process.stderr.read(), process.wait(20)) == ("", 128 + signal.SIGPIPE)
+
+
+def test_bare_inv_prints_the_next_step_too() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("inv"), "migrate-rehearse", "--project", "."],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith("--project needs data")
+    assert "Add --dump FILE" in done.stderr

@@ -47,6 +47,7 @@ class Events:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._written = 0.0
+        self._silent = False
         self._due = threading.Event()
         self._told: Set[str] = set()
         self._begin()
@@ -60,6 +61,7 @@ class Events:
 
     def send(self, event: str, *, t: Optional[float] = None, **facts: Any) -> None:
         """One event. `t` is time.monotonic() of the fact, where that is not now."""
+        self._wait_when_silent()
         now = time.monotonic()
         line = json.dumps({"event": event, "t": now if t is None else t, **facts}, default=str).encode() + b"\n"
         with self._lock:
@@ -82,8 +84,22 @@ class Events:
 
     def leave(self, code: int) -> NoReturn:
         """End the process: the app's threads, exit handlers and `except` clauses have no say in it."""
+        self._wait_when_silent()
         self.flush()
         os._exit(code)
+
+    def leave_in_silence(self, code: int, before: Callable[[], Any]) -> NoReturn:
+        """End the process from another thread: what `before` makes the app's thread say or do is not to be heard."""
+        with self._lock:
+            self.flush()
+            self._silent = True
+        with suppress(Exception):
+            before()
+        os._exit(code)
+
+    def _wait_when_silent(self) -> None:
+        if self._silent:
+            threading.Event().wait()  # for the end of the process
 
     def _flush_what_is_due(self) -> None:
         while self._due.wait():
@@ -1205,9 +1221,7 @@ def stop_on_signals(events: Events, running: Callable[[], Any]) -> None:
         number = os.read(receiver, 1)[0]
         while number not in (signal.SIGINT, signal.SIGTERM):
             number = os.read(receiver, 1)[0]
-        with suppress(Exception):
-            running().cancel()
-        events.leave(128 + number)
+        events.leave_in_silence(128 + number, lambda: running().cancel())
 
     threading.Thread(target=wait, name="greenroom-signals", daemon=True).start()
 

@@ -38,8 +38,14 @@ def _raised(recorder: Recorder, event: Event) -> RehearsalError:
         constraint=event.get("constraint"),
         applied=_applied(recorder),
         frames=[Frame(**frame) for frame in event.get("frames", ())],
-        advice=_advice(event.get("sqlstate")),
+        advice=_closed(recorder) if event["exception"].endswith("Refused") else _advice(event.get("sqlstate")),
     )
+
+
+def _closed(recorder: Recorder) -> str:
+    """What the app wanted to reach was closed by greenroom, and the migration did not do without."""
+    what = recorder.refused[-1] if recorder.refused else "something outside of the copy"
+    return f"It needs {what}, which is closed while it migrates; --allow-network opens all but other databases."
 
 
 def _advice(sqlstate: str | None) -> str:

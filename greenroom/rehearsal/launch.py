@@ -49,9 +49,10 @@ def launch(project: Project, root: Path, copy: Acquired, targets: list[str], *, 
 
 
 def interpreter(project: Project, directory: Path) -> str:
-    """The configured one, else the project's own `.venv`, else the one that runs greenroom."""
-    own = directory / ".venv" / "bin" / "python"
-    return project.python or (str(own) if own.exists() else sys.executable)
+    """The configured one, else that of a `.venv` in the project or beside it, else the one that runs greenroom."""
+    beside = (place / ".venv" / "bin" / "python" for place in (directory, directory.parent))
+    own = next((python for python in beside if python.exists()), None)
+    return project.python or (str(own) if own else sys.executable)
 
 
 def environment_of(project: Project, address: Address, *, tls: bool) -> dict[str, str]:

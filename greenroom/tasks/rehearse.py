@@ -48,7 +48,9 @@ def migrate_rehearse(
     Without a source: embedded PostgreSQL, the app at an earlier state, and demo data. Exit code 0: pass or warn;
     1: fail; 2: the rehearsal could not be held.
     """
+    from greenroom.interrupts import answered
     from greenroom.rehearsal.command import Options, migrate_rehearse
 
     given = {name: value for name, value in locals().items() if name in Options.__dataclass_fields__}
-    raise SystemExit(migrate_rehearse(Options(**given)))
+    with answered():
+        raise SystemExit(migrate_rehearse(Options(**given)))

@@ -103,7 +103,7 @@ def test_server_has_a_session_of_its_own(server: Server) -> None:
 def test_server_asks_everybody_for_a_password(server: Server) -> None:
     with pytest.raises(CannotConnect) as caught:
         connect(replace(server.address, password=None))
-    assert caught.value.message == (
+    assert caught.value.sentence == (
         f"{server.address.server} asks for a password for {server.address.user}, and none was given."
     )
 

@@ -66,3 +66,14 @@ def test_advice_blames_the_data_only_where_the_server_does() -> None:
     ran = (migration_start(), start(101, "SELECT 1"), end(102))
     assert why(*ran, {**FAILED, "sqlstate": "23505"}).advice.startswith("The data has rows")
     assert why(*ran, {**FAILED, "sqlstate": "55P03"}).advice.startswith("The frames and the statement show")
+
+
+def test_refused_connection_is_named_with_what_opens_it() -> None:
+    recorder = Recorder(refused=["smtp.example.com:25"])
+    recorder.take({"event": "failed", "t": 1.0, "during": "migrate", "exception": "Refused"})
+    error = failure(recorder, None, 60, 1)
+    assert error is not None
+    assert error.advice == (
+        "It needs smtp.example.com:25, which is closed while it migrates; "
+        "--allow-network opens all but other databases."
+    )

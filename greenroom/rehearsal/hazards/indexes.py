@@ -47,9 +47,9 @@ def index_blocking(view: View) -> Iterator[Match]:
 
 
 def index_under_ax(view: View) -> Iterator[Match]:
-    """H03: the transaction holds ACCESS EXCLUSIVE on the table already, or a new key's column brings an index along."""
+    """H03: an index of a column that the same operation has just added, so under the ACCESS EXCLUSIVE of that."""
     for performed, step, action in builds(view):
-        if view.locked_before(step, action.table, AX):
+        if any(performed.doing("add column")) and view.locked_before(step, action.table, AX):
             yield _built(view, performed, step, action, "an index was built under ACCESS EXCLUSIVE from")
     for performed in view.performed:
         for step, action in performed.doing("add column"):
