@@ -104,7 +104,9 @@ def _match(held: list[Interval], waits: list[Wait], start: float, kind: str) -> 
     blocked = []
     felt = [Interval(wait.sent - start, wait.done - start) for wait in waits]
     for interval in held:
-        longest = max((wait for wait in felt if wait.overlaps(interval)), key=lambda w: w.seconds, default=None)
+        # a lock that is released is waited for no longer: what comes after that is a probe without a processor
+        ended = (Interval(wait.start, min(wait.end, interval.end)) for wait in felt if wait.overlaps(interval))
+        longest = max(ended, key=lambda wait: wait.seconds, default=None)
         measured = longest is not None and longest.seconds >= interval.seconds / 2
         blocked.append(_blocked(longest if measured and longest else interval, kind, derived=not measured))
     seen = [interval for interval, wait in zip(felt, waits, strict=True) if wait.witnessed]

@@ -35,6 +35,12 @@ def test_stall_measured_when_a_probe_waited_through_the_lock() -> None:
     assert [entry.derived for entry in stall.blocked if entry.reads] == [False]
 
 
+def test_stall_ends_with_the_lock_though_the_probe_hears_late() -> None:
+    [stall] = stalls([a_run(a_lock("line", 1.0, 100))], [a_wait("line", "read", 1.01, 1.5)], START, {})
+    [reading] = [entry for entry in stall.blocked if entry.reads]
+    assert (stall.read_ms, reading.derived) == (pytest.approx(90), False)
+
+
 def test_stall_derived_when_no_probe_met_the_lock() -> None:
     [stall] = stalls([a_run(a_lock("line", 1.0, 2.5))], [], START, {"line": Size(40, 8192)})
     assert (stall.read_ms, stall.write_ms, stall.derived) == (2.5, 2.5, True)
