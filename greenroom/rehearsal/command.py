@@ -9,6 +9,7 @@ from greenroom import config as configuration
 from greenroom import console, git
 from greenroom.config import Config, Project
 from greenroom.errors import ANSWER_IS_NO, DONE, GreenroomError
+from greenroom.postgres.address import Address
 from greenroom.rehearsal.copies import CopyRequest
 from greenroom.rehearsal.document import Budget
 from greenroom.rehearsal.rehearse import Request, rehearse
@@ -46,7 +47,18 @@ def migrate_rehearse(options: Options) -> int:
         rehearsal = rehearse(request, progress)
     written = files.write(rehearsal, directory)
     terminal.show(rehearsal, written)
+    if not rehearsal.copy_.dropped:
+        print(_standing(rehearsal.copy_.name, request.source))
     return ANSWER_IS_NO if rehearsal.verdict == "fail" else DONE
+
+
+def _standing(name: str, source: CopyRequest) -> str:
+    """Where a copy stands that was not dropped, and what drops it; without the password."""
+    given = source.address or Address.parse(source.server)
+    server = f"postgresql://{given.user}@{given.server}"
+    return (
+        f"copy                {server}/{name}\n                    drop it with: db-drop {name} --url {server}/postgres"
+    )
 
 
 def request_of(options: Options, config: Config) -> Request:

@@ -99,6 +99,16 @@ def test_migration_that_raises_is_1(tmp_path: Path, source: Address) -> None:
     assert "22012" in held.printed
 
 
+def test_keep_says_where_the_copy_stands_and_what_drops_it(tmp_path: Path, source: Address) -> None:
+    held = typed(tmp_path, *of_url(source, write_project(tmp_path / "project")), "--keep", "--template")
+    name, server = held.document["copy"]["name"], f"postgresql://{source.user}@{source.server}"
+    assert copies(source) == 1
+    assert f"{server}/{name}\n" in held.printed
+    assert f"db-drop {name} --url {server}/postgres\n" in held.printed
+    with psycopg.connect(**source.at("postgres").parameters, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}"')
+
+
 def test_nothing_pending_is_0_and_said(tmp_path: Path, source: Address) -> None:
     held = typed(tmp_path, *of_url(source, write_project(tmp_path / "project")))
     assert (held.code, held.document["verdict"]) == (0, "pass")
