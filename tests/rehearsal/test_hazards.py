@@ -89,6 +89,19 @@ def test_text_alone_proves_nothing() -> None:
         assert ids(observed([ADD_INDEX], [harmless])) == []
 
 
+def test_index_under_the_lock_of_another_operation_is_an_index() -> None:
+    """No column was added, so there is none to add without its index."""
+    comment = 'ALTER TABLE "shop_order" ALTER COLUMN "note" DROP NOT NULL'
+    steps = [
+        statement(comment, 0.0, 0.001, lock("shop_order", AX, 0.0, 3000)),
+        statement(INDEX, 0.1, 2.8, lock("shop_order", SHARE, 0.1, 2900), scans=("shop_order",), operation=1),
+    ]
+    alter = operation(0, "AlterField", "Alter field note on order", name="note", field="TextField")
+    add = operation(1, "AddIndex", "Create index on order", name="order_total")
+    found = judge(observed([alter, add], steps), BUDGET)
+    assert [finding.hazard for finding in found if finding.operation == 1] == ["H01"]
+
+
 def test_index_under_a_lock_is_not_two_findings() -> None:
     add = 'ALTER TABLE "shop_order" ADD COLUMN "gift_id" bigint NULL CONSTRAINT "c" REFERENCES "shop_customer" ("id")'
     steps = [

@@ -39,9 +39,9 @@ def builds(view: View) -> Iterator[tuple[Performed, Step, Action]]:
 
 
 def index_blocking(view: View) -> Iterator[Match]:
-    """H01: the build holds SHARE, and nothing stronger was held before."""
+    """H01: the build holds SHARE, and it is no part of adding a column."""
     for performed, step, action in builds(view):
-        if view.holds(step, action.table, SHARE) and not view.locked_before(step, action.table, AX):
+        if view.holds(step, action.table, SHARE) and not _of_new_column(view, performed, step, action):
             django = UNIQUE_TWIN if "UNIQUE" in action.words else None
             yield _built(view, performed, step, action, "an index was built from", django)
 
@@ -49,7 +49,7 @@ def index_blocking(view: View) -> Iterator[Match]:
 def index_under_ax(view: View) -> Iterator[Match]:
     """H03: an index of a column that the same operation has just added, so under the ACCESS EXCLUSIVE of that."""
     for performed, step, action in builds(view):
-        if any(performed.doing("add column")) and view.locked_before(step, action.table, AX):
+        if _of_new_column(view, performed, step, action):
             yield _built(view, performed, step, action, "an index was built under ACCESS EXCLUSIVE from")
     for performed in view.performed:
         for step, action in performed.doing("add column"):
@@ -68,6 +68,10 @@ def unique_constraint(view: View) -> Iterator[Match]:
                 yield Match(performed, (step,), action.table, did, names(performed, action), severity="failure")
             elif action.kind != "create index" and not action.parent and _scanned_under_ax(view, step, action):
                 yield _built(view, performed, step, action, "a unique constraint built its index from")
+
+
+def _of_new_column(view: View, performed: Performed, step: Step, action: Action) -> bool:
+    return any(performed.doing("add column")) and view.locked_before(step, action.table, AX)
 
 
 def _makes_unique(action: Action) -> bool:
