@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -181,8 +182,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "small"
     place.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120m", "tmpfs", place], check=False).returncode == 0
-    if not mounted:
+    if not mounted and not os.environ.get("CI"):
         pytest.skip("a small disk can be mounted by root only")
+    assert mounted
     yield place
     subprocess.run(["umount", "--lazy", place], check=True)
 
