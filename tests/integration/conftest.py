@@ -24,8 +24,8 @@ def server15() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="session", params=["server15", "server18"])
+@pytest.fixture(scope="session", params=[pytest.param("server15", marks=pytest.mark.full), "server18"])
 def server(request: pytest.FixtureRequest) -> Server:
-    """Both, one after the other."""
+    """Both, one after the other; without --full the newer one alone."""
     found: Server = request.getfixturevalue(request.param)
     return found
