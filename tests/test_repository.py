@@ -16,7 +16,7 @@ from greenroom.tasks import add, checks, namespace
 
 ROOT = Path(__file__).resolve().parents[1]
 MACHINE_PATH = re.compile(r"(?<![\w.}~$/-])/(?:work|farm|root|home/\w+)/")
-REGISTRY = re.compile(r"https?://[^\s\"']+/(?:simple|packages)/|--(?:extra-)?index-url|files\.pythonhosted\.org")
+REGISTRY = re.compile(r"https?://[^\s\"']+/(?:simple|packages)/|--(?:extra-)?index-url|files\.python\w+\.org")
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==[^\s;]+(?: ; .+)? \\$")
 
 
