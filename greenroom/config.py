@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from greenroom.errors import GreenroomError
 
@@ -50,6 +50,100 @@ class Demo(Table):
     load: list[str] = Field(min_length=1, description="manage.py command and arguments")
 
 
+class Target(Table):
+    """A database whose data is rehearsed on, by the name that `--target` gives it: what all kinds have in common."""
+
+    name: str = Field(min_length=1, description="of the database on its server")
+    user: str = Field(min_length=1)
+    password_variable: str | None = Field(None, description="environment variable that holds the password")
+    password_parameter: str | None = Field(None, description="SSM parameter that holds it")
+    sslmode: str | None = None
+    region: str | None = Field(None, description="of AWS; None: as the AWS configuration has it")
+    profile: str | None = Field(None, description="of the AWS configuration")
+    via: str | None = Field(
+        None, min_length=1, description="VPN host: USER@HOST, USER@HOST:PORT or an alias of ~/.ssh/config"
+    )
+    exclude_data: list[str] = Field([], description="tables whose rows are not copied: audit_*, app.audit_*")
+    masks: dict[str, str] = Field({}, description="[schema.]table.column = kind, or sql:EXPRESSION")
+    sensitive: bool = Field(
+        False, description="no copy outlives its rehearsal before every text column of a masked table has a rule"
+    )
+    cache: bool | None = Field(None, description="keep a snapshot of it here; None: unless it is sensitive")
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if self.password_variable and self.password_parameter:
+            raise ValueError("password_variable and password_parameter are two sources of one password")
+        return self
+
+    @property
+    def cached(self) -> bool:
+        """Whether a restored copy may stay here as a snapshot."""
+        return not self.sensitive if self.cache is None else self.cache
+
+
+class PostgresTarget(Target):
+    """A server that is reached by its address."""
+
+    kind: Literal["postgresql"] = "postgresql"
+    host: str = Field(min_length=1)
+    port: int = Field(5432, ge=1, le=65535)
+
+
+class AuroraTarget(Target):
+    """An Aurora cluster, copied by a copy-on-write clone of its volume."""
+
+    kind: Literal["aurora-clone"]
+    cluster: str = Field(min_length=1, description="identifier of the source cluster")
+    instance_class: str = Field("db.r6g.large", description="of the clone's one instance")
+
+
+class RdsTarget(Target):
+    """An RDS instance, restored from a snapshot."""
+
+    kind: Literal["rds-snapshot"]
+    instance: str = Field(min_length=1, description="identifier of the source instance")
+    snapshot: Literal["newest", "fresh"] = Field("newest", description="the newest that there is, or one made now")
+    instance_class: str | None = Field(None, description="of the restored one; None: the source's")
+
+
+class CommandTarget(Table):
+    """A copy that a command makes: DBLab, Neon and the like."""
+
+    kind: Literal["command"]
+    acquire: list[str] = Field(min_length=1, description="argv; its last line of output is the copy's URL")
+    release: list[str] = Field(min_length=1, description="argv that ends the copy; {name} stands for the copy's name")
+    timeout_seconds: float = Field(900, gt=0)
+
+    @property
+    def cached(self) -> bool:
+        """Never: the command's engine makes copies faster than a snapshot would be restored."""
+        return False
+
+
+KINDS = ("postgresql", "aurora-clone", "rds-snapshot", "command")
+
+
+def _kind(given: Any) -> str:
+    return str(given.get("kind", "postgresql") if isinstance(given, dict) else getattr(given, "kind", "postgresql"))
+
+
+AnyTarget = Annotated[
+    Annotated[PostgresTarget, Tag("postgresql")]
+    | Annotated[AuroraTarget, Tag("aurora-clone")]
+    | Annotated[RdsTarget, Tag("rds-snapshot")]
+    | Annotated[CommandTarget, Tag("command")],
+    Discriminator(_kind, "kind", f"kind is one of {', '.join(KINDS)}"),
+]
+
+
+class Snapshots(Table):
+    """Restored copies that are kept here, so that the next rehearsal starts from a clone."""
+
+    limit_gb: float = Field(20, ge=0, description="10^9 bytes of disk; the oldest go first; 0: none is kept")
+    max_age_hours: float = Field(24, gt=0, description="an older one of a target is made again")
+
+
 class RehearsalDefaults(Table):
     """What a rehearsal uses where no option says otherwise."""
 
@@ -68,6 +162,18 @@ class Config(Table):
     project: Project = Project()
     demo: Demo | None = None
     rehearsal: RehearsalDefaults = RehearsalDefaults()
+    databases: dict[str, AnyTarget] = {}
+    snapshots: Snapshots = Snapshots()
+
+    def target(self, name: str) -> PostgresTarget | AuroraTarget | RdsTarget | CommandTarget:
+        """The database of `--target NAME`. Raises GreenroomError naming those that there are."""
+        if name in self.databases:
+            return self.databases[name]
+        known = ", ".join(sorted(self.databases)) or "none"
+        raise GreenroomError(
+            f"no database is called {name} in [tool.greenroom.databases] (there: {known}).",
+            f"Write [tool.greenroom.databases.{name}] into {self.root / 'pyproject.toml'}: host, name, user, via.",
+        )
 
 
 def load(start: Path | None = None) -> Config:
@@ -92,8 +198,14 @@ def parse(table: dict[str, Any], root: Path) -> Config:
     try:
         return Config(root=root, **table)
     except ValidationError as error:
-        wrong = [f"tool.greenroom.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        wrong = [f"tool.greenroom.{_path(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
         raise GreenroomError("; ".join(wrong), remedy) from error
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """Dotted, as in the file: pydantic names a database's kind after its name."""
+    parts = [str(part) for part in location]
+    return ".".join([*parts[:2], *parts[3:]] if parts[0] == "databases" else parts)
 
 
 def find_root(start: Path) -> Path:

@@ -96,6 +96,11 @@ def foreground(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = No
     return code if code >= 0 else 128 - code
 
 
+def variable(name: str) -> str | None:
+    """An environment variable that the configuration names; None when it is not set, or empty."""
+    return os.environ.get(name) or None
+
+
 def last_line(text: str) -> str:
     """The last line that says something."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]

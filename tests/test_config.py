@@ -86,3 +86,49 @@ def test_this_repository_is_configured() -> None:
     )
     assert loaded.demo is not None
     assert loaded.demo.load[0] == "load_demo"
+
+
+STAGING = {"host": "db.internal", "name": "shop", "user": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        (
+            {"kind": "mysql"},
+            f"tool.greenroom.databases.staging: kind is one of {', '.join(config.KINDS)}",
+        ),
+        ({**STAGING, "port": 0}, "tool.greenroom.databases.staging.port: Input should be greater than or equal to 1"),
+        (
+            {"kind": "rds-snapshot", "name": "n", "user": "u"},
+            "tool.greenroom.databases.staging.instance: Field required",
+        ),
+        ({**STAGING, "passwort": "x"}, "tool.greenroom.databases.staging.passwort: Extra inputs are not permitted"),
+        (
+            {**STAGING, "password_variable": "A", "password_parameter": "/b"},
+            "tool.greenroom.databases.staging: password_variable and password_parameter are two sources of one password",
+        ),
+    ],
+)
+def test_parse_wrong_database_names_its_path(table: dict[str, object], wrong: str) -> None:
+    with pytest.raises(GreenroomError) as caught:
+        config.parse({"databases": {"staging": table}}, ROOT)
+    assert caught.value.sentence == wrong
+
+
+def test_target_by_name() -> None:
+    found = config.parse({"databases": {"staging": STAGING}}, ROOT).target("staging")
+    assert isinstance(found, config.PostgresTarget)
+    assert (found.host, found.port, found.via, found.cached) == ("db.internal", 5432, None, True)
+
+
+def test_target_unknown_names_those_that_there_are() -> None:
+    with pytest.raises(GreenroomError) as caught:
+        config.parse({"databases": {"staging": STAGING}}, ROOT).target("prod")
+    assert caught.value.sentence == "no database is called prod in [tool.greenroom.databases] (there: staging)."
+
+
+@pytest.mark.parametrize(("cache", "cached"), [(None, False), (True, True), (False, False)])
+def test_sensitive_database_is_cached_only_when_it_says_so(cache: bool | None, cached: bool) -> None:
+    given = {**STAGING, "sensitive": True, **({} if cache is None else {"cache": cache})}
+    assert config.parse({"databases": {"staging": given}}, ROOT).target("staging").cached is cached

@@ -13,9 +13,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenroom import shell
+from greenroom import places, shell
 from greenroom.errors import GreenroomError
-from greenroom.postgres import places
 from greenroom.postgres.binaries import Binaries
 
 NOBODY = 65534

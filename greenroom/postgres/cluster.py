@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from greenroom import shell
-from greenroom.postgres import places
+from greenroom import places, shell
 from greenroom.postgres.account import Account
 from greenroom.postgres.binaries import Binaries
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from greenroom.postgres import places
+from greenroom import places
 from greenroom.postgres.address import Address
 
 
