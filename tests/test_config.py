@@ -106,7 +106,8 @@ STAGING = {"host": "db.internal", "name": "shop", "user": "shop"}
         ({**STAGING, "passwort": "x"}, "tool.greenroom.databases.staging.passwort: Extra inputs are not permitted"),
         (
             {**STAGING, "password_variable": "A", "password_parameter": "/b"},
-            "tool.greenroom.databases.staging: password_variable and password_parameter are two sources of one password",
+            "tool.greenroom.databases.staging: "
+            "password_variable and password_parameter are two sources of one password",
         ),
     ],
 )
