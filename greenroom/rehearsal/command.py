@@ -8,9 +8,9 @@ from pathlib import Path
 from greenroom import config as configuration
 from greenroom import console, git
 from greenroom.config import Config, Project
+from greenroom.copies.acquiring import CopyRequest
 from greenroom.errors import ANSWER_IS_NO, DONE, GreenroomError
 from greenroom.postgres.address import Address
-from greenroom.rehearsal.copies import CopyRequest
 from greenroom.rehearsal.document import Budget
 from greenroom.rehearsal.rehearse import Request, rehearse
 from greenroom.rehearsal.report import files, terminal

@@ -13,12 +13,12 @@ from urllib.parse import quote
 from greenroom import __version__, git
 from greenroom.config import Config, Project
 from greenroom.console import Progress
+from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
 from greenroom.errors import GreenroomError
 from greenroom.postgres.server import connect
 from greenroom.rehearsal import document as doc
 from greenroom.rehearsal import relations, verdict
 from greenroom.rehearsal.agent_process import AgentProcess, Event, started
-from greenroom.rehearsal.copies import Acquired, CopyRequest, acquire
 from greenroom.rehearsal.failure import failure
 from greenroom.rehearsal.fidelity import fidelity
 from greenroom.rehearsal.hazards import judge

@@ -14,9 +14,9 @@ from psycopg import sql
 
 from greenroom.config import Config, Project
 from greenroom.console import Silent
+from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server, embedded
-from greenroom.rehearsal.copies import CopyRequest
 from greenroom.rehearsal.document import Rehearsal
 from greenroom.rehearsal.rehearse import Request, rehearse
 

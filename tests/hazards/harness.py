@@ -15,10 +15,10 @@ from psycopg import sql
 
 from greenroom.config import Config, Project
 from greenroom.console import Silent
+from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal import rehearse as rehearsing
-from greenroom.rehearsal.copies import CopyRequest
 from greenroom.rehearsal.document import Budget, Rehearsal
 from greenroom.secret import Secret
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from psycopg import sql
 
 from greenroom.config import Config, Project
+from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect
-from greenroom.rehearsal.copies import CopyRequest
 from greenroom.secret import Secret
 
 PLANTED = "pl4nted-s3cret"

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from greenroom.console import Silent
+from greenroom.copies.acquiring import acquire
 from greenroom.errors import COULD_NOT_RUN, GreenroomError
 from greenroom.postgres import archive as archives
 from greenroom.postgres import toc
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect
-from greenroom.rehearsal.copies import acquire
 from tests.integration.shop import Shop, request, shop
 
 

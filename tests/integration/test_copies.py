@@ -15,12 +15,12 @@ import pytest
 
 from greenroom import shell
 from greenroom.console import Silent
+from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
 from greenroom.errors import GreenroomError
 from greenroom.postgres import journal, lease
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect
-from greenroom.rehearsal.copies import Acquired, CopyRequest, acquire
 from greenroom.secret import Secret
 from tests.integration.shop import PLANTED, ROWS, Shop, request, shop
 
@@ -31,7 +31,7 @@ HOLDER = """
 import sys, time
 from greenroom.interrupts import raise_when_terminated
 from greenroom.console import Silent
-from greenroom.rehearsal.copies import acquire
+from greenroom.copies.acquiring import acquire
 from tests.integration.shop import request
 raise_when_terminated()
 with acquire(request(url=sys.argv[1]), Silent()) as copy:

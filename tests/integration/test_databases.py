@@ -17,11 +17,11 @@ import pytest
 from psycopg import sql
 
 from greenroom.console import Silent
+from greenroom.copies.acquiring import acquire
 from greenroom.postgres import inventory, journal, lease
 from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import connect
-from greenroom.rehearsal.copies import acquire
 from tests.integration.shop import PLANTED, Shop, request, shop
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ COPYING = """
 import sys
 from greenroom.interrupts import raise_when_terminated
 from greenroom.console import Silent
-from greenroom.rehearsal.copies import acquire
+from greenroom.copies.acquiring import acquire
 from tests.integration.shop import request
 raise_when_terminated()
 with acquire(request(url=sys.argv[1], template=True), Silent()):

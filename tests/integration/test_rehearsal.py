@@ -11,10 +11,10 @@ import pytest
 
 from greenroom.config import Config, Project
 from greenroom.console import Silent
+from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal import rehearse as rehearsing
-from greenroom.rehearsal.copies import CopyRequest
 from greenroom.rehearsal.document import Budget, Rehearsal
 from greenroom.rehearsal.report import files
 from tests.integration.projects import PASSWORD, shop, write_project

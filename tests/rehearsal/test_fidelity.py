@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from greenroom.copies.acquiring import Acquired
 from greenroom.postgres.address import Address
 from greenroom.postgres.server import ServerFacts
-from greenroom.rehearsal.copies import Acquired
 from greenroom.rehearsal.document import Difference
 from greenroom.rehearsal.fidelity import differences
 

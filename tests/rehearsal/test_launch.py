@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from greenroom.config import DatabaseVariables, Project
+from greenroom.copies.acquiring import Acquired
 from greenroom.postgres.address import Address
 from greenroom.postgres.server import ServerFacts
-from greenroom.rehearsal.copies import Acquired
 from greenroom.rehearsal.launch import Launch, launch
 from greenroom.secret import Secret
 

@@ -13,6 +13,8 @@ from psycopg import sql
 from greenroom import shell
 from greenroom.config import Demo
 from greenroom.console import Progress
+from greenroom.copies.acquiring import Acquired, CopyRequest
+from greenroom.copies.project import environment_of, interpreter
 from greenroom.errors import GreenroomError
 from greenroom.postgres import branch, lease, roles
 from greenroom.postgres.address import Address
@@ -21,8 +23,6 @@ from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.holding import held_with_server
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import connect, facts
-from greenroom.rehearsal.copies import Acquired, CopyRequest
-from greenroom.rehearsal.launch import environment_of, interpreter
 
 _CALLS = """
 import json, sys

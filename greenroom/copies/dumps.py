@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import psycopg
 
 from greenroom.console import Progress
+from greenroom.copies.acquiring import EMBEDDED, Acquired, CopyRequest
+from greenroom.copies.migrator import Migrator, migrator_of
 from greenroom.postgres import archive as archives
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import branch, lease, restoring, roles
@@ -20,8 +22,6 @@ from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.holding import Held, held, held_with_server
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import ServerFacts, connect, facts
-from greenroom.rehearsal.copies import EMBEDDED, Acquired, CopyRequest
-from greenroom.rehearsal.migrator import Migrator, migrator_of
 
 # of pg_restore's sessions on a server of our own: the rehearsed sessions have the defaults that production has
 _FAST = "-c maintenance_work_mem=256MB"

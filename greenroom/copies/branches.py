@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from greenroom.console import Progress
+from greenroom.copies.acquiring import Acquired, CopyRequest
+from greenroom.copies.migrator import migrator_of
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import branch as branches
 from greenroom.postgres import lease, restoring, roles
@@ -16,8 +18,6 @@ from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.holding import Held, held
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import ServerFacts, connect, facts
-from greenroom.rehearsal.copies import Acquired, CopyRequest
-from greenroom.rehearsal.migrator import migrator_of
 
 
 @dataclass(frozen=True)

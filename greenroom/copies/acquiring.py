@@ -95,13 +95,13 @@ def refuse_contradictions(request: CopyRequest) -> None:
 def _source(request: CopyRequest):  # type: ignore[no-untyped-def]
     """The room of the source: each is imported when it is wanted."""
     if request.url:
-        from greenroom.rehearsal.branches import branch
+        from greenroom.copies.branches import branch
 
         return branch
     if request.dump:
-        from greenroom.rehearsal.dumps import dump_copy
+        from greenroom.copies.dumps import dump_copy
 
         return dump_copy
-    from greenroom.rehearsal.demo import demo
+    from greenroom.copies.demo import demo
 
     return demo
