@@ -1,1 +1,228 @@
-"""The one room of boto3: sessions, and what AWS refuses as one sentence with a next step."""
+"""The one room of boto3: clients, and what AWS refuses as one sentence with a next step.
+
+Credentials, region and endpoint come as boto3 finds them: the environment (also AWS_ENDPOINT_URL), ~/.aws, a role.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from greenroom.errors import GreenroomError
+from greenroom.secret import Secret
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+ATTEMPTS = 3  # of one call, the first included
+
+Why = Literal[
+    "credentials",
+    "expired",
+    "region",
+    "profile",
+    "denied",
+    "unreachable",
+    "throttled",
+    "not found",
+    "quota",
+    "capacity",
+    "state",
+    "refused",
+]
+
+# Error codes, as in AWS's documentation of common errors and in botocore's models of RDS and SSM.
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_CREDENTIALS = {
+    "AuthFailure",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "InvalidToken",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
+_THROTTLED = {"RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException"}
+_UNWELL = {"InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable"}
+_NOT_FOUND = re.compile(r"NotFound(Fault|Exception)?$")
+_QUOTA = re.compile(r"(QuotaExceeded|LimitExceeded)(Fault|Exception)?$")
+_CAPACITY = re.compile(r"^Insufficient\w*Capacity(Fault)?$")
+_STATE = re.compile(r"^Invalid\w+State(Fault)?$")
+_ACTION = re.compile(r"\bperform: ([\w-]+:\w+)")
+
+_SIGN_IN = "Sign in (`aws sso login`), or name a profile: profile = in the target's table, or AWS_PROFILE."
+
+
+class AwsError(GreenroomError):
+    """What AWS, or the way to it, refuses. `why` is the kind, `reason` AWS's own error code (else botocore's name)."""
+
+    def __init__(self, why: Why, reason: str, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.why, self.reason = why, reason
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same call may succeed in a moment."""
+        return self.why in ("throttled", "unreachable")
+
+
+def client(service: str, *, region: str | None = None, profile: str | None = None) -> Any:
+    """A client of boto3 that gives up soon. The caller closes it (`contextlib.closing`).
+
+    Raises AwsError when the profile or the region is unknown; credentials are looked for at the first call.
+    """
+    with refusals():
+        import boto3
+        from botocore.config import Config
+
+        patience = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            user_agent_extra="greenroom",
+        )
+        return boto3.Session(profile_name=profile, region_name=region).client(service, config=patience)
+
+
+def parameter(name: str, *, region: str | None = None, profile: str | None = None) -> Secret:
+    """The value of a parameter of SSM, decrypted. Raises AwsError."""
+    with closing(client("ssm", region=region, profile=profile)) as ssm:
+        try:
+            with refusals():
+                return Secret(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+        except AwsError as error:
+            if error.why != "not found":
+                raise
+            raise AwsError(
+                error.why,
+                error.reason,
+                f"SSM has no parameter {name} in {ssm.meta.region_name}.",
+                f"`aws ssm describe-parameters --region {ssm.meta.region_name}` lists them; check region and profile.",
+            ) from None
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What botocore raises within becomes an AwsError: one sentence, never a secret."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise _of_service(error) from None
+    except BotoCoreError as error:
+        raise _of_botocore(error) from None
+
+
+def _of_service(error: Any) -> AwsError:
+    """What the service answered, by its error code."""
+    said = error.response.get("Error", {})
+    code, operation = str(said.get("Code", "")), str(error.operation_name)
+    text = _first_line(str(said.get("Message", "")))
+    why = _why(code)
+    sentence, hint = {
+        "expired": ("the AWS credentials have expired.", _SIGN_IN),
+        "credentials": (f"AWS does not accept the credentials ({code}).", _SIGN_IN),  # its text can quote the request
+        "denied": (
+            f"AWS does not let this identity do {_denied_action(text) or operation}.",
+            "Have it allowed for the identity that `aws sts get-caller-identity` shows.",
+        ),
+        "throttled": (f"AWS answers {operation} with {code}, several times over.", "Try again in a minute."),
+        "not found": (f"AWS finds nothing for {operation} ({code}): {text}", "Check the name, region and profile."),
+        "quota": (
+            f"a quota of the AWS account is reached at {operation} ({code}): {text}",
+            "Remove what nobody needs (`./inv db-list` shows copies), or ask AWS for a higher quota.",
+        ),
+        "capacity": (
+            f"AWS has no capacity for {operation} at the moment ({code}): {text}",
+            "Try again later, or choose another instance_class in the target's table.",
+        ),
+        "state": (f"AWS cannot do {operation} now ({code}): {text}", "Wait until that is over, then run again."),
+    }.get(why, (f"AWS refuses {operation} ({code}): {text}", "Correct that, then run again."))
+    return AwsError(why, code, sentence, hint)
+
+
+def _why(code: str) -> Why:
+    listed: list[tuple[set[str], Why]] = [
+        (_EXPIRED, "expired"),
+        (_CREDENTIALS, "credentials"),
+        (_DENIED, "denied"),
+        (_THROTTLED | _UNWELL, "throttled"),
+    ]
+    shaped: list[tuple[re.Pattern[str], Why]] = [
+        (_NOT_FOUND, "not found"),
+        (_QUOTA, "quota"),
+        (_CAPACITY, "capacity"),
+        (_STATE, "state"),
+    ]
+    found = [why for codes, why in listed if code in codes]
+    return next(iter(found + [why for pattern, why in shaped if pattern.search(code)]), "refused")
+
+
+def _of_botocore(error: Any) -> AwsError:
+    """What went wrong before an answer: by the exception's class, most of whose texts are not for people."""
+    from botocore import exceptions as known
+
+    name = type(error).__name__
+    if isinstance(error, known.ProfileNotFound):
+        return AwsError(
+            "profile",
+            name,
+            f"there is no AWS profile {error.kwargs.get('profile')}.",
+            "`aws configure list-profiles` lists them; it is named by profile = in the target's table, or AWS_PROFILE.",
+        )
+    if isinstance(error, known.NoRegionError | known.InvalidRegionError):
+        return AwsError(
+            "region",
+            name,
+            "no AWS region is set." if isinstance(error, known.NoRegionError) else "the AWS region is malformed.",
+            "Write region = into the target's table, or set AWS_DEFAULT_REGION, as in eu-central-1.",
+        )
+    if isinstance(error, known.NoCredentialsError | known.PartialCredentialsError):
+        missing = error.kwargs.get("cred_var")
+        text = f"the AWS credentials lack {missing}." if missing else "there are no AWS credentials."
+        return AwsError("credentials", name, text, _SIGN_IN)
+    if isinstance(
+        error, known.SSOError | known.LoginError | known.TokenRetrievalError | known.RefreshWithMFAUnsupportedError
+    ):
+        return AwsError("expired", name, "the AWS session has ended, or was never begun.", _SIGN_IN)
+    if isinstance(error, known.CredentialRetrievalError | known.MetadataRetrievalError | known.ConfigNotFound):
+        return AwsError("credentials", name, f"the AWS credentials cannot be fetched ({name}).", _SIGN_IN)
+    if isinstance(error, known.HTTPClientError | known.ConnectionError):
+        return _unreachable(error, name)
+    return AwsError(
+        "refused", name, f"the call to AWS cannot be made ({name}): {_first_line(str(error))}", "See ~/.aws/config."
+    )
+
+
+def _unreachable(error: Any, name: str) -> AwsError:
+    """Only the host is named: a URL of a proxy or an endpoint can hold a password."""
+    url = str(error.kwargs.get("endpoint_url") or error.kwargs.get("proxy_url") or "")
+    try:
+        parts = urlsplit(url)
+        place = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+    except ValueError:
+        place = None
+    return AwsError(
+        "unreachable",
+        name,
+        f"AWS cannot be reached at {place or 'its endpoint'} ({CONNECT_SECONDS} s, {ATTEMPTS} times): {name}.",
+        "Check the network, HTTPS_PROXY and AWS_ENDPOINT_URL; is a VPN missing?",
+    )
+
+
+def _denied_action(text: str) -> str:
+    """The action that the policy lacks: often not the operation itself (rds:AddTagsToResource, kms:CreateGrant)."""
+    found = _ACTION.search(text)
+    return found[1] if found else ""
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().splitlines()[0][:300] if text.strip() else "no reason was given"
+    return line if line.endswith(".") else f"{line}."
