@@ -96,6 +96,7 @@ class AuroraTarget(Target):
     kind: Literal["aurora-clone"]
     cluster: str = Field(min_length=1, description="identifier of the source cluster")
     instance_class: str = Field("db.r6g.large", description="of the clone's one instance")
+    security_groups: list[str] = Field([], description="of the clone; none: the source's")
 
 
 class RdsTarget(Target):
@@ -105,6 +106,7 @@ class RdsTarget(Target):
     instance: str = Field(min_length=1, description="identifier of the source instance")
     snapshot: Literal["newest", "fresh"] = Field("newest", description="the newest that there is, or one made now")
     instance_class: str | None = Field(None, description="of the restored one; None: the source's")
+    security_groups: list[str] = Field([], description="of the restored one; none: the source's")
 
 
 class CommandTarget(Table):
