@@ -1,1 +1,265 @@
-"""The one room of Docker's SDK: a container for as long as a block lasts, and an engine that does not answer."""
+"""The one room of Docker's SDK: containers, and an engine that does not answer as a sentence with a next step.
+
+The SDK is imported when an engine is asked for: it takes longer than everything else that a task needs at its start.
+The engine is the SDK's choice: DOCKER_HOST, else the current context of the docker command, else the local socket.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from greenroom import shell
+from greenroom.console import Progress
+from greenroom.errors import GreenroomError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container as Made
+
+LOOPBACK = "127.0.0.1"
+LOG_LINES = 200
+_SOCKETS = ("http+docker://localhost", "http+docker://localnpipe")  # the SDK's names of a Unix socket and a pipe
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that the engine has; `environment` is what it sets for its containers."""
+
+    name: str
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A container to be made. `ports` are published on loopback: inside it, outside it. `shm_bytes` is its /dev/shm."""
+
+    image: str
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    labels: Mapping[str, str]
+    ports: Mapping[int, int]
+    shm_bytes: int
+
+
+class Container:
+    """A container of the engine. Every method raises GreenroomError for what the engine refuses."""
+
+    def __init__(self, made: Made) -> None:
+        self._made = made
+
+    @property
+    def name(self) -> str:
+        """As `docker ps` shows it."""
+        return str(self._made.name)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Those that it was made with: nobody can change them."""
+        return dict(self._made.labels)
+
+    @property
+    def running(self) -> bool:
+        """Whether its program runs at this moment."""
+        with _explained(f"look at {self.name}"):
+            self._made.reload()
+        return bool(self._made.status == "running")
+
+    def start(self) -> None:
+        """Run its program."""
+        with _explained(f"start {self.name}"):
+            self._made.start()
+
+    def restart(self, seconds: int) -> None:
+        """Stop its program, which has so many seconds to end by itself, and run it again on the same files."""
+        with _explained(f"restart {self.name}"):
+            self._made.restart(timeout=seconds)
+
+    def put(self, path: str, content: str) -> None:
+        """Write a file inside it, that every program there may read; it need not run."""
+        place, file = PurePosixPath(path), io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            entry = tarfile.TarInfo(place.name)
+            entry.size, entry.mode = len(content.encode()), 0o444
+            archive.addfile(entry, io.BytesIO(content.encode()))
+        with _explained(f"write {path} into {self.name}"):
+            self._made.put_archive(str(place.parent), file.getvalue())
+
+    def said(self) -> list[str]:
+        """The last lines that its program wrote; none where nobody can tell."""
+        try:
+            with _explained(f"read what {self.name} wrote"):
+                written = self._made.logs(tail=LOG_LINES)
+        except GreenroomError:
+            return []
+        return written.decode(errors="replace").splitlines()
+
+    def rename(self, name: str) -> None:
+        """Give it another name."""
+        with _explained(f"rename {self.name}"):
+            self._made.rename(name)
+            self._made.reload()
+
+    def remove(self) -> None:
+        """End it and remove it with the volumes that it brought; one that is gone already is no error."""
+        from docker.errors import NotFound
+
+        with _explained(f"remove {self.name}"):
+            try:
+                self._made.remove(v=True, force=True)
+            except NotFound:
+                return
+
+
+class Engine:
+    """An engine that answers."""
+
+    def __init__(self, client: DockerClient) -> None:
+        self._client = client
+
+    @property
+    def local(self) -> bool:
+        """Whether what it publishes on loopback can be reached from here."""
+        base = self._client.api.base_url
+        return base in _SOCKETS or urlsplit(base).hostname in ("localhost", LOOPBACK, "::1")
+
+    def image(self, name: str, progress: Progress) -> Image:
+        """The image of that name, pulled where it is not here. Raises GreenroomError when it cannot be had."""
+        from docker.errors import ImageNotFound
+
+        with _explained(f"look for the image {name}"):
+            try:
+                found = self._client.images.get(name)
+            except ImageNotFound:
+                self._pull(name, progress)
+                found = self._client.images.get(name)
+        pairs = [word.partition("=") for word in (found.attrs.get("Config") or {}).get("Env") or ()]
+        return Image(name, {key: value for key, _, value in pairs})
+
+    def create(self, wanted: Wanted) -> Container:
+        """A container that does not run yet. Raises GreenroomError."""
+        from docker.types import LogConfig
+
+        with _explained(f"make a container of {wanted.image}"):
+            made = self._client.containers.create(
+                wanted.image,
+                list(wanted.command),
+                name=wanted.name,
+                environment=dict(wanted.environment),
+                labels=dict(wanted.labels),
+                ports={f"{inside}/tcp": (LOOPBACK, outside) for inside, outside in wanted.ports.items()},
+                shm_size=wanted.shm_bytes,
+                log_config=LogConfig(type="json-file", config={"max-size": "10m"}),
+            )
+        return Container(made)
+
+    def labelled(self, label: str) -> list[Container]:
+        """All containers that bear the label, running or not. Raises GreenroomError."""
+        with _explained("list its containers"):
+            found = self._client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
+        return [Container(made) for made in found]
+
+    def _pull(self, name: str, progress: Progress) -> None:
+        from docker.errors import APIError
+        from docker.utils import parse_repository_tag
+
+        progress.step(f"pulling {name}")
+        repository, tag = parse_repository_tag(name)
+        try:
+            lines = self._client.api.pull(repository, tag=tag or "latest", stream=True, decode=True)
+            _follow(lines, progress)
+        except (APIError, _PullFailed) as error:
+            raise GreenroomError(
+                f"the image {name} is not here and cannot be pulled: {_reason(error)}.",
+                f"Check its name; or load it (docker load -i FILE), and see that `docker image ls` shows {name}.",
+            ) from error
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """The engine, for as long as the block lasts. Raises NoEngine when none answers, or not to this user."""
+    import docker
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        client = docker.from_env()  # asks the engine for its version
+    except (DockerException, RequestException, OSError) as error:
+        raise _unanswered(error) from error
+    try:
+        yield Engine(client)
+    finally:
+        client.close()
+
+
+class NoEngine(GreenroomError):
+    """No engine answers, or not to this user: then it can hold nothing of ours that runs."""
+
+
+class _PullFailed(Exception):
+    """The engine says so in the stream."""
+
+
+def _follow(lines: Iterator[dict[str, Any]], progress: Progress) -> None:
+    """Tell how many bytes of how many have come, layer by layer as the engine learns of them."""
+    layers: dict[str, tuple[int, int]] = {}
+    for line in lines:
+        if "error" in line:
+            raise _PullFailed(line["error"])
+        counted = line.get("progressDetail") or {}
+        if line.get("status") == "Downloading" and counted.get("total"):
+            layers[line["id"]] = (counted["current"], counted["total"])
+            done, total = (sum(sizes) / 1e6 for sizes in zip(*layers.values(), strict=True))
+            progress.detail(f"{done:.0f} of {total:.0f} MB")
+
+
+@contextmanager
+def _explained(doing: str) -> Iterator[None]:
+    """What the engine refuses, as one sentence."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise GreenroomError(
+            f"Docker's engine could not {doing}: {_reason(error)}.", "`docker ps -a` shows what it has."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The engine's own words, without the address that was asked."""
+    words = getattr(error, "explanation", None) or str(error)
+    return shell.last_line(str(words)).rstrip(".")
+
+
+def _unanswered(error: Exception) -> NoEngine:
+    where = shell.variable("DOCKER_HOST") or "its local socket"
+    if any(isinstance(cause, PermissionError) for cause in _causes(error)):
+        return NoEngine(
+            f"this user may not speak to Docker's engine ({where}).",
+            "Join the group `docker` and log in again; or restore with --server embedded.",
+        )
+    return NoEngine(
+        f"no Docker engine answers at {where}: does it run?",
+        "Start it (systemctl start docker), or set DOCKER_HOST; or restore with --server embedded.",
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that led to it: urllib3 hands the first one on as an argument."""
+    waiting, seen = [error], set()
+    while waiting:
+        cause = waiting.pop()
+        if id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            further = (cause.__cause__, cause.__context__, *cause.args)
+            waiting += [found for found in further if isinstance(found, BaseException)]
