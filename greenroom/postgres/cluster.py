@@ -12,17 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from greenroom import places, shell
+from greenroom.errors import GreenroomError
+from greenroom.postgres import phases
 from greenroom.postgres.account import Account
 from greenroom.postgres.binaries import Binaries
 
 SUPERUSER = "greenroom_server"  # none of the source's roles has this name, `postgres` least of all
-LAYOUT = 2  # of what initdb is asked for: another number makes the templates anew
+LAYOUT = 3  # of what initdb is asked for: another number makes the templates anew
 LONGEST_SOCKET = 107 - len("/.s.PGSQL.65535.lock")
+
+PHASE = "phase.conf"
 
 FIXED = {
     "max_connections": "100",
     "shared_buffers": "256MB",
-    "wal_level": "replica",  # minimal would log a hundredth, and no production runs it
     "max_wal_size": "8GB",
     "checkpoint_timeout": "15min",
     "timezone": "UTC",
@@ -32,8 +35,7 @@ FIXED = {
     "log_min_error_statement": "panic",
     "unix_socket_permissions": "0700",
 }
-RESTORING = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
-DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "autovacuum": "on"}
+RESTORING, DURABLE = phases.LOADING, phases.DURABLE
 
 _HBA = f"""\
 local all {SUPERUSER} peer map=greenroom
@@ -96,18 +98,33 @@ def remove(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def create(directory: Path, binaries: Binaries, account: Account, settings: Mapping[str, str]) -> Path:
-    """A data directory in `directory`, ready to start."""
+def create(
+    directory: Path, binaries: Binaries, account: Account, settings: Mapping[str, str], base: Path | None = None
+) -> Path:
+    """A data directory in `directory`, ready to start: a clone of `base`, else of a fresh one."""
     data = directory / "data"
     account.own(directory)
-    shell.run(["cp", "-a", "--reflink=auto", _template(binaries, account), data])
+    if base is not None:
+        refuse_other_version(base, binaries)
+    shell.run(["cp", "-a", "--reflink=auto", base or _template(binaries, account), data])
+    _give(data, account)
     (data / "pg_hba.conf").write_text(_HBA)
     (data / "pg_ident.conf").write_text(f'greenroom "{account.peer}" {SUPERUSER}\n')
-    with open(data / "postgresql.conf", "a") as file:
-        file.write("\ninclude 'greenroom.conf'\ninclude 'phase.conf'\n")
-    write_settings(data / "greenroom.conf", {**FIXED, **_shared_memory(), **settings}, account)
-    write_settings(data / "phase.conf", RESTORING, account)
+    _include(data / "postgresql.conf")
+    write_settings(data / "greenroom.conf", {**FIXED, **_shared_memory(), **_cloning(data, binaries, account)}, account)
+    write_settings(data / PHASE, phases.loading(), account)
+    write_settings(data / "given.conf", settings, account)
     return data
+
+
+def refuse_other_version(base: Path, binaries: Binaries) -> None:
+    """Raises GreenroomError where another major version has written the data directory."""
+    found = (base / "PG_VERSION").read_text().strip()
+    if found != str(binaries.major):
+        raise GreenroomError(
+            f"{base} is the data of PostgreSQL {found}, which a server of version {binaries.major} cannot read.",
+            f"Install postgresql-{found}, or make the copy anew.",
+        )
 
 
 def write_settings(path: Path, settings: Mapping[str, str], account: Account) -> None:
@@ -146,6 +163,40 @@ def _template(binaries: Binaries, account: Account) -> Path:
     return template
 
 
+def _include(path: Path) -> None:
+    """Our files at the end of postgresql.conf; a clone of a server of ours has them already."""
+    lines = "".join(f"include '{name}'\n" for name in ("greenroom.conf", PHASE, "given.conf"))
+    if not path.read_text().endswith(lines):
+        with open(path, "a") as file:
+            file.write(f"\n{lines}")
+
+
+def _give(data: Path, account: Account) -> None:
+    """To the account, where another one has made it."""
+    owner = os.getuid() if account.owner is None else account.owner
+    if data.stat().st_uid != owner:
+        shell.run(["chown", "-R", f"{owner}:{owner}", data])
+
+
+def _cloning(data: Path, binaries: Binaries, account: Account) -> dict[str, str]:
+    """From 18 on CREATE DATABASE ... STRATEGY FILE_COPY clones, where the file system and the programs can."""
+    if binaries.major < 18 or not _reflinks(data.parent):
+        return {}
+    words: list[str | Path] = [*account.prefix, binaries.program("postgres"), "-D", data, "-C", "file_copy_method"]
+    asked = shell.run([*words, "-c", "file_copy_method=clone"], check=False)
+    return {"file_copy_method": "clone"} if asked.code == 0 else {}
+
+
+def _reflinks(place: Path) -> bool:
+    """Whether two files there can share their blocks."""
+    original, clone = place / "probe", place / "probe-clone"
+    original.write_bytes(bytes(1 << 16))
+    can = shell.run(["cp", "--reflink=always", original, clone], check=False).code == 0
+    original.unlink()
+    clone.unlink(missing_ok=True)
+    return can
+
+
 def _initdb(binaries: Binaries, account: Account, data: Path) -> None:
     words: list[str | Path] = [
         *account.prefix,
@@ -157,6 +208,8 @@ def _initdb(binaries: Binaries, account: Account, data: Path) -> None:
         "-N",
         "--no-instructions",
     ]
+    if binaries.major >= 18:  # before, there are none by default
+        words.append("--no-data-checksums")
     words += ["--auth-local=peer", "--auth-host=scram-sha-256", "--encoding=UTF8"]
     if binaries.major >= 17:
         shell.run([*words, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"])

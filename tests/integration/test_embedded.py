@@ -91,7 +91,7 @@ def test_server_is_private_and_as_we_set_it(server: Server) -> None:
         hba = connection.execute("SELECT DISTINCT auth_method FROM pg_hba_file_rules ORDER BY 1").fetchall()
         encoding = connection.execute("SHOW server_encoding").fetchone()
     assert found.version_num == server.version_num and found.superuser
-    assert found.settings["wal_level"] == "replica" and found.settings["fsync"] == "off"
+    assert found.settings["wal_level"] == "minimal" and found.settings["fsync"] == "off"
     assert hba == [("peer",), ("scram-sha-256",)]
     assert encoding == ("UTF8",)
 
