@@ -12,7 +12,7 @@ from typing import Literal
 
 from greenroom.postgres.lease import Lease
 
-Kind = Literal["database", "server", "container", "directory", "aws"]
+Kind = Literal["database", "server", "container", "directory", "aws", "command"]
 
 
 @dataclass(frozen=True)
