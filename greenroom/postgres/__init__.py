@@ -7,6 +7,8 @@
 - `account`    as whom PostgreSQL's programs run: they refuse root
 - `cluster`    data directories: made, set up, removed
 - `embedded`   a private server that lives as long as the task
+- `containers` a server in a container of an image of PostgreSQL
+- `snapshots`  restored copies that are kept, stopped and pristine
 - `toc`        the table of contents of an archive, read by ourselves
 - `archive`    what a dump is, and whether it can be restored here
 - `restoring`  pg_restore, from a file or from a pipe of pg_dump

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -18,16 +17,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from greenroom import docker
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
-from greenroom.postgres import cluster
+from greenroom.postgres import cluster, phases
 from greenroom.postgres.address import Address
+from greenroom.postgres.embedded import give_password
 from greenroom.postgres.lease import Lease
+from greenroom.postgres.postmaster import DidNotStart, free_port
 from greenroom.postgres.remains import Remains
 from greenroom.postgres.server import connect, parameters
 from greenroom.secret import Secret
@@ -45,7 +45,6 @@ _SETTINGS = "/greenroom.conf"
 _PASSWORD = "/greenroom-password"  # noqa: S105
 _KEPT = "greenroom-kept-"
 _PASSING = "greenroom-"
-_OWN_PORTS = range(20_000, 32_768)  # below those that the kernel hands out: free again after a restart
 _TELLS_WHY = re.compile(r'(?:FATAL:|PANIC:|^initdb:|^Error:|error:|LOG:.* parameter ").*')
 
 
@@ -64,14 +63,26 @@ class ContainerServer:
     log: Path | None = None
     kept: bool = False
 
-    def durable(self, settings: Mapping[str, str] | None = None) -> None:
+    def durable(self, settings: Mapping[str, str] = {}) -> list[str]:
         """Start it anew, true: commits reach the disk, autovacuum runs, and the source's `settings` hold.
 
-        Sessions on it end. Raises GreenroomError when it does not start with them.
+        Sessions on it end. Returns the names of the settings that do not hold here, as `embedded.Server.durable` does.
+        Raises GreenroomError when it does not start.
         """
         with connect(self.address) as connection:
+            taken = phases.taken_over(connection, settings)
             connection.execute("CHECKPOINT")
-        self.container.put(_SETTINGS, self.settings + _phase({**cluster.DURABLE, **(settings or {})}))
+        try:
+            self._become({**phases.DURABLE, **taken.settings})
+        except DidNotStart:
+            if not taken.daring:
+                raise
+            self._become({**phases.DURABLE, **taken.harmless})
+            return [*taken.told, *taken.daring]
+        return taken.told
+
+    def _become(self, settings: Mapping[str, str]) -> None:
+        self.container.put(_SETTINGS, self.settings + _phase(settings))
         self.container.restart(STOP_SECONDS)
         _wait_until_ready(self.container, self.address, self.label).close()
 
@@ -174,11 +185,11 @@ def _refuse_other_images(image: docker.Image) -> None:
 def _begun(engine: docker.Engine, image: docker.Image, lease: Lease, password: Secret) -> tuple[docker.Container, int]:
     """A container that was started, and its port; another port where that was taken in between."""
     for attempt in range(PORT_ATTEMPTS):
-        port = _free_port()
+        port = free_port()
         container = engine.create(_wanted(image, lease, port))
         try:
             container.put(_PASSWORD, password.reveal())
-            container.put(_SETTINGS, _fixed(image) + _phase(cluster.RESTORING))
+            container.put(_SETTINGS, _fixed(image) + _phase(phases.loading()))
             container.start()
             return container, port
         except BaseException as error:
@@ -226,10 +237,7 @@ def _lines(settings: Mapping[str, str]) -> str:
 def _met(container: docker.Container, first: Address, label: str, settings: str) -> ContainerServer:
     """Wait for the first answer, then give the superuser another password: the first one stays in a file inside."""
     with _wait_until_ready(container, first, label) as connection:
-        password = Secret(secrets.token_urlsafe(24))
-        hashed = connection.pgconn.encrypt_password(password.reveal().encode(), first.user.encode(), b"scram-sha-256")
-        change = sql.SQL("ALTER ROLE {} PASSWORD {}")
-        connection.execute(change.format(sql.Identifier(first.user), sql.Literal(hashed.decode())))
+        password = give_password(connection, first.user)
         version = connection.info.server_version
     return ContainerServer(first.as_role(first.user, password), version, label, container, settings)
 
@@ -245,7 +253,7 @@ def _wait_until_ready(container: docker.Container, address: Address, label: str)
             return psycopg.connect(make_conninfo(**parameters(address)), autocommit=True)
         except psycopg.OperationalError as error:
             if not container.running or time.monotonic() > deadline:
-                raise GreenroomError(
+                raise DidNotStart(
                     f"the server in a container of {label.removeprefix(PREFIX)} did not start: {_why(container)}",
                     "Is there room on the disk, and memory? Else give --server embedded or postgresql://...",
                 ) from error
@@ -257,14 +265,3 @@ def _why(container: docker.Container) -> str:
     told = [match[0].strip() for line in container.said() if (match := _TELLS_WHY.search(line))]
     wrong = [line for line in told if ' parameter "' in line]  # a FATAL line follows that only says where
     return (wrong or told or ["it does not say why."])[-1]
-
-
-def _free_port() -> int:
-    while True:
-        port = _OWN_PORTS[secrets.randbelow(len(_OWN_PORTS))]
-        with socket.socket() as probe:
-            try:
-                probe.bind((docker.LOOPBACK, port))
-            except OSError:
-                continue
-            return port
