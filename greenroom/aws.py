@@ -75,7 +75,7 @@ class AwsError(GreenroomError):
 def client(service: str, *, region: str | None = None, profile: str | None = None) -> Any:
     """A client of boto3 that gives up soon. The caller closes it (`contextlib.closing`).
 
-    Raises AwsError when the profile or the region is unknown; credentials are looked for at the first call.
+    Raises AwsError when the profile or the region is unknown; credentials are tried at the first call.
     """
     with refusals():
         import boto3

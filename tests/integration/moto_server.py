@@ -1,0 +1,154 @@
+"""AWS as moto plays it, on loopback, with what moto lacks: slow states, refusals, and a record of what was asked.
+
+What moto does not know was looked up in botocore's service model instead, and botocore checks every call's parameters
+against that model before it sends them: an unknown parameter, a wrong type or a missing one fails the test.
+- moto takes any RestoreType; `Cloud.calls` shows that ours is copy-on-write, which the model documents.
+- moto makes instances and snapshots `available` at once: `Cloud.say` has it tell another state.
+- moto deletes at once, also what is still being made: `Cloud.refuse` has it answer as RDS does then.
+- moto knows no IAM here and no quotas: `Cloud.refuse` answers with the error codes of the model (`error_shapes`).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+from urllib.request import Request, urlopen
+
+import pytest
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "pl4nted-aws-secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+}
+_STATUS = re.compile(r"(<(?:DBInstanceStatus|Status)>)available(<)")
+_ERROR = (
+    '<ErrorResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><Error><Type>Sender</Type>'
+    "<Code>{code}</Code><Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
+)
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclass
+class Call:
+    """One request of the query protocol."""
+
+    action: str
+    parameters: dict[str, str]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Of what it creates."""
+        names = {
+            k.split(".")[-2]: v for k, v in self.parameters.items() if k.startswith("Tags.") and k.endswith(".Key")
+        }
+        values = {
+            k.split(".")[-2]: v for k, v in self.parameters.items() if k.startswith("Tags.") and k.endswith(".Value")
+        }
+        return {names[number]: values[number] for number in names}
+
+
+@dataclass
+class Cloud:
+    """The account 123456789012. `url` is for AWS_ENDPOINT_URL."""
+
+    application: Application
+    url: str = ""
+    calls: list[Call] = field(default_factory=list)
+    asked: threading.Event = field(default_factory=threading.Event)
+    _refusals: dict[str, list[tuple[str, str, int]]] = field(default_factory=dict)
+    _states: dict[str, str] = field(default_factory=dict)
+
+    def refuse(self, action: str, code: str, message: str = "no", *, times: int = 1000, status: int = 400) -> None:
+        """Answer the next `times` calls of an action with an error."""
+        self._refusals[action] = [(code, message, status)] * times
+
+    def say(self, action: str, status: str | None) -> None:
+        """Answer a describing action with this status instead of `available`; None: as it is."""
+        self._states.pop(action, None)
+        if status:
+            self._states[action] = status
+
+    def called(self, action: str) -> list[Call]:
+        return [call for call in self.calls if call.action == action]
+
+    def reset(self) -> None:
+        self.calls.clear(), self._refusals.clear(), self._states.clear(), self.asked.clear()
+        with urlopen(Request(f"{self.url}/moto-api/reset", method="POST")) as answer:
+            answer.read()
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        parameters = dict(parse_qsl(body.decode(errors="replace")))
+        action = parameters.pop("Action", "")
+        if not action:
+            return self.application(environ, start)
+        self.calls.append(Call(action, parameters))
+        self.asked.set()
+        if refused := self._refusals.get(action):
+            code, message, status = refused.pop()
+            answer = _ERROR.format(code=code, message=message).encode()
+            start(f"{status} No", [("Content-Type", "text/xml"), ("Content-Length", str(len(answer)))])
+            return [answer]
+        return self._answered(environ, start, self._states.get(action))
+
+    def _answered(self, environ: dict[str, Any], start: Callable[..., Any], state: str | None) -> Iterable[bytes]:
+        if state is None:
+            return self.application(environ, start)
+        said: list[Any] = []
+        text = b"".join(self.application(environ, lambda *words: said.extend(words))).decode()
+        answer = _STATUS.sub(rf"\g<1>{state}\g<2>", text).encode()
+        headers = [(name, value) for name, value in said[1] if name.lower() != "content-length"]
+        start(said[0], [*headers, ("Content-Length", str(len(answer)))])
+        return [answer]
+
+
+@contextmanager
+def running() -> Iterator[Cloud]:
+    """A server on a port of its own, in this process: moto takes two seconds to import."""
+    import logging
+
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    cloud = Cloud(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, cloud, threaded=True)
+    cloud.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield cloud
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Cloud]:
+    """One for the session of this worker."""
+    with running() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(moto: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """An empty account, and an environment that leads to it and to nowhere else."""
+    moto.reset()
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": moto.url}.items():
+        monkeypatch.setenv(name, value)
+    return moto
