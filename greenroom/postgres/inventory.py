@@ -41,17 +41,13 @@ class Standing:
             return "never made" if self.to_be_reaped else "being made"
         if self.lease is None:
             return "no lease, creator died" if self.to_be_reaped else "no lease yet"
-        if self.lease.expired:
-            return "expired"
-        if self.lease.abandoned:
-            return "creator died"
-        return "kept" if self.lease.kept else "alive"
+        return self.lease.state
 
     @property
     def to_be_reaped(self) -> bool:
         """Whether its time is over, or whoever made it has died."""
         if self.lease:
-            return self.lease.expired or self.lease.abandoned
+            return self.lease.over
         return self.intent is not None and self.intent.abandoned and not self.busy
 
     @property

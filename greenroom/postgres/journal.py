@@ -2,19 +2,23 @@
 
 A client that is killed in CREATE DATABASE still gets its database, and that bears no lease. One small file an
 intent, readable by its owner alone, without a password; it goes when the copy has been dropped.
+
+Host and port are those that the server's own network knows: `via` is the VPN host through which it is reached.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from greenroom import places
 from greenroom.postgres.address import Address
+from greenroom.postgres.processes import lives
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,19 @@ class Intent:
     made: str
     pid: int
     roles: tuple[str, ...] = ()
+    via: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+    machine: str = ""
 
     @property
     def address(self) -> Address:
         """Of the server, without a password: that comes from PGPASSWORD or ~/.pgpass."""
-        return Address(self.host, self.port, self.maintenance, self.user)
+        return Address(self.host, self.port, self.maintenance, self.user, options=self.options)
 
     @property
     def abandoned(self) -> bool:
-        """Whether its process is gone."""
-        return not _alive(self.pid)
+        """Whether its process is gone; one of another machine, where the home is shared, is not seen from here."""
+        return self.machine in ("", socket.gethostname()) and not lives(self.pid, self.made)
 
 
 def directory() -> Path:
@@ -47,11 +54,15 @@ def directory() -> Path:
     return places.state() / "journal"
 
 
-def write(server: Address, database: str, lease_id: str, roles: Iterable[str] = ()) -> Path:
-    """Write one intent, onto the disk, before anything is created; `roles` are those that will be made with it."""
+def write(server: Address, database: str, lease_id: str, roles: Iterable[str] = (), *, via: str | None = None) -> Path:
+    """Write one intent, onto the disk, before anything is created; `roles` are those that will be made with it.
+
+    `server` is as its own network knows it, where it is reached through the VPN host `via`.
+    """
     now = datetime.now(UTC).replace(microsecond=0).isoformat()
     where = (server.host, server.port, server.user, server.database)
-    intent = Intent(lease_id, *where, database, now, os.getpid(), tuple(roles))
+    options = {name: value for name, value in server.options.items() if "password" not in name}
+    intent = Intent(lease_id, *where, database, now, os.getpid(), tuple(roles), via, options, socket.gethostname())
     place = directory()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = place / f"{lease_id}.json"
@@ -72,13 +83,3 @@ def intents() -> list[tuple[Path, Intent]]:
         except (ValueError, TypeError, OSError):
             continue
     return found
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

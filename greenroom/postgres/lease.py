@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg import sql
 
+from greenroom.postgres.processes import lives
 from greenroom.postgres.roles import drop_stubs
 
 LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
@@ -63,22 +64,40 @@ class Lease:
         return replace(self, roles=tuple(roles))
 
     @property
+    def lasts(self) -> timedelta:
+        """For how long it was made."""
+        return datetime.fromisoformat(self.until) - datetime.fromisoformat(self.made)
+
+    def renewed(self) -> Lease:
+        """The one that was made, from now on for as long again."""
+        return replace(self, until=(datetime.now(UTC).replace(microsecond=0) + self.lasts).isoformat())
+
+    @property
     def expired(self) -> bool:
-        """Whether its time is over."""
+        """Whether its time has passed."""
         return datetime.fromisoformat(self.until) < datetime.now(UTC)
 
     @property
     def abandoned(self) -> bool:
         """Whether its process, on this machine, is gone; a copy that was kept on purpose is not abandoned."""
-        if self.kept or self.by.rpartition("@")[2] != socket.gethostname():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
+        return not self.kept and self._of_this_machine and not lives(self.pid, self.made)
+
+    @property
+    def over(self) -> bool:
+        """Whether what bears it is to go: by its process, where that can be seen from here, else by the time."""
+        held = not self.kept and self._of_this_machine
+        return self.abandoned if held else self.expired
+
+    @property
+    def state(self) -> str:
+        """For people: why a copy stands, or why it should go."""
+        if self.over:
+            return "creator died" if self.abandoned else "expired"
+        return "kept" if self.kept else "alive"
+
+    @property
+    def _of_this_machine(self) -> bool:
+        return self.by.rpartition("@")[2] == socket.gethostname()
 
 
 @dataclass(frozen=True)

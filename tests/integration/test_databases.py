@@ -113,16 +113,19 @@ def test_list_and_reap_know_the_states(source: Shop) -> None:
     names = {
         made(source, f"{tag}__alive", terms()): "alive",
         made(source, f"{tag}__kept", terms(pid=dead_pid(), kept=True)): "kept",
-        made(source, f"{tag}__expired", terms(hours=-1)): "expired",
+        made(source, f"{tag}__expired", terms(hours=-1, kept=True)): "expired",
+        made(source, f"{tag}__late", terms(hours=-1, by="me@elsewhere")): "expired",
+        made(source, f"{tag}__slow", terms(hours=-1)): "alive",
         made(source, f"{tag}__dead", terms(pid=dead_pid())): "creator died",
         made(source, f"{tag}__other", terms(pid=dead_pid(), by="me@elsewhere")): "alive",
     }
+    gone = {f"{tag}__expired", f"{tag}__late", f"{tag}__dead"}
     stranger = made(source, f"{tag}__stranger_abc123", None)
     url = ("--url", str(source.address))
     assert states(inv("db-list", *url).stdout) == names
 
     shown = inv("db-reap", *url, "--dry-run")
-    assert (shown.returncode, set(states(shown.stdout))) == (0, {f"{tag}__expired", f"{tag}__dead"})
+    assert (shown.returncode, set(states(shown.stdout))) == (0, gone)
     assert all(stands(source, name) for name in names)
 
     asked = inv("db-reap", *url)
@@ -131,16 +134,17 @@ def test_list_and_reap_know_the_states(source: Shop) -> None:
 
     reaped = inv("db-reap", *url, "--yes")
     assert reaped.returncode == 0
-    assert set(reaped.stdout.splitlines()[-2:]) == {f"dropped {tag}__expired", f"dropped {tag}__dead"}
+    assert set(reaped.stdout.splitlines()[-3:]) == {f"dropped {name}" for name in gone}
     assert [name for name in [*names, stranger] if stands(source, name)] == [
         f"{tag}__alive",
         f"{tag}__kept",
         f"{tag}__other",
+        f"{tag}__slow",
         stranger,
     ]
     assert inv("db-reap", *url, "--yes").stdout == "Nothing is to be dropped.\n"
     with connect(source.server.address) as admin:
-        for name in (f"{tag}__alive", f"{tag}__kept", f"{tag}__other", stranger):
+        for name in [*sorted(names.keys() - gone), stranger]:
             lease.drop(admin, name)
 
 

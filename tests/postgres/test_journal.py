@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,33 @@ def test_write_keeps_everything_but_the_password_for_its_owner_alone() -> None:
         os.getpid(),
         False,
     )
+
+
+def test_write_keeps_the_way_to_the_server_but_no_secret() -> None:
+    options = {"sslmode": "verify-full", "sslpassword": "pl4nted"}
+    path = journal.write(replace(SERVER, options=options), "shop__fix_1", "abc", via="me@vpn.example")
+    assert "pl4nted" not in path.read_text()
+    ((_, intent),) = journal.intents()
+    assert (intent.via, intent.address.options) == ("me@vpn.example", {"sslmode": "verify-full"})
+
+
+def test_intents_read_files_of_before() -> None:
+    path = journal.write(SERVER, "shop__fix_1", "abc", ["app"])
+    content = json.loads(path.read_text())
+    for name in ("via", "options", "machine"):
+        del content[name]
+    path.write_text(json.dumps(content))
+    ((_, intent),) = journal.intents()
+    assert (intent.via, intent.address, intent.abandoned) == (None, replace(SERVER, password=None), False)
+
+
+def test_intent_of_another_machine_is_not_abandoned() -> None:
+    """Where the home is shared: that process cannot be seen from here."""
+    path = journal.write(SERVER, "shop__fix_1", "abc")
+    ((_, intent),) = journal.intents()
+    gone = replace(intent, made="2020-01-01T00:00:00+00:00")
+    assert path.exists() and gone.abandoned
+    assert not replace(gone, machine="another").abandoned
 
 
 def test_intents_pass_over_a_damaged_file() -> None:

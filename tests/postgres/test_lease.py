@@ -6,6 +6,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -33,6 +34,27 @@ def test_lease_of_a_living_process_holds() -> None:
 
 def test_lease_expires() -> None:
     assert Lease.new(branch="fix", source="x", hours=-0.1).expired
+
+
+def test_living_process_holds_its_lease_for_as_long_as_it_likes() -> None:
+    late = Lease.new(branch="fix", source="x", hours=-1)
+    assert (late.over, late.state) == (False, "alive")
+    assert (replace(late, kept=True).over, replace(late, kept=True).state) == (True, "expired")
+    elsewhere = replace(late, by="me@another-machine")
+    assert (elsewhere.over, elsewhere.state) == (True, "expired")
+
+
+def test_later_process_of_the_same_number_holds_nothing() -> None:
+    reused = replace(lease(), made="2020-01-01T00:00:00+00:00")
+    assert (reused.over, reused.state) == (True, "creator died")
+
+
+def test_renewed_lease_lasts_as_long_again() -> None:
+    early = (datetime.now(UTC) - timedelta(hours=1.5)).replace(microsecond=0)
+    made = replace(lease(), made=early.isoformat(), until=(early + timedelta(hours=2)).isoformat())
+    left = datetime.fromisoformat(made.renewed().until) - datetime.now(UTC)
+    assert timedelta(hours=2) - left < timedelta(seconds=5)
+    assert replace(made.renewed(), until=made.until) == made
 
 
 def test_lease_of_a_dead_process_is_abandoned_unless_kept() -> None:
