@@ -88,6 +88,9 @@ class PostgresTarget(Target):
     kind: Literal["postgresql"] = "postgresql"
     host: str = Field(min_length=1)
     port: int = Field(5432, ge=1, le=65535)
+    disk_gb: float | None = Field(
+        None, gt=0, description="the server's whole disk, 10^9 bytes: is there room for a branch?"
+    )
 
 
 class AuroraTarget(Target):
@@ -154,7 +157,8 @@ class RehearsalDefaults(Table):
     timeout_seconds: float = Field(3600, gt=0)
     probed_tables: int = Field(8, ge=0, le=64)
     report_dir: Path = Path("build/rehearsals")
-    lease_hours: float = Field(24, gt=0)
+    lease_hours: float = Field(24, gt=0, description="how long a copy may stand when nobody drops it")
+    kept_hours: float = Field(168, gt=0, description="the same, of one that was kept on purpose")
 
 
 class Config(Table):

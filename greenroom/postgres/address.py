@@ -16,7 +16,8 @@ _VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "P
 class Address:
     """One database on one server, as one role. `options` are further libpq parameters (`sslmode`, `options`, ...).
 
-    `host` may be a directory: libpq's way to name a Unix socket.
+    `host` may be a directory: libpq's way to name a Unix socket. `shown` is the `host:port` that people are told, where
+    the connection goes through a port of this machine.
     """
 
     host: str
@@ -25,6 +26,7 @@ class Address:
     user: str
     password: Secret | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    shown: str | None = None
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -82,7 +84,7 @@ class Address:
     @property
     def server(self) -> str:
         """`host:port`, for people."""
-        return f"{self.host}:{self.port}"
+        return self.shown or f"{self.host}:{self.port}"
 
     def __str__(self) -> str:
         return f"postgresql://{quote(self.user)}@{self.server}/{quote(self.database)}"
