@@ -1,0 +1,208 @@
+"""Whether rules fit a database: asked of the source before anything is copied, and all that is wrong named at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from greenroom.errors import GreenroomError
+from greenroom.postgres import mask_columns
+from greenroom.postgres.mask_columns import Column, Reference, Table
+from greenroom.postgres.mask_kinds import KINDS, SALT, SQL
+from greenroom.postgres.mask_rules import REMEDY, Rule, path, similar
+
+_SHOWS = {"v": "view", "m": "materialised view", "f": "foreign table"}
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A rule and the column that it fits."""
+
+    rule: Rule
+    table: Table
+    column: Column
+
+    @property
+    def value(self) -> sql.Composable | None:
+        """What the column becomes, of its own type; None for what is kept."""
+        if self.rule.kind == SQL:
+            text = f"(\n{self.rule.sql}\n)"
+        else:
+            inner = KINDS[self.rule.kind].over(sql.Identifier(self.column.name).as_string(), self.column.shape)
+            if inner is None:
+                return None
+            name = sql.Identifier(self.column.name).as_string()
+            text = "(NULL)" if inner == "NULL" else f"(CASE WHEN {name} IS NOT NULL THEN {inner} END)"
+        return sql.SQL(f"{text}::{self.column.shape.type}".replace("%", "%%"))
+
+
+def check(connection: psycopg.Connection, rules: Sequence[Rule], target: str) -> None:
+    """Hold the rules against the connected database. Raises GreenroomError, naming all that cannot be.
+
+    A unique column wants a kind that keeps values apart, and both ends of a foreign key want the same.
+    """
+    _found, wrong = fit(connection, rules)
+    if wrong:
+        raise GreenroomError("; ".join(f"{path(target, rule.key)}: {why}" for rule, why in wrong), REMEDY)
+
+
+def fit(connection: psycopg.Connection, rules: Sequence[Rule]) -> tuple[list[Masked], list[tuple[Rule, str]]]:
+    """The rules with their columns; and those that do not fit, with the reason."""
+    if not rules:
+        return [], []
+    known = mask_columns.tables(connection)
+    columns = _columns_of(connection, rules, known)
+    draw_salt(connection)
+    found, wrong = [], []
+    for rule in rules:
+        read = _fitted(rule, known, columns)
+        if isinstance(read, Masked):
+            read = _refused_expression(connection, read) or read
+        if isinstance(read, Masked):
+            found.append(read)
+        else:
+            wrong.append((rule, read))
+    return found, wrong + _torn(found, known, mask_columns.references(connection))
+
+
+def uncovered(connection: psycopg.Connection, rules: Sequence[Rule]) -> list[str]:
+    """`schema.table.column` of everything in the masked tables that may hold words and has no rule.
+
+    That is each type but those that cannot: numbers, times, enums, UUIDs, addresses of networks, and arrays of them.
+    A generated column follows those that it is made of; what a table's children add counts with it.
+    """
+    masked = {(rule.schema, rule.table) for rule in rules}
+    ruled = {str(rule) for rule in rules}
+    roots = [table.oid for table in mask_columns.tables(connection) if (table.schema, table.name) in masked]
+    family = {table.oid: table for table in mask_columns.family_of(connection, roots)}
+    names = [
+        f"{family[column.table]}.{column.name}"
+        for column in mask_columns.columns(connection, family)
+        if not (column.wordless or column.generated or column.inherited)
+    ]
+    return sorted(set(names) - ruled)
+
+
+def refuse_uncovered(connection: psycopg.Connection, rules: Sequence[Rule], target: str) -> None:
+    """For a copy of a sensitive database that is to outlive its rehearsal. Raises GreenroomError where rules lack."""
+    if not rules:
+        raise GreenroomError(
+            f"{target} is sensitive and has no masks, so no copy of it is kept.",
+            f'Write them: [tool.greenroom.databases.{target}.masks] with lines such as "auth_user.email" = "email".',
+        )
+    if missing := uncovered(connection, rules):
+        lines = "\n".join(f'  "{_key(name)}" = "text"' for name in missing)
+        raise GreenroomError(
+            f"{target} is sensitive, and these columns of its masked tables have no rule, so no copy of it is kept: "
+            f"{', '.join(missing)}.",
+            f'Add them to [tool.greenroom.databases.{target}.masks]; "keep" declares one harmless:\n{lines}',
+        )
+
+
+def _key(name: str) -> str:
+    return name.removeprefix("public.")
+
+
+def _columns_of(
+    connection: psycopg.Connection, rules: Iterable[Rule], known: Iterable[Table]
+) -> dict[int, dict[str, Column]]:
+    wanted = {(rule.schema, rule.table) for rule in rules}
+    by_table: dict[int, dict[str, Column]] = {t.oid: {} for t in known if (t.schema, t.name) in wanted}
+    for column in mask_columns.columns(connection, by_table):
+        by_table[column.table][column.name] = column
+    return by_table
+
+
+def _fitted(rule: Rule, known: Sequence[Table], columns: dict[int, dict[str, Column]]) -> Masked | str:
+    """The rule with its column, or why it cannot be."""
+    table = next((t for t in known if (t.schema, t.name) == (rule.schema, rule.table)), None)
+    if table is None:
+        return f"there is no table {rule.schema}.{rule.table}{similar(f'{rule.schema}.{rule.table}', map(str, known))}"
+    if table.kind in _SHOWS:
+        return f"{table} is a {_SHOWS[table.kind]}: the rule belongs to the tables that it shows"
+    if elsewhere := next((t for t in known if t.kind == "f" and t.root == table.root), None):
+        return f"{elsewhere} is a part of it whose rows are on another server, where they would be changed"
+    column = columns[table.oid].get(rule.column)
+    if column is None:
+        return f"{table} has no column {rule.column}{similar(rule.column, columns[table.oid])}"
+    if column.inherited:
+        root = next(t for t in known if t.oid == table.root)
+        return f"{table} has this column from {root}: write the rule for that one, and it holds for both"
+    return _refused_column(rule, column) or Masked(rule, table, column)
+
+
+def _refused_column(rule: Rule, column: Column) -> str | None:
+    """Why the values of a column cannot be replaced in this way."""
+    if not rule.changes:
+        return None
+    if column.generated:
+        return "it is a generated column: mask those that it is made of"
+    if column.always_identity:
+        return "it is GENERATED ALWAYS AS IDENTITY, and its values cannot be replaced"
+    if column.partition_key:
+        return "it decides in which partition a row lies, and cannot be masked"
+    if rule.kind == "null" and column.not_null:
+        return "null does not fit a column that is NOT NULL"
+    if rule.kind == SQL:
+        return None
+    kind = KINDS[rule.kind]
+    if misfit := kind.misfit(column.shape):
+        return misfit
+    if column.unique and not kind.keeps_apart(column.shape):
+        return f"{kind.name} makes the same of different values, and {column.unique} wants them unique"
+    return None
+
+
+def _refused_expression(connection: psycopg.Connection, masked: Masked) -> str | None:
+    """What the server says of the expression: it is planned, in a transaction that cannot write, and not run."""
+    table = sql.Identifier(masked.table.schema, masked.table.name)
+    if masked.value is None:
+        return None
+    try:
+        with connection.transaction():
+            read_names_as_in(connection, masked.table.schema)
+            connection.execute("SET LOCAL transaction_read_only = on")
+            query = sql.SQL("EXPLAIN SELECT {} FROM {} LIMIT 0").format(masked.value, table)
+            connection.execute(query, ())  # parameters, if only none: several statements are refused then
+    except psycopg.Error as error:
+        return f"PostgreSQL refuses the expression: {error.diag.message_primary or error.sqlstate}"
+    return None
+
+
+def draw_salt(connection: psycopg.Connection) -> None:
+    """A salt for this session, unless it has one: drawn by the server, it never leaves it, nor stands in its log."""
+    drawn = f"coalesce(nullif(current_setting('{SALT}', true), ''), gen_random_uuid()::text || gen_random_uuid()::text)"
+    connection.execute(f"SELECT set_config('{SALT}', {drawn}, false) IS NULL")
+
+
+def forget_salt(connection: psycopg.Connection) -> None:
+    """What was masked in this session can be masked alike no more."""
+    connection.execute(f"SELECT set_config('{SALT}', '', false)")
+
+
+def read_names_as_in(connection: psycopg.Connection, schema: str) -> None:
+    """For this transaction: an expression means the same on the source and on the copy, whose settings differ."""
+    connection.execute(sql.SQL("SET LOCAL search_path = {}, public").format(sql.Identifier(schema)))
+
+
+def _torn(found: Sequence[Masked], known: Iterable[Table], references: Iterable[Reference]) -> list[tuple[Rule, str]]:
+    """Foreign keys that would not hold: only one end masked, or the two ends in different ways."""
+    masked = {(m.table.oid, m.column.number): m for m in found if m.rule.changes}
+    names = {table.oid: str(table) for table in known}
+    wrong = []
+    for reference in references:
+        child, parent = masked.get(reference.child), masked.get(reference.parent)
+        if (child and child.rule.kind == "null") or _way(child) == _way(parent):
+            continue
+        one, other = (child, reference.parent[0]) if child else (parent, reference.child[0])
+        assert one is not None, "two ends without a rule are alike"
+        tie = f"the foreign key {reference.name} ties it to {names[other]}"
+        wrong.append((one.rule, f"{tie}, so both ends want the same kind, and the same type"))
+    return wrong
+
+
+def _way(masked: Masked | None) -> object:
+    return masked and (masked.rule.kind, masked.rule.sql, masked.column.shape)
