@@ -15,6 +15,9 @@
 - `branch`     a database beside another one, with its settings and privileges
 - `roles`      owners, stand-ins for missing ones, and the role that migrates
 - `analysis`   VACUUM and ANALYZE of a fresh copy
+- `masking`    rules for columns that nobody may read on a copy; tables whose rows stay where they are
+- `passwords`  where a target's password comes from, under the server's real name
+- `room`       is there enough disk?
 - `lease`      the mark on a copy: who, when, until when
 - `journal`    what was about to be created, for the case that its creator was killed
 - `holding`    a copy from the intent to make it until it is gone
