@@ -129,15 +129,21 @@ def refuse_other_version(base: Path, binaries: Binaries) -> None:
 
 def write_settings(path: Path, settings: Mapping[str, str], account: Account) -> None:
     """A file of settings, replaced whole."""
-    lines = ["{} = '{}'\n".format(name, value.replace("'", "''")) for name, value in settings.items()]
-    path.write_text("".join(lines))
+    path.write_text(lines(settings))
     account.own(path)
+
+
+def lines(settings: Mapping[str, str]) -> str:
+    """As a file of settings has them."""
+    return "".join("{} = '{}'\n".format(name, value.replace("'", "''")) for name, value in settings.items())
 
 
 def socket_directory(directory: Path) -> Path:
     """Where the socket goes: `directory`, unless its path is longer than the kernel takes."""
     if len(os.fsencode(directory)) <= LONGEST_SOCKET:
         return directory
+    if (directory / "socket").is_symlink():
+        return (directory / "socket").readlink()
     elsewhere = Path(tempfile.mkdtemp(prefix="greenroom-", dir="/tmp"))
     (directory / "socket").symlink_to(elsewhere)
     return elsewhere
@@ -165,10 +171,10 @@ def _template(binaries: Binaries, account: Account) -> Path:
 
 def _include(path: Path) -> None:
     """Our files at the end of postgresql.conf; a clone of a server of ours has them already."""
-    lines = "".join(f"include '{name}'\n" for name in ("greenroom.conf", PHASE, "given.conf"))
-    if not path.read_text().endswith(lines):
+    included = "".join(f"include '{name}'\n" for name in ("greenroom.conf", PHASE, "given.conf"))
+    if not path.read_text().endswith(included):
         with open(path, "a") as file:
-            file.write(f"\n{lines}")
+            file.write(f"\n{included}")
 
 
 def _give(data: Path, account: Account) -> None:

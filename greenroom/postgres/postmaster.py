@@ -38,8 +38,8 @@ class DidNotStart(GreenroomError):
 class Postmaster:
     """Where a server lives and as whom; `process` is the running one, or the last that ran.
 
-    Without `tcp` it listens on its private socket only. With `ours` the kernel stops it when this process is killed:
-    the thread that starts it must live as long.
+    Without `tcp` it listens on its private socket only. The kernel stops it when this process is killed, and when the
+    thread ends that started it.
     """
 
     data: Path
@@ -48,7 +48,6 @@ class Postmaster:
     sockets: Path
     port: int
     tcp: bool = True
-    ours: bool = True
     process: Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -79,8 +78,8 @@ class Postmaster:
             "unix_socket_directories": str(self.sockets),
             "listen_addresses": host,
         }
-        guard = dies_with_us() if self.ours else ()
-        words: list[str | Path] = [*self.account.prefix, *guard, self.binaries.program("postgres"), "-D", self.data]
+        program = self.binaries.program("postgres")
+        words: list[str | Path] = [*self.account.prefix, *dies_with_us(), program, "-D", self.data]
         words += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with open(self.log, "ab") as log, shielded():
             # a session of its own: Ctrl-C on the terminal must not stop it before the clean-up
@@ -121,6 +120,10 @@ class Postmaster:
                 f"{shell.last_line(self.log.read_text(errors='replace'))}",
                 "Is there room on the disk? Run again.",
             )
+
+    def sync(self) -> None:
+        """Onto the disk, all of it, while it is at rest: what was loaded without fsync may still be in memory."""
+        shell.run([*self.account.prefix, self.binaries.program("initdb"), "--sync-only", "-D", self.data])
 
     def stop(self) -> None:
         """Stop at once: nobody will start from this data again. SIGQUIT is PostgreSQL's immediate shutdown."""
