@@ -10,9 +10,9 @@ from types import ModuleType
 
 from invoke import Collection, Task
 
-from greenroom.tasks import databases, rehearse
+from greenroom.tasks import databases, rehearse, snapshots
 
-GROUPS = (rehearse, databases)
+GROUPS = (rehearse, databases, snapshots)
 
 
 def add(collection: Collection, group: ModuleType) -> None:
