@@ -35,17 +35,14 @@ def aurora_clone(
         writer = _writer(rds, source)
         with clones.held(rds, name, terms, progress, keep=keep) as held:
             clone = _cloned(held, target, source, writer)
-            copy = EngineCopy(
+            held.copy = EngineCopy(
                 clones.address_of(target, clone.facts["Endpoint"], clone.facts["Port"], password),
                 f"an Aurora clone of {target.cluster} in {rds.meta.region_name}",
                 held.identifier,
                 "aurora clone",
                 _notes(target, writer),
             )
-            held.whole = True
-            yield copy
-        copy.dropped = held.dropped
-        copy.notes += [held.left_behind] if held.left_behind else []
+            yield held.copy
 
 
 def _source(rds: Any, target: AuroraTarget) -> Described:
@@ -119,6 +116,6 @@ def _notes(target: AuroraTarget, writer: dict[str, Any]) -> list[str]:
     of_source = writer.get("DBInstanceClass")
     other = f"the clone's instance is {target.instance_class}, the source's writer {of_source}: other times than there"
     return [
-        "an Aurora clone shares the source's storage: the first write to a page copies it, and its cache starts empty",
+        "an Aurora clone shares the source's storage: the first write to a page copies it; its cache starts empty",
         *([other] if of_source and of_source != target.instance_class else []),
     ]

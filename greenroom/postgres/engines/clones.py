@@ -8,13 +8,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from greenroom.aws import refusals
+from greenroom.aws import AwsError, refusals
 from greenroom.config import AuroraTarget, RdsTarget
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
 from greenroom.postgres.address import Address
 from greenroom.postgres.engines import resources, tags, waiting
+from greenroom.postgres.engines.engine_copy import EngineCopy
 from greenroom.postgres.engines.resources import Described, Kind, NotOurs, Resource
 from greenroom.postgres.lease import Lease
 from greenroom.secret import Secret
@@ -22,16 +23,14 @@ from greenroom.secret import Secret
 
 @dataclass
 class Held:
-    """What we make for one copy. `keep` is obeyed once it is `whole`: what is half made is deleted in any case."""
+    """What we make for one copy. `keep` is obeyed once there is a `copy`: what is half made is deleted in any case."""
 
     rds: Any
     identifier: str
     terms: Lease
     progress: Progress
     keep: bool = False
-    whole: bool = False
-    dropped: bool = False
-    left_behind: str | None = None
+    copy: EngineCopy | None = None
     made: list[Resource] = field(default_factory=list)
 
     def make(self, kind: Kind, call: Callable[..., Any], identifier: str | None = None, **parameters: Any) -> Resource:
@@ -59,6 +58,10 @@ class Held:
         resources.delete(self.rds, resource, self.terms.id)
         self.made.remove(resource)
 
+    def wait_to_delete(self, error: AwsError) -> None:
+        """Tell whoever waits that they need not."""
+        self.progress.detail(f"AWS is not ready for it ({error.reason}) · Ctrl-C leaves it to ./inv db-reap")
+
     def _status(self, resource: Resource) -> str | None:
         there = resources.describe(self.rds, resource)
         if there is None:
@@ -74,7 +77,7 @@ def held(rds: Any, name: str, terms: Lease, progress: Progress, *, keep: bool) -
     try:
         yield clone
     finally:
-        if clone.made and not (keep and clone.whole):
+        if clone.made and not (keep and clone.copy):
             _release(clone)
 
 
@@ -99,12 +102,13 @@ def refuse_other_engine(source: Described, engine: str, hint: str) -> None:
 
 def _release(clone: Held) -> None:
     """Delete it; where that fails, say what was left behind and the command that removes it."""
-    clone.progress.step(f"deleting {clone.identifier}")
     try:
+        clone.progress.step(f"deleting {clone.identifier}")
         for resource in list(clone.made):
             with suppress(NotOurs):  # another's thing had that name already: ours was never made
-                resources.delete(clone.rds, resource, clone.terms.id)
-        clone.dropped = True
+                resources.delete(clone.rds, resource, clone.terms.id, clone.wait_to_delete)
+        if clone.copy:
+            clone.copy.dropped = True
     except GreenroomError as error:
         _tell(clone, error.sentence)
     except BaseException:  # a second Ctrl-C: somebody does not want to wait any longer
@@ -113,8 +117,10 @@ def _release(clone: Held) -> None:
 
 
 def _tell(clone: Held, why: str) -> None:
-    clone.left_behind = (
+    said = (
         f"the copy {clone.identifier} in AWS ({clone.rds.meta.region_name}) was left behind: {why} "
         f"Remove it with: ./inv db-drop {clone.identifier}"
     )
-    print(clone.left_behind, file=sys.stderr, flush=True)  # at once: the report may never be written
+    print(said, file=sys.stderr, flush=True)  # at once: the report may never be written
+    if clone.copy:
+        clone.copy.notes.append(said)

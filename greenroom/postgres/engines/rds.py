@@ -39,17 +39,14 @@ def rds_restored(
             if snapshot.resource in held.made:
                 held.discard(snapshot.resource)  # it has done its work: the instance stands
             endpoint = restored.facts["Endpoint"]
-            copy = EngineCopy(
+            held.copy = EngineCopy(
                 clones.address_of(target, endpoint["Address"], endpoint["Port"], password),
                 f"{target.instance} from a snapshot, in {rds.meta.region_name}",
                 held.identifier,
                 "rds snapshot",
                 _notes(source, restored, snapshot),
             )
-            held.whole = True
-            yield copy
-        copy.dropped = held.dropped
-        copy.notes += [held.left_behind] if held.left_behind else []
+            yield held.copy
 
 
 def _source(rds: Any, target: RdsTarget) -> Described:
@@ -127,7 +124,7 @@ def _notes(source: Described, restored: Described, snapshot: Described) -> list[
     here, there = (found.facts.get("DBInstanceClass") for found in (restored, source))
     return [
         f"restored from the snapshot {snapshot.resource.identifier} of {made:%Y-%m-%d %H:%M} UTC, {hours:.1f} h old",
-        "RDS fetches a restored block when it is first read: statements that read much take longer than on the source",
+        "RDS fetches a restored block when it is first read: what reads much takes longer than on the source",
         *([f"the copy's instance is {here}, the source's {there}: other times than there"] if here != there else []),
         *(["the source writes to two zones (Multi-AZ), the copy to one"] if source.facts.get("MultiAZ") else []),
     ]

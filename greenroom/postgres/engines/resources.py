@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -120,9 +120,12 @@ def described(rds: Any, kind: Kind, **only: str) -> Iterator[Described]:
                 yield Described(Resource(kind, facts[calls.identifier]), facts)
 
 
-def delete(rds: Any, resource: Resource, lease_id: str) -> None:
+def delete(
+    rds: Any, resource: Resource, lease_id: str, on_refusal: Callable[[AwsError], None] = lambda _error: None
+) -> None:
     """Without a final snapshot and automated backups, once AWS lets itself be told so. Gone already: all is well.
 
+    AWS deletes nothing that it is still making: `on_refusal` hears of each attempt that came too early.
     Raises NotOurs (exit code 1) for what does not bear this lease, AwsError when AWS refuses.
     """
 
@@ -138,7 +141,7 @@ def delete(rds: Any, resource: Resource, lease_id: str) -> None:
             )
         _delete(rds, resource)
 
-    until_accepted(attempt)
+    until_accepted(attempt, on_refusal)
 
 
 def _delete(rds: Any, resource: Resource) -> None:

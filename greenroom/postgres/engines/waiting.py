@@ -51,10 +51,10 @@ def until_available(what: str, status: Callable[[], str | None], progress: Progr
         time.sleep(pause)
 
 
-def until_accepted(delete: Callable[[], None]) -> None:
+def until_accepted(delete: Callable[[], None], on_refusal: Callable[[AwsError], None]) -> None:
     """Delete again and again while AWS says that the time is not right, for DELETION_SECONDS at most.
 
-    Each attempt is whole; a signal is heard between two. Raises AwsError.
+    Each attempt is whole; a signal is heard between two, and so is `on_refusal`. Raises AwsError.
     """
     began = time.monotonic()
     for pause in pauses():
@@ -66,6 +66,7 @@ def until_accepted(delete: Callable[[], None]) -> None:
             hopeless = error.why != "state" and not error.transient
             if hopeless or time.monotonic() - began > DELETION_SECONDS:
                 raise
+            on_refusal(error)
         time.sleep(pause)
 
 
