@@ -1,122 +1,73 @@
-"""Which copies stand on a server: those that bear a lease, and those that the journal remembers."""
+"""What stands of copies, in every room that makes something that can outlive its process."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
-import psycopg
-from psycopg import sql
-
+from greenroom.config import AnyTarget, Config, PostgresTarget
 from greenroom.errors import ANSWER_IS_NO, GreenroomError
-from greenroom.postgres import branch, journal, lease
+from greenroom.postgres import journal, kept
 from greenroom.postgres.address import Address
 from greenroom.postgres.journal import Intent
-from greenroom.postgres.lease import Lease
-from greenroom.postgres.server import connect
+from greenroom.postgres.leftovers import standing_on
+from greenroom.postgres.remains import Remains
+from greenroom.postgres.way import Way, way_of
 
-
-@dataclass(frozen=True)
-class Standing:
-    """A database that is ours to drop: it bears a lease, or stands in the journal, or both.
-
-    `exists` is false for an intent whose database was never made, or is gone already; `busy` says that a session is at
-    CREATE DATABASE for it: a killed client leaves one that works on.
-    """
-
-    name: str
-    server: Address
-    lease: Lease | None = None
-    intent: Intent | None = None
-    noted: Path | None = None
-    size_bytes: int = 0
-    exists: bool = True
-    busy: bool = False
-
-    @property
-    def state(self) -> str:
-        """For people: why it stands, or why it should go."""
-        if not self.exists:
-            return "never made" if self.to_be_reaped else "being made"
-        if self.lease is None:
-            return "no lease, creator died" if self.to_be_reaped else "no lease yet"
-        return self.lease.state
-
-    @property
-    def to_be_reaped(self) -> bool:
-        """Whether its time is over, or whoever made it has died."""
-        if self.lease:
-            return self.lease.over
-        return self.intent is not None and self.intent.abandoned and not self.busy
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """Stand-ins that came with it."""
-        return self.lease.roles if self.lease else self.intent.roles if self.intent else ()
+Room = Callable[[], list[Remains]]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What stands on the servers that answered, and a sentence for each that did not."""
+    """What stands where somebody answered, and a sentence for each place that did not."""
 
-    standing: list[Standing]
-    problems: list[str]
-
-
-def survey(url: str | None) -> Survey:
-    """Of the server of `url`, or of every server that the journal knows. With `url`, raises GreenroomError."""
-    if url:
-        return Survey(standing_on(branch.maintenance(Address.parse(url))), [])
-    found: list[Standing] = []
-    problems = []
-    for server in known_servers():
-        try:
-            found += standing_on(server)
-        except GreenroomError as error:
-            problems.append(f"{error}\n  Is it gone for good? Then forget it: rm {_noted_for(server)}")
-    return Survey(found, problems)
+    standing: list[Remains]
+    problems: list[str] = field(default_factory=list)
 
 
-def known_servers() -> list[Address]:
-    """Those on which the journal says that something was begun, each once."""
-    addresses = {(intent.host, intent.port): intent.address for _, intent in journal.intents()}
-    return [addresses[key] for key in sorted(addresses)]
+@dataclass(frozen=True)
+class Scope:
+    """Where to look: on the server of a URL, at a target of the configuration, or everywhere that we know of."""
+
+    url: str | None = None
+    target: str | None = None
+    config: Config | None = None
+
+    @property
+    def databases(self) -> Mapping[str, AnyTarget]:
+        """The configured targets."""
+        return self.config.databases if self.config else {}
 
 
-def _noted_for(server: Address) -> str:
-    noted = [path for path, intent in journal.intents() if (intent.host, intent.port) == (server.host, server.port)]
-    return shlex.join(map(str, noted))
+def survey(scope: Scope) -> Survey:
+    """All that stands there. Raises GreenroomError for a URL or a target that does not answer."""
+    found = Survey([])
+    for room in rooms(scope, found.problems):
+        found.standing.extend(room)
+    return found
 
 
-def standing_on(server: Address) -> list[Standing]:
-    """Everything of ours on one server: what bears a lease, the oldest first, then what was only intended."""
-    intents = {
-        intent.database: (path, intent)
-        for path, intent in journal.intents()
-        if (intent.host, intent.port) == (server.host, server.port)
-    }
-    with connect(server) as connection:
-        leased = {found.name: found for found in lease.leased(connection)}
-        busy = {name for name in intents if _being_made(connection, name)}  # before looking whether it is there
-        sizes = {name: _size(connection, name) for name in intents}
-    borne = []
-    for name, copy in leased.items():
-        path, intent = intents.get(name, (None, None))
-        borne.append(Standing(name, server, copy.lease, intent, path, copy.size_bytes))
-    intended = [
-        Standing(name, server, None, intent, path, sizes[name] or 0, sizes[name] is not None, name in busy)
-        for name, (path, intent) in intents.items()
-        if name not in leased
-    ]
-    return borne + intended
+def named(scope: Scope, name: str) -> Remains:
+    """The one called `name`, looked for on this machine first.
 
-
-def named(found: Survey, name: str) -> Standing:
-    """The one called `name`. Raises GreenroomError (exit code 1): what is not marked as ours is not ours to drop."""
-    for copy in found.standing:
-        if copy.name == name:
-            return copy
+    Raises GreenroomError (exit code 1) where there is none: what is not marked as ours is not ours to drop.
+    """
+    problems: list[str] = []
+    for room in rooms(scope, problems):
+        matching = [remains for remains in room if remains.name == name]
+        if len(matching) > 1:
+            places = ", ".join(remains.where for remains in matching)
+            raise GreenroomError(
+                f"there are {len(matching)} called {name}: {places}.",
+                "Say which: --url or --target.",
+                code=ANSWER_IS_NO,
+            )
+        if matching:
+            return matching[0]
+    if problems:
+        raise GreenroomError(f"{name} was not found, and not everybody answered:\n{problems[0]}")
     raise GreenroomError(
         f"{name} bears no lease and stands in no journal of ours, so it is not dropped.",
         "./inv db-list shows what can be (with --url, on a server that our journal does not know).",
@@ -124,33 +75,84 @@ def named(found: Survey, name: str) -> Standing:
     )
 
 
-def drop(copy: Standing) -> None:
-    """Drop the database with its stand-in roles, and forget the intent. Raises GreenroomError where it is refused."""
-    with connect(copy.server) as connection:
-        try:
-            lease.drop(connection, copy.name, copy.roles)
-        except psycopg.Error as error:
-            raise GreenroomError(
-                f"{copy.name} on {copy.server.server} could not be dropped (SQLSTATE {error.sqlstate}).",
-                f"Its owner or a superuser can: --url postgresql://OWNER@{copy.server.server}/postgres",
-            ) from error
-    if copy.noted:
-        copy.noted.unlink(missing_ok=True)
+def rooms(scope: Scope, problems: list[str]) -> Iterator[list[Remains]]:
+    """What each room has, what is near before what is far; without URL and target, a failure becomes a problem."""
+    if scope.url:
+        yield standing_on(Way(Address.parse(scope.url)))
+    elif scope.target and scope.config:
+        yield _of_target(scope.target, scope.config.target(scope.target))
+    else:
+        yield from _everywhere(scope, problems)
 
 
-def _being_made(connection: psycopg.Connection, name: str) -> bool:
-    words = f"CREATE DATABASE {sql.Identifier(name).as_string()} "
-    row = connection.execute(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND starts_with(query, %s))", [words]
-    ).fetchone()
-    return bool(row and row[0])
+def _of_target(name: str, target: AnyTarget) -> list[Remains]:
+    if isinstance(target, PostgresTarget):
+        return standing_on(Way.to_target(target))
+    from greenroom.postgres.engines.acquiring import standing
+
+    return standing({name: target})
 
 
-def _size(connection: psycopg.Connection, name: str) -> int | None:
-    """In bytes; 0 where the role may not look; None where there is no such database."""
-    words = sql.SQL(
-        "SELECT CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) ELSE 0 END "
-        "FROM pg_database WHERE datname = {}"
-    ).format(name)
-    row = connection.execute(words).fetchone()
-    return int(row[0]) if row else None
+def _everywhere(scope: Scope, problems: list[str]) -> Iterator[list[Remains]]:
+    near: list[Room] = [kept.standing, _containers, _directories]
+    for room in near:
+        yield _asked(room, problems)
+    for intents in _servers().values():
+        yield _asked(partial(_on_server, intents[-1], scope), problems, _forgetting(intents))
+    yield _asked(partial(_engines, scope, problems), problems)
+
+
+def _on_server(intent: Intent, scope: Scope) -> list[Remains]:
+    targets = [target for target in scope.databases.values() if isinstance(target, PostgresTarget)]
+    return standing_on(way_of(intent, targets))
+
+
+def _asked(room: Room, problems: list[str], more: str = "") -> list[Remains]:
+    try:
+        return room()
+    except GreenroomError as error:
+        problems.append(f"{error}{more}")
+        return []
+
+
+def _containers() -> list[Remains]:
+    from greenroom.postgres.containers import standing
+
+    return standing()
+
+
+def _directories() -> list[Remains]:
+    """On VPN hosts: archives lie there for a while with --via-file."""
+    from greenroom.ssh import traces
+
+    return [
+        Remains(
+            kind="directory",
+            name=trace.directory,
+            where=trace.via,
+            made=trace.made,
+            state="creator died",
+            to_be_reaped=True,
+            drop=trace.remove,
+        )
+        for trace in traces.standing()
+    ]
+
+
+def _engines(scope: Scope, problems: list[str]) -> list[Remains]:
+    from greenroom.postgres.engines.acquiring import standing
+
+    return standing(scope.databases, lambda error: problems.append(str(error)))
+
+
+def _servers() -> dict[tuple[str, int, str], list[Intent]]:
+    """The intents of each server on which the journal says that something was begun."""
+    found: dict[tuple[str, int, str], list[Intent]] = {}
+    for _, intent in journal.intents():
+        found.setdefault((intent.host, intent.port, intent.via or ""), []).append(intent)
+    return dict(sorted(found.items()))
+
+
+def _forgetting(intents: list[Intent]) -> str:
+    paths = shlex.join(str(journal.path_of(intent)) for intent in intents)
+    return f"\n  Is it gone for good? Then forget it: rm {paths}"

@@ -65,12 +65,17 @@ def write(server: Address, database: str, lease_id: str, roles: Iterable[str] = 
     intent = Intent(lease_id, *where, database, now, os.getpid(), tuple(roles), via, options, socket.gethostname())
     place = directory()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = place / f"{lease_id}.json"
+    path = path_of(intent)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(asdict(intent), file)
         file.flush()
         os.fsync(file.fileno())
     return path
+
+
+def path_of(intent: Intent) -> Path:
+    """The file that holds it."""
+    return directory() / f"{intent.id}.json"
 
 
 def intents() -> list[tuple[Path, Intent]]:

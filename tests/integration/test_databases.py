@@ -18,13 +18,16 @@ from psycopg import sql
 
 from greenroom.console import Silent
 from greenroom.copies.acquiring import acquire
-from greenroom.postgres import inventory, journal, lease
+from greenroom.postgres import journal, lease
 from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.lease import Lease
+from greenroom.postgres.leftovers import standing_on
 from greenroom.postgres.server import connect
+from greenroom.postgres.way import Way
 from tests.integration.shop import PLANTED, Shop, request, shop
 
 ROOT = Path(__file__).parents[2]
+NO_ENGINE = "unix:///nonexistent/docker.sock"  # other tests have containers meanwhile
 CREATING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE \"shop%%' AND state = 'active'"
 COPYING = """
 import sys
@@ -55,7 +58,7 @@ def inv(*words: str, password: str = PLANTED) -> subprocess.CompletedProcess[str
     return subprocess.run(
         [sys.executable, "-m", "greenroom", *words],
         cwd=ROOT,
-        env={**os.environ, "PGPASSWORD": password},
+        env={**os.environ, "PGPASSWORD": password, "DOCKER_HOST": NO_ENGINE},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -218,7 +221,7 @@ def test_client_killed_in_create_database_is_found_by_its_intent(source: Shop) -
         child.wait()
         ((_, intent),) = journal.intents()
         assert admin.execute(CREATING, []).fetchone() == (1,), "the session ended with its client"
-        assert not inventory.standing_on(source.admin.at("postgres"))[-1].to_be_reaped, "it is still being made"
+        assert not standing_on(Way(source.admin))[-1].to_be_reaped, "it is still being made"
         deadline = time.monotonic() + 30
         while not stands(source, intent.database) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -1,0 +1,122 @@
+"""Databases of ours on one server: those that bear a lease, and those that the journal remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from greenroom.errors import GreenroomError
+from greenroom.postgres import branch, journal, lease
+from greenroom.postgres.journal import Intent
+from greenroom.postgres.lease import LeasedDatabase
+from greenroom.postgres.remains import Remains
+from greenroom.postgres.server import connect
+from greenroom.postgres.way import Way
+
+
+@dataclass(frozen=True)
+class Intended:
+    """A database that stands in the journal and bears no lease.
+
+    `size_bytes` is None where there is no such database; `busy` says that a session is at CREATE DATABASE for it: a
+    killed client leaves one that works on.
+    """
+
+    intent: Intent
+    size_bytes: int | None
+    busy: bool
+
+    @property
+    def to_be_reaped(self) -> bool:
+        """Whether whoever began it has died, and nobody works on."""
+        return self.intent.abandoned and not self.busy
+
+    @property
+    def state(self) -> str:
+        """For people."""
+        if self.size_bytes is None:
+            return "never made" if self.to_be_reaped else "being made"
+        return "no lease, creator died" if self.to_be_reaped else "no lease yet"
+
+
+def standing_on(way: Way) -> list[Remains]:
+    """Everything of ours on one server: what bears a lease, the oldest first, then what was only intended.
+
+    Raises GreenroomError when nobody is connected.
+    """
+    noted = {intent.database: (path, intent) for path, intent in journal.intents() if way.leads_to(intent)}
+    with way.opened() as address:
+        maintenance = branch.maintenance(address)
+        with connect(maintenance) as connection:
+            leased = lease.leased(connection)
+            wanted = sorted(noted.keys() - {copy.name for copy in leased})
+            busy = {name for name in wanted if _being_made(connection, name)}  # before looking whether it is there
+            intended = {name: Intended(noted[name][1], _size(connection, name), name in busy) for name in wanted}
+    server = replace(way, real=way.real.at(maintenance.database))
+    borne = [_leased(copy, server, noted.get(copy.name, (None,))[0]) for copy in leased]
+    return borne + [_intended(found, server, noted[name][0]) for name, found in intended.items()]
+
+
+def _leased(copy: LeasedDatabase, server: Way, noted: Path | None) -> Remains:
+    return Remains(
+        kind="database",
+        name=copy.name,
+        where=server.real.server,
+        made=copy.lease.made,
+        state=copy.lease.state,
+        to_be_reaped=copy.lease.over,
+        drop=lambda: _drop(server, copy.name, copy.lease.roles, noted),
+        lease=copy.lease,
+        size_bytes=copy.size_bytes,
+    )
+
+
+def _intended(found: Intended, server: Way, noted: Path) -> Remains:
+    intent = found.intent
+    return Remains(
+        kind="database",
+        name=intent.database,
+        where=server.real.server,
+        made=intent.made,
+        state=found.state,
+        to_be_reaped=found.to_be_reaped,
+        drop=lambda: _drop(server, intent.database, intent.roles, noted),
+        size_bytes=found.size_bytes or 0,
+        exists=found.size_bytes is not None,
+    )
+
+
+def _drop(server: Way, name: str, roles: tuple[str, ...], noted: Path | None) -> None:
+    """Drop the database with its stand-in roles, and forget the intent. Raises GreenroomError where it is refused."""
+    with server.opened() as address, connect(address) as connection:
+        try:
+            lease.drop(connection, name, roles)
+        except psycopg.Error as error:
+            known = server.real.server
+            raise GreenroomError(
+                f"{name} on {known} could not be dropped (SQLSTATE {error.sqlstate}).",
+                f"Its owner or a superuser can: --url postgresql://OWNER@{known}/postgres",
+            ) from error
+    if noted:
+        noted.unlink(missing_ok=True)
+
+
+def _being_made(connection: psycopg.Connection, name: str) -> bool:
+    words = f"CREATE DATABASE {sql.Identifier(name).as_string()} "
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND starts_with(query, %s))", [words]
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _size(connection: psycopg.Connection, name: str) -> int | None:
+    """In bytes; 0 where the role may not look; None where there is no such database."""
+    words = sql.SQL(
+        "SELECT CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) ELSE 0 END "
+        "FROM pg_database WHERE datname = {}"
+    ).format(name)
+    row = connection.execute(words).fetchone()
+    return int(row[0]) if row else None
