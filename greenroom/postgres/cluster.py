@@ -108,10 +108,11 @@ def create(
         refuse_other_version(base, binaries)
     shell.run(["cp", "-a", "--reflink=auto", base or _template(binaries, account), data])
     _give(data, account)
+    cloning = _cloning(data, binaries, account)  # while its configuration is whole
     (data / "pg_hba.conf").write_text(_HBA)
     (data / "pg_ident.conf").write_text(f'greenroom "{account.peer}" {SUPERUSER}\n')
     _include(data / "postgresql.conf")
-    write_settings(data / "greenroom.conf", {**FIXED, **_shared_memory(), **_cloning(data, binaries, account)}, account)
+    write_settings(data / "greenroom.conf", {**FIXED, **_shared_memory(), **cloning}, account)
     write_settings(data / PHASE, phases.loading(), account)
     write_settings(data / "given.conf", settings, account)
     return data
