@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from greenroom import places, shell
+from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
 from greenroom.postgres.account import dies_with_us
 
@@ -96,7 +97,10 @@ def named() -> list[Path]:
 
 def clone(data: Path, into: Path) -> None:
     """The files of a data directory at rest, sharing their blocks where the file system can. Raises GreenroomError."""
-    shell.run([*dies_with_us(), "cp", "-a", "--reflink=auto", data, into])
+    done = shell.run([*dies_with_us(), "cp", "-a", "--reflink=auto", data, into], check=False)
+    if done.code != 0:
+        shutil.rmtree(into, ignore_errors=True)  # at once: on a disk that is full the server could not start again
+        raise GreenroomError(f"cloning its files failed: {shell.last_line(done.stderr)}.")
 
 
 def shares_blocks(data: Path, into: Path) -> bool:

@@ -48,7 +48,8 @@ def table(standing: list[Snapshot]) -> str:
 
 
 def _row(found: Snapshot) -> tuple[str, ...]:
-    masked = f"{len(found.contents.masks)} columns" if found.contents and found.contents.masks else "-"
+    masks = len(found.contents.masks) if found.contents else 0
+    masked = f"{masks} column{'s' if masks > 1 else ''}" if masks else "-"
     made = found.made[:16].replace("T", " ")
     server = f"PostgreSQL {found.version}" if found.version else "-"
     return (
