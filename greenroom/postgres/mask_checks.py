@@ -36,7 +36,7 @@ class Masked:
                 return None
             name = sql.Identifier(self.column.name).as_string()
             text = "(NULL)" if inner == "NULL" else f"(CASE WHEN {name} IS NOT NULL THEN {inner} END)"
-        return sql.SQL(f"{text}::{self.column.shape.type}".replace("%", "%%"))
+        return sql.SQL(f"{text}::{self.column.shape.type}")
 
 
 def check(connection: psycopg.Connection, rules: Sequence[Rule], target: str) -> None:
@@ -120,7 +120,8 @@ def _fitted(rule: Rule, known: Sequence[Table], columns: dict[int, dict[str, Col
     """The rule with its column, or why it cannot be."""
     table = next((t for t in known if (t.schema, t.name) == (rule.schema, rule.table)), None)
     if table is None:
-        return f"there is no table {rule.schema}.{rule.table}{similar(f'{rule.schema}.{rule.table}', map(str, known))}"
+        name = f"{rule.schema}.{rule.table}"
+        return f"there is no table {name}{similar(name, map(str, known))}"
     if table.kind in _SHOWS:
         return f"{table} is a {_SHOWS[table.kind]}: the rule belongs to the tables that it shows"
     if elsewhere := next((t for t in known if t.kind == "f" and t.root == table.root), None):
@@ -166,7 +167,7 @@ def _refused_expression(connection: psycopg.Connection, masked: Masked) -> str |
             read_names_as_in(connection, masked.table.schema)
             connection.execute("SET LOCAL transaction_read_only = on")
             query = sql.SQL("EXPLAIN SELECT {} FROM {} LIMIT 0").format(masked.value, table)
-            connection.execute(query, ())  # parameters, if only none: several statements are refused then
+            connection.execute(query, binary=True)  # not by the simple protocol, which takes several statements
     except psycopg.Error as error:
         return f"PostgreSQL refuses the expression: {error.diag.message_primary or error.sqlstate}"
     return None

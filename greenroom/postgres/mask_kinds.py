@@ -154,7 +154,12 @@ KINDS = {
         Kind("email", "an address that reaches nobody", ("text",), _email, shortest=27, keeps_apart=_always),
         Kind("name", "one of 26 first names", ("text",), _name, shortest=5),
         Kind(
-            "phone", "a number of a country that is not", ("text",), _phone, shortest=8, keeps_apart=_with_room_for(20)
+            "phone",
+            "digits after +999, which no country has",
+            ("text",),
+            _phone,
+            shortest=8,
+            keeps_apart=_with_room_for(20),
         ),
         Kind("text", "letters and spaces; the length rounded up to a multiple of 16", ("text",), _text),
         Kind("hash", "hex digits; of bytea, 32 bytes", ("text", "bytea"), _hash, shortest=16, keeps_apart=_always),

@@ -13,6 +13,7 @@ from greenroom.postgres.mask_kinds import KINDS, SQL
 _PART = r'"(?:[^"]|"")+"|[^".\s]+'
 _COLUMN = re.compile(rf"(?:({_PART})\.)?({_PART})\.({_PART})")
 
+_ALIKE = 0.7  # of difflib's ratio: a letter or two
 REMEDY = "Correct it in pyproject.toml; nothing has been copied."
 
 
@@ -62,8 +63,9 @@ def path(target: str, key: str) -> str:
 
 
 def similar(name: str, known: Iterable[str]) -> str:
-    """` (similar: a, b)`, or nothing."""
-    close = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)
+    """` (similar: a, b)`, or nothing; public goes without saying."""
+    names = sorted({other.removeprefix("public.") for other in known})
+    close = difflib.get_close_matches(name.removeprefix("public."), names, n=3, cutoff=_ALIKE)
     return f" (similar: {', '.join(close)})" if close else ""
 
 

@@ -87,7 +87,7 @@ def _update(connection: psycopg.Connection, table: Table, mine: Sequence[Masked]
         sql.SQL("{} = {}").format(sql.Identifier(masked.column.name), masked.value) for masked in mine
     )
     name = sql.Identifier(table.schema, table.name)
-    done = connection.execute(sql.SQL("UPDATE {} SET {}").format(name, changes), ()).rowcount
+    done = connection.execute(sql.SQL("UPDATE {} SET {}").format(name, changes)).rowcount
     counted = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone()
     if counted != (done,):
         raise GreenroomError(
