@@ -22,4 +22,5 @@
 - `journal`    what was about to be created, for the case that its creator was killed
 - `holding`    a copy from the intent to make it until it is gone
 - `inventory`  which copies stand on a server
+- `engines`    copies that an engine makes: Aurora, RDS, a command of yours
 """

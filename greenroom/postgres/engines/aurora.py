@@ -80,7 +80,7 @@ def _cloned(held: Held, target: AuroraTarget, source: Described, writer: dict[st
         DBClusterParameterGroupName=facts.get("DBClusterParameterGroup"),
         Port=facts.get("Port"),
         EnableIAMDatabaseAuthentication=bool(facts.get("IAMDatabaseAuthenticationEnabled")),
-        ServerlessV2ScalingConfiguration=_scaling(facts),
+        ServerlessV2ScalingConfiguration=scaling_of(facts),
         BackupRetentionPeriod=SHORTEST_RETENTION_DAYS,
         CopyTagsToSnapshot=False,
         DeletionProtection=False,
@@ -106,7 +106,7 @@ def _cloned(held: Held, target: AuroraTarget, source: Described, writer: dict[st
     return held.available(cluster)
 
 
-def _scaling(facts: dict[str, Any]) -> dict[str, Any] | None:
+def scaling_of(facts: dict[str, Any]) -> dict[str, Any] | None:
     """How far an instance of class db.serverless grows: as the source's do."""
     given = facts.get("ServerlessV2ScalingConfiguration") or {}
     return {key: given[key] for key in ("MinCapacity", "MaxCapacity", "SecondsUntilAutoPause") if key in given} or None

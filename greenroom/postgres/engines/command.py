@@ -150,6 +150,7 @@ def _read(child: shell.Popen[bytes], deadline: float, on_line: Callable[[str], N
                 got = os.read(key.fd, 65536)
                 if not got:
                     selector.unregister(key.fileobj)
+                    continue
                 held[key.fd] = (held[key.fd] + got)[-LONGEST_OUTPUT:]
                 if key.fileobj is child.stderr:
                     _tell(held[key.fd], on_line)

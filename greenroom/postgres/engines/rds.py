@@ -99,7 +99,7 @@ def _restored(held: Held, target: RdsTarget, source: Described, snapshot: Descri
             (group["DBParameterGroupName"] for group in facts.get("DBParameterGroups", [])), None
         ),
         EnableIAMDatabaseAuthentication=bool(facts.get("IAMDatabaseAuthenticationEnabled")),
-        **_storage(facts),
+        **storage_of(facts),
         BackupRetentionPeriod=0,
         MultiAZ=False,
         PubliclyAccessible=False,
@@ -110,7 +110,7 @@ def _restored(held: Held, target: RdsTarget, source: Described, snapshot: Descri
     return held.available(instance)
 
 
-def _storage(facts: dict[str, Any]) -> dict[str, Any]:
+def storage_of(facts: dict[str, Any]) -> dict[str, Any]:
     """As the source has it: a restore that names none gets gp3, with other times than the source's."""
     kind = facts.get("StorageType")
     rated = kind in ("io1", "io2") or (kind == "gp3" and facts.get("AllocatedStorage", 0) >= GP3_STRIPED_GB)
