@@ -5,25 +5,31 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg import sql
 
 from greenroom.console import Silent
 from greenroom.copies.acquiring import acquire
-from greenroom.postgres import journal, lease
+from greenroom.postgres import journal, kept, lease
 from greenroom.postgres.embedded import Server, embedded
+from greenroom.postgres.holding import held
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.leftovers import standing_on
-from greenroom.postgres.server import connect
+from greenroom.postgres.server import CannotConnect, connect
 from greenroom.postgres.way import Way
+from greenroom.ssh import traces
+from tests.integration.bastion import Bastion, bastion
 from tests.integration.shop import PLANTED, Shop, request, shop
 
 ROOT = Path(__file__).parents[2]
@@ -54,11 +60,11 @@ def source(server18: Server) -> Iterator[Shop]:
         yield made
 
 
-def inv(*words: str, password: str = PLANTED) -> subprocess.CompletedProcess[str]:
+def inv(*words: str, password: str = PLANTED, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "greenroom", *words],
-        cwd=ROOT,
-        env={**os.environ, "PGPASSWORD": password, "DOCKER_HOST": NO_ENGINE},
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PGPASSWORD": password, "DOCKER_HOST": NO_ENGINE},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -255,6 +261,183 @@ def test_intent_without_a_database_is_forgotten(source: Shop) -> None:
     assert states(inv("db-list").stdout) == {"shop_never_made": "never made"}
     assert inv("db-reap", "--yes").returncode == 0
     assert journal.intents() == []
+
+
+def test_one_that_cannot_be_dropped_does_not_keep_the_others(source: Shop) -> None:
+    tag = source.address.database
+    mine = [made(source, f"{tag}__{name}", terms(pid=dead_pid())) for name in ("a", "c")]
+    theirs = f"{tag}__b"
+    with connect(source.server.address) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(theirs)))
+        lease.grant(admin, theirs, terms(pid=dead_pid()))
+        reaped = inv("db-reap", "--url", str(source.address), "--yes")
+        assert reaped.returncode == 2
+        assert set(reaped.stdout.splitlines()[4:]) == {
+            *(f"dropped {name}" for name in mine),
+            f"{theirs} on {source.address.server} could not be dropped (SQLSTATE 42501).",
+            f"  Its owner or a superuser can: --url postgresql://OWNER@{source.address.server}/postgres",
+        }
+        assert [name for name in (*mine, theirs) if stands(source, name)] == [theirs]
+        lease.drop(admin, theirs)
+
+
+def test_lease_is_renewed_while_its_process_lives(source: Shop) -> None:
+    maintenance, name = source.address.at("postgres"), f"{source.address.database}__long"
+    short = terms(hours=2 / 3600)
+    with held(maintenance, name, short, keep=False) as copy:
+        copy.connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        copy.grant()
+        deadline = time.monotonic() + 20
+        while not (found := the_lease(copy.connection, name)).until > short.until:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert (found.id, found.made) == (short.id, short.made)
+        assert "lease" in {thread.name for thread in threading.enumerate()}
+    assert copy.dropped and "lease" not in {thread.name for thread in threading.enumerate()}
+
+
+def the_lease(connection: psycopg.Connection, name: str) -> Lease:
+    (found,) = [copy.lease for copy in lease.leased(connection) if copy.name == name]
+    return found
+
+
+def configured(source: Shop, place: Path, *lines: str) -> Path:
+    """A project whose target `staging` is the source."""
+    address = source.address
+    shutil.copy(ROOT / "tasks.py", place)
+    (place / "pyproject.toml").write_text(
+        f"""
+[tool.greenroom.databases.staging]
+host = "{address.host}"
+port = {address.port}
+name = "{address.database}"
+user = "{address.user}"
+password_variable = "STAGING_PASSWORD"
+"""
+        + "\n".join(lines)
+    )
+    return place
+
+
+def test_target_names_its_server_and_its_password(
+    source: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = configured(source, tmp_path)
+    monkeypatch.setenv("STAGING_PASSWORD", PLANTED)
+    name = made(source, f"{source.address.database}__ours", terms(pid=dead_pid()))
+    assert inv("db-list", cwd=project).stdout == "No copies stand.\n", "the journal knows nothing of it"
+    listed = inv("db-list", "--target", "staging", password="wr0ng", cwd=project)
+    assert states(listed.stdout) == {name: "creator died"}
+
+    for words in (["--target", "production"], ["--target", "staging", "--url", "postgresql://x"]):
+        assert inv("db-list", *words, cwd=project).returncode == 2
+    assert inv("db-drop", "nix", "--target", "staging", cwd=project).returncode == 1
+    assert inv("db-reap", "--target", "staging", "--yes", cwd=project).returncode == 0
+    assert not stands(source, name)
+
+
+HOLDING = """
+import sys
+from psycopg import sql
+from greenroom.postgres.address import Address
+from greenroom.postgres.holding import held
+from greenroom.postgres.holding import held
+from greenroom.postgres.lease import Lease
+from greenroom.postgres.way import Way
+real, via = Address.parse(sys.argv[1]), sys.argv[2]
+name = f"{real.database}__far"
+with Way(real, via).opened() as address:
+    assert (address.port, address.options["hostaddr"]) != (real.port, "127.0.0.1")
+    terms = Lease.new(branch="fix", source="x", hours=1)
+    with held(address.at("postgres"), name, terms, keep=False, real=real, via=via) as copy:
+        copy.connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        if sys.argv[3] == "granted":
+            copy.grant()
+        print(name, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def vpn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bastion]:
+    with bastion(tmp_path) as host:
+        monkeypatch.setenv("HOME", str(host.home))
+        yield host
+
+
+@pytest.mark.parametrize("granted", ["granted", pytest.param("", marks=pytest.mark.full)])
+def test_branch_behind_a_vpn_host_is_found_again_after_a_kill(source: Shop, vpn: Bastion, granted: str) -> None:
+    words = [sys.executable, "-c", HOLDING, source.url(), vpn.via, granted]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        name = child.stdout.readline().strip()
+        child.kill()
+    vpn.settle()
+    assert stands(source, name)
+    state = "creator died" if granted else "no lease, creator died"
+
+    vpn.servers[0].stop()
+    unreachable = inv("db-list")
+    assert unreachable.returncode == 2
+    assert unreachable.stdout.splitlines()[-1].startswith("  Is it gone for good? Then forget it: rm ")
+
+    vpn.servers[0].start()
+    listed = inv("db-list")
+    assert (listed.returncode, states(listed.stdout)) == (0, {name: state}), listed.stdout
+    assert source.address.server in listed.stdout
+    assert inv("db-reap", "--yes").returncode == 0
+    assert not stands(source, name) and journal.intents() == []
+    vpn.settle()
+
+
+def test_branch_behind_a_vpn_host_has_the_password_of_its_target(
+    source: Shop, vpn: Bastion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = configured(source, tmp_path, f'via = "{vpn.via}"')
+    monkeypatch.setenv("STAGING_PASSWORD", PLANTED)
+    name = made(source, f"{source.address.database}__far", terms())
+    journal.write(source.address.at("postgres"), name, "abc", via=vpn.via)
+    for words in ([], ["--target", "staging"]):
+        listed = inv("db-list", *words, password="wr0ng", cwd=project)
+        assert (listed.returncode, states(listed.stdout)) == (0, {name: "alive"}), listed.stdout
+    assert inv("db-drop", name, "--yes", password="wr0ng", cwd=project).returncode == 0
+    assert not stands(source, name) and journal.intents() == []
+
+
+def test_kept_server_and_directory_on_a_vpn_host_are_listed_and_reaped(
+    source: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with embedded() as server:
+        kept.keep(server, "shop__kept", terms(kept=True), {})
+    address = server.address
+    made(source, name := f"{source.address.database}__ours", terms())
+    journal.write(source.address.at("postgres"), name, "abc")
+    with traces.noted("me@nowhere.invalid", None) as trace:
+        pass
+
+    listed = inv("db-list")
+    assert listed.returncode == 0
+    assert states(listed.stdout) == {"shop__kept": "kept", trace.directory: "creator died", name: "alive"}
+    kinds = {line.split()[0]: line.split()[1] for line in listed.stdout.splitlines()}
+    assert kinds == {"name": "kind", "shop__kept": "server", trace.directory: "directory", name: "database"}
+    assert re.search(rf"^shop__kept +server +{re.escape(address.server)} +fix .* MB +kept$", listed.stdout, re.M)
+
+    reaped = inv("db-reap", "--yes")  # the host is not there: the rest goes all the same
+    assert reaped.returncode == 2 and set(states(reaped.stdout)) >= {trace.directory}
+    assert inv("db-drop", "shop__kept", "--yes").stdout.splitlines()[-1] == "dropped shop__kept"
+    with pytest.raises(CannotConnect):
+        connect(address)
+    trace.forget()
+    assert inv("db-drop", name, "--yes").returncode == 0
+    assert inv("db-list").stdout == "No copies stand.\n"
+
+
+def test_name_that_a_silent_server_may_have_is_no_answer(source: Shop) -> None:
+    journal.write(replace(source.address.at("postgres"), port=1), "x", "abc")
+    done = inv("db-drop", "x", "--yes")
+    assert done.returncode == 2
+    assert done.stderr.startswith("x was not found, and not everybody answered:\nno PostgreSQL server can be reached")
 
 
 def test_unreachable_server_of_the_journal_is_said_with_the_way_to_forget_it(source: Shop) -> None:
