@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 
 import paramiko
 
@@ -39,8 +40,10 @@ class Remote:
         """
         if not self._buffer:
             self._channel.settimeout(_left(deadline))
-            # All that is there: paramiko moves the rest of its buffer at each read.
-            self._buffer = memoryview(self._channel.recv(WINDOW_BYTES))
+            try:  # all that is there: paramiko moves the rest of its buffer at each read
+                self._buffer = memoryview(self._channel.recv(WINDOW_BYTES))
+            except (paramiko.SSHException, EOFError) as error:  # it also tells the host to go on
+                raise lost(self._label) from error
             if not self._buffer and not self._channel.eof_received:
                 raise lost(self._label)
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
@@ -85,8 +88,9 @@ class Remote:
 
     def _drain(self) -> None:
         """Its standard error shares the channel's window with its output: unread, it would stop both."""
-        while said := self._channel.recv_stderr(STDERR_BYTES):
-            self._errors = (self._errors + said)[-STDERR_BYTES:]
+        with suppress(paramiko.SSHException, EOFError, OSError):
+            while said := self._channel.recv_stderr(WINDOW_BYTES):
+                self._errors = (self._errors + said)[-STDERR_BYTES:]
 
 
 def _left(deadline: float | None) -> float | None:
