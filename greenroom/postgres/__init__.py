@@ -3,10 +3,12 @@
 - `address`    where a database is: parsed from a URL, printed without its password
 - `server`     connecting, what a server is and how it is set
 - `binaries`   which PostgreSQL programs are on this machine
-- `places`     where data directories, templates and the journal lie
 - `account`    as whom PostgreSQL's programs run: they refuse root
 - `cluster`    data directories: made, set up, removed
+- `phases`     fast while data is loaded, true when it is measured
+- `postmaster` a server's process: started, met, put to rest, stopped
 - `embedded`   a private server that lives as long as the task
+- `kept`       one that outlives it, until its lease is over
 - `containers` a server in a container of an image of PostgreSQL
 - `snapshots`  restored copies that are kept, stopped and pristine
 - `toc`        the table of contents of an archive, read by ourselves
@@ -20,7 +22,11 @@
 - `room`       is there enough disk?
 - `lease`      the mark on a copy: who, when, until when
 - `journal`    what was about to be created, for the case that its creator was killed
+- `processes`  whether a process of this machine still lives
 - `holding`    a copy from the intent to make it until it is gone
-- `inventory`  which copies stand on a server
+- `way`        how a server is reached again, through its VPN host where there is one
+- `leftovers`  databases of ours on one server
+- `remains`    the one form in which every room lists what stands
+- `inventory`  all that stands, in every room
 - `engines`    copies that an engine makes: Aurora, RDS, a command of yours
 """

@@ -133,14 +133,13 @@ def _remains(container: docker.Container, lease: Lease) -> Remains:
     """A label cannot change: the name tells whether it was kept on purpose."""
     name = container.name
     terms = replace(lease, kept=name.startswith(_KEPT))
-    state = "expired" if terms.expired else "creator died" if terms.abandoned else "kept" if terms.kept else "alive"
     return Remains(
         kind="container",
         name=name,
         where="docker",
         made=terms.made,
-        state=state if container.running else f"{state}, stopped",
-        to_be_reaped=terms.expired or terms.abandoned,
+        state=terms.state if container.running else f"{terms.state}, stopped",
+        to_be_reaped=terms.over,
         drop=lambda: _drop(name),
         lease=terms,
     )

@@ -29,7 +29,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class Scope:
-    """Where to look: on the server of a URL, at a target of the configuration, or everywhere that we know of."""
+    """Where to look: on the server of a URL; or here, and then at one target or wherever we know that something was."""
 
     url: str | None = None
     target: str | None = None
@@ -76,13 +76,17 @@ def named(scope: Scope, name: str) -> Remains:
 
 
 def rooms(scope: Scope, problems: list[str]) -> Iterator[list[Remains]]:
-    """What each room has, what is near before what is far; without URL and target, a failure becomes a problem."""
+    """What each room has, what is near before what is far; what is not asked for by name may fail: a problem then."""
     if scope.url:
         yield standing_on(Way(Address.parse(scope.url)))
-    elif scope.target and scope.config:
+        return
+    near: list[Room] = [kept.standing, _containers, _directories]
+    for room in near:
+        yield _asked(room, problems)
+    if scope.target and scope.config:
         yield _of_target(scope.target, scope.config.target(scope.target))
     else:
-        yield from _everywhere(scope, problems)
+        yield from _far(scope, problems)
 
 
 def _of_target(name: str, target: AnyTarget) -> list[Remains]:
@@ -93,10 +97,7 @@ def _of_target(name: str, target: AnyTarget) -> list[Remains]:
     return standing({name: target})
 
 
-def _everywhere(scope: Scope, problems: list[str]) -> Iterator[list[Remains]]:
-    near: list[Room] = [kept.standing, _containers, _directories]
-    for room in near:
-        yield _asked(room, problems)
+def _far(scope: Scope, problems: list[str]) -> Iterator[list[Remains]]:
     for intents in _servers().values():
         yield _asked(partial(_on_server, intents[-1], scope), problems, _forgetting(intents))
     yield _asked(partial(_engines, scope, problems), problems)

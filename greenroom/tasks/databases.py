@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from greenroom.postgres.remains import Remains
 
 WHERE = {
-    "url": "server to look at: postgresql://USER@HOST:PORT/DATABASE (default: everywhere that we know of)",
-    "target": "look at the server of this database of [tool.greenroom.databases]",
+    "url": "the one server to look at: postgresql://USER@HOST:PORT/DATABASE (default: here, and all that we know of)",
+    "target": "look here, and at the server of this database of [tool.greenroom.databases]",
 }
 DROPPING = {**WHERE, "yes": "do not ask", "dry-run": "only show what would be dropped"}
 

@@ -66,23 +66,14 @@ def _remains(found: Described, account: Account, instances: list[Described]) -> 
         where=f"{found.resource.kind} in {region} ({number})",
         made=lease.made,
         state=_state(lease, found.status),
-        to_be_reaped=lease.expired or lease.abandoned,
+        to_be_reaped=lease.over,
         drop=lambda: _drop(account, parts, lease.id),
         lease=lease,
     )
 
 
 def _state(lease: Lease, status: str) -> str:
-    state = _why(lease)
-    return state if status == "available" else f"{state}, {status}"
-
-
-def _why(lease: Lease) -> str:
-    if lease.expired:
-        return "expired"
-    if lease.abandoned:
-        return "creator died"
-    return "kept" if lease.kept else "alive"
+    return lease.state if status == "available" else f"{lease.state}, {status}"
 
 
 def _drop(account: Account, parts: Iterable[Resource], lease_id: str) -> None:
@@ -94,14 +85,13 @@ def _drop(account: Account, parts: Iterable[Resource], lease_id: str) -> None:
 
 def _of_command(noted: Noted) -> Remains:
     lease, busy = noted.intent.lease, noted.busy
-    ended = lease.expired or lease.abandoned
     return Remains(
         kind="command",
         name=noted.intent.name,
         where=noted.intent.release[0],
         made=lease.made,
-        state="its command still runs" if busy and lease.abandoned else _why(lease),
-        to_be_reaped=ended and not busy,
+        state="its command still runs" if busy and lease.abandoned else lease.state,
+        to_be_reaped=lease.over and not busy,
         drop=lambda: command.release(noted),
         lease=lease,
     )
