@@ -9,6 +9,7 @@ SUITES = {
     "watching": "what watching costs a migration with 8 probed tables",
     "startup": "`./inv --list` against bare Invoke with an empty tasks.py",
     "demo": "`./inv migrate-rehearse` on the demo",
+    "clones": "clones of snapshots, and a second rehearsal of one dump",
     "memory": "the watching process, and what the agent adds to the app",
 }
 
