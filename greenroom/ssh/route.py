@@ -82,7 +82,7 @@ def _hops(place: str, text: str, config: Path | None, *, direct: bool, seen: tup
     before: list[Hop] = []
     for number, jump in enumerate([] if direct else _jumps(options)):
         before += _hops(jump, text, config, direct=number > 0, seen=(*seen, place))
-    return [*before, _hop(options, alone=not before)]
+    return [*before, _hop(options, first=not before and not direct)]
 
 
 def _options(place: str, text: str, config: Path | None) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _jumps(options: Mapping[str, Any]) -> list[str]:
     return [place.strip() for place in jump.split(",")]
 
 
-def _hop(options: Mapping[str, Any], *, alone: bool) -> Hop:
+def _hop(options: Mapping[str, Any], *, first: bool) -> Hop:
     host, port = str(options["hostname"]), int(options["port"])
     plain = host if port == 22 else f"[{host}]:{port}"
     return Hop(
@@ -126,7 +126,7 @@ def _hop(options: Mapping[str, Any], *, alone: bool) -> Hop:
         known_hosts=tuple(_known_hosts(options)),
         identity_files=tuple(Path(name).expanduser() for name in options.get("identityfile", []) if name != "none"),
         identities_only=options.get("identitiesonly", "no").lower() == "yes",
-        proxy_command=options.get("proxycommand") if alone else None,
+        proxy_command=options.get("proxycommand") if first else None,
         seconds=float(options.get("connecttimeout", CONNECT_SECONDS)),
     )
 

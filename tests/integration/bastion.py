@@ -301,11 +301,15 @@ def _free_port() -> int:
 
 
 def _children(pid: int) -> list[int]:
-    try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [int(child) for child in found]
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:  # gone
+            continue
+        if parent == pid:
+            found.append(int(stat.parent.name))
+    return found
 
 
 def _name(pid: int) -> str:
