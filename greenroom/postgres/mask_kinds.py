@@ -11,8 +11,10 @@ that no function of the database's own can take that one's place, and never see 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 
 SALT = "greenroom.salt"  # a setting of the session that masks
 SQL = "sql"
@@ -22,9 +24,13 @@ _NAMES = (
     "Ada Ben Cleo Dan Eve Finn Gwen Hugo Iris Jon Kim Leo Mia Nick Olga Paul Quinn Rosa Sam Tess Uma Vera Will Xenia "
     "Yves Zoe"
 ).split()
-_LETTERS = " etaoin srhldcum"  # for the sixteen digits of a digest
+_LETTERS = "etaoinsrhldcumfp"  # for the sixteen digits of a digest
+_SYLLABLES = (
+    "a ad am bo cing con cu dip do e el en et ex fu gi id ip is la lit lo lor met mi na ni os pa qui rem sec sed sit "
+    "sum te tur ut va ven"
+).split()
+_FILLER_LENGTH = 16384
 _STEP = 16
-_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -98,17 +104,28 @@ def _phone(shape: Shape) -> str:
 
 
 def _text(shape: Shape) -> str:
-    """As long as the value, rounded up to a multiple of 16: rows stay as wide, and filler compresses no better."""
-    written = f"translate({{hex}}, '0123456789abcdef', '{_LETTERS}')"
-    block = written.replace("{hex}", "encode(sha256(convert_to(part || seed, 'UTF8')), 'hex')")
-    long = (
-        f"(SELECT string_agg({block}, '' ORDER BY part) FROM (SELECT {_digest(shape)} AS seed OFFSET 0) AS seeded, "
-        f"generate_series(1, (length({{value}}::text) + {_BLOCK - 1}) / {_BLOCK}) AS part)"
-    )
-    short = written.replace("{hex}", _digest(shape))
+    """As long as the value, rounded up to a multiple of 16: rows stay as wide, and compress about as well as text does.
+
+    A word of the digest, then a piece of the filler that begins where the digest says.
+    """
     length = f"(length({{value}}::text) + {_STEP - 1}) / {_STEP} * {_STEP}"
     limited = length if shape.length is None else f"least({length}, {shape.length})"
-    return f"left(CASE WHEN length({{value}}::text) <= {_BLOCK} THEN {short} ELSE {long} END, {limited})"
+    word = f"translate(left(digest, 8), '0123456789abcdef', '{_LETTERS}')"
+    begin = f"1 + ('x' || right(digest, 6))::bit(24)::int % {_FILLER_LENGTH}"
+    short = f"encode(substr(filler, {begin}, room), 'escape')"
+    long = f"repeat(encode(filler, 'escape'), room / {_FILLER_LENGTH} + 1)"
+    made = f"SELECT {_digest(shape)}, {limited}, '{_filler() * 2}'::bytea OFFSET 0"  # each once, for the next line
+    chosen = f"CASE WHEN room <= {_FILLER_LENGTH} THEN {short} ELSE {long} END"
+    return f"(SELECT left({word} || ' ' || {chosen}, room) FROM ({made}) AS made (digest, room, filler))"
+
+
+@functools.cache
+def _filler() -> str:
+    """Words of one to three syllables: longer than the 4 kB that pglz looks back, so that long texts stay long."""
+    digests = b"".join(sha256(bytes([block % 256, block // 256])).digest() for block in range(_FILLER_LENGTH // 32))
+    ends = ("", " ", " ")  # of a syllable, by chance as well
+    syllables = (_SYLLABLES[one % len(_SYLLABLES)] + ends[one % len(ends)] for one in digests)
+    return "".join(syllables)[:_FILLER_LENGTH]
 
 
 def _hash(shape: Shape) -> str:
@@ -161,7 +178,7 @@ KINDS = {
             shortest=8,
             keeps_apart=_with_room_for(20),
         ),
-        Kind("text", "letters and spaces; the length rounded up to a multiple of 16", ("text",), _text),
+        Kind("text", "words; the length rounded up to a multiple of 16", ("text",), _text),
         Kind("hash", "hex digits; of bytea, 32 bytes", ("text", "bytea"), _hash, shortest=16, keeps_apart=_always),
         Kind("uuid", "a UUID", ("uuid", "text"), _uuid, shortest=36, keeps_apart=_always),
         Kind("ip", "an address of 10.0.0.0/8, or of fd00::/8", ("inet", "text"), _ip, shortest=15),

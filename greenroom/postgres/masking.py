@@ -156,7 +156,7 @@ def _rewrite(connection: psycopg.Connection, table: Table) -> None:
     """
     words = sql.SQL("VACUUM (FULL, VERBOSE, ANALYZE) {}").format(sql.Identifier(table.schema, table.name))
     deadline = time.monotonic() + SETTLE_SECONDS
-    while _carried_over(connection, words):
+    while _carried_over(connection, words, table):
         if time.monotonic() > deadline:
             raise GreenroomError(
                 f"old rows of {table} cannot be removed from the copy: another session of its server still sees them.",
@@ -165,8 +165,11 @@ def _rewrite(connection: psycopg.Connection, table: Table) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _carried_over(connection: psycopg.Connection, vacuum: sql.Composed) -> int:
-    """Old row versions that are in the new file. The server tells it in its own language: the first number it is."""
+def _carried_over(connection: psycopg.Connection, vacuum: sql.Composed, table: Table) -> int:
+    """Old row versions that are in the new file. The server tells it in its own language: the first number it is.
+
+    Raises GreenroomError where it tells nothing: who may not vacuum a table is only warned.
+    """
     told: list[int] = []
 
     def hear(said: psycopg.errors.Diagnostic) -> None:
@@ -178,7 +181,15 @@ def _carried_over(connection: psycopg.Connection, vacuum: sql.Composed) -> int:
         connection.execute(vacuum)
     finally:
         connection.remove_notice_handler(hear)
-    return max(told[:1], default=0)
+    if not told:
+        raise _not_allowed(connection, table)
+    return told[0]
+
+
+def _not_allowed(connection: psycopg.Connection, table: Table) -> GreenroomError:
+    return GreenroomError(
+        f"{connection.info.user} may not mask {table} on the copy.", "Connect as its owner, or as a superuser."
+    )
 
 
 def _explained(
@@ -198,9 +209,7 @@ def _explained(
             "Have the expression give a value for every row.",
         )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return GreenroomError(
-            f"{connection.info.user} may not mask {table} on the copy.", "Connect as its owner, or as a superuser."
-        )
+        return _not_allowed(connection, table)
     if isinstance(error, psycopg.errors.DiskFull):
         return GreenroomError(
             f"the disk is full while {table} is masked: that needs room for the table twice more.",

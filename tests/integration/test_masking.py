@@ -249,6 +249,37 @@ def test_apply_as_somebody_else_is_refused(admin18: psycopg.Connection, owner: A
         assert failed(mine, MASKS) == f"{owner.user} may not mask public.person on the copy."
 
 
+def test_apply_as_somebody_who_may_only_write_is_refused(admin18: psycopg.Connection, owner: Address) -> None:
+    admin18.execute(PEOPLE)
+    admin18.execute("GRANT SELECT, UPDATE ON ALL TABLES IN SCHEMA public TO PUBLIC")
+    with connect(owner) as mine:
+        assert failed(mine, {"letter.body": "null"}) == f"{owner.user} may not mask public.letter on the copy."
+
+
+def test_apply_keeps_long_texts_long_on_the_disk(admin18: psycopg.Connection) -> None:
+    admin18.execute(
+        "CREATE TABLE t (a text); INSERT INTO t SELECT repeat(md5(n::text), 700) FROM generate_series(1, 9) n"
+    )
+    mask(admin18, {"t.a": "text"})
+    assert one(admin18, "SELECT min(length(a)) = 22400 AND min(pg_column_size(a)) > 9000 FROM t") is True
+    assert one(admin18, "SELECT count(DISTINCT a) FROM t") == 9
+
+
+def test_apply_in_another_encoding(server18: Server) -> None:
+    with connect(server18.address) as maintenance:
+        maintenance.execute(
+            "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
+        )
+        with connect(server18.address.at("latin")) as admin:
+            admin.execute("CREATE TABLE t (a text, b text, c text)")
+            admin.execute("INSERT INTO t VALUES ('Jürgen', 'Jürgen', repeat('ü', 100))")
+            mask(admin, {"t.a": "email", "t.b": "hash", "t.c": "text"})
+            assert (
+                one(admin, "SELECT a LIKE 'u%@example.invalid' AND length(b) = 64 AND length(c) = 112 FROM t") is True
+            )
+        maintenance.execute("DROP DATABASE latin WITH (FORCE)")
+
+
 def test_apply_partitions_children_and_generated_columns(admin: psycopg.Connection) -> None:
     admin.execute(
         """
