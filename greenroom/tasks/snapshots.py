@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from invoke import Context, Exit, task
@@ -56,7 +55,7 @@ def _row(found: Snapshot) -> tuple[str, ...]:
         found.name,
         found.source or "-",
         made,
-        _age(found.age),
+        _age(found.age.total_seconds()),
         _size(found.size_bytes),
         server,
         masked,
@@ -64,9 +63,9 @@ def _row(found: Snapshot) -> tuple[str, ...]:
     )
 
 
-def _age(age: timedelta) -> str:
-    hours = age / timedelta(hours=1)
-    return f"{hours * 60:.0f} min" if hours < 1 else f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+def _age(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{seconds / 60:.0f} min" if hours < 1 else f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
 
 
 def _size(size_bytes: int) -> str:
