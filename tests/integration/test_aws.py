@@ -126,22 +126,3 @@ def test_unreachable_endpoint_is_named_without_its_password(cloud: Cloud, monkey
         "  Check the network, HTTPS_PROXY and AWS_ENDPOINT_URL; is a VPN missing?"
     )
     assert error.transient
-
-
-@pytest.mark.parametrize(
-    ("code", "why"),
-    [
-        ("InstanceQuotaExceeded", "quota"),
-        ("DBClusterQuotaExceededFault", "quota"),
-        ("InsufficientDBInstanceCapacity", "capacity"),
-        ("InvalidDBClusterStateFault", "state"),
-        ("InvalidDBInstanceState", "state"),
-        ("DBInstanceNotFound", "not found"),
-        ("InvalidParameterCombination", "refused"),
-    ],
-)
-def test_error_codes_of_rds_have_a_kind(code: str, why: str, cloud: Cloud) -> None:
-    cloud.refuse("DescribeDBInstances", code, "something")
-    error = refusal(cloud)
-    assert (error.why, error.reason) == (why, code)
-    assert "DescribeDBInstances" in error.sentence and error.sentence.endswith("something.") and error.hint

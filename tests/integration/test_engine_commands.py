@@ -160,14 +160,17 @@ def test_command_that_takes_too_long_is_ended_with_its_children_and_released(tmp
     assert released(tmp_path) == [NAME] and not running(int((tmp_path / "child").read_text()))
 
 
-def test_missing_program_is_named(tmp_path: Path) -> None:
-    wanted = CommandTarget(kind="command", acquire=["dblab-of-nobody"], release=["true"])
+@pytest.mark.parametrize("other", ["acquire", "release"])
+def test_missing_program_is_named_before_anything_is_run(other: str, tmp_path: Path) -> None:
+    words = {"acquire": ["dblab-of-nobody"], "release": ["dblab-of-nobody"], other: ["true"]}
+    wanted = CommandTarget(kind="command", acquire=words["acquire"], release=words["release"])
     with pytest.raises(GreenroomError) as refused, acquired(wanted):
         pass
     assert str(refused.value) == (
         f"dblab-of-nobody is not on this machine (looked for from {Path.cwd()}).\n"
         "  Correct acquire and release in the target's table."
     )
+    assert intents.noted() == []
 
 
 def test_release_that_fails_leaves_the_intent_for_a_later_drop(
@@ -208,6 +211,12 @@ def test_kept_copy_stays_until_it_is_dropped(tmp_path: Path) -> None:
     assert (remains.state, remains.to_be_reaped) == ("kept", False)
     remains.drop()
     assert released(tmp_path) == [NAME] and standing({}) == []
+
+
+def test_copy_that_is_not_whole_yet_is_released_though_it_should_be_kept(tmp_path: Path) -> None:
+    with acquired(target(tmp_path, "echo postgresql://a@b/c"), keep=True) as copy:
+        copy.whole = False
+    assert copy.dropped and released(tmp_path) == [NAME]
 
 
 def test_acquire_that_fails_is_released_though_its_copy_should_be_kept(tmp_path: Path) -> None:

@@ -37,7 +37,11 @@ ROOT = Path(__file__).parents[2]
 AURORA = AuroraTarget(kind="aurora-clone", name="shop", user="app", cluster="prod")
 RDS = RdsTarget(kind="rds-snapshot", name="shop", user="app", instance="solo")
 FRESH = RDS.model_copy(update={"snapshot": "fresh"})
-ENGINES = [pytest.param(AURORA, id="aurora"), pytest.param(RDS, id="rds"), pytest.param(FRESH, id="fresh")]
+ENGINES = [
+    pytest.param(AURORA, id="aurora"),
+    pytest.param(RDS, id="rds", marks=pytest.mark.full),
+    pytest.param(FRESH, id="fresh", marks=pytest.mark.full),
+]
 
 # A copy in a process of its own, that can be killed: the target as JSON, and a lease of its own process.
 COPYING = """
@@ -218,6 +222,7 @@ def test_aurora_clone_is_asked_for_as_a_copy_on_write_in_the_source_s_network(es
     assert [found["DeleteAutomatedBackups"] for found in deleted] == ["true", "true"]
 
 
+@pytest.mark.full
 def test_security_groups_of_the_table_go_over_the_source_s(estate: Estate) -> None:
     for target in (AURORA, RDS):
         with acquired(target.model_copy(update={"security_groups": ["sg-1", "sg-2"]})):
@@ -228,6 +233,7 @@ def test_security_groups_of_the_table_go_over_the_source_s(estate: Estate) -> No
         assert given == ["sg-1", "sg-2"]
 
 
+@pytest.mark.full
 def test_serverless_clone_scales_as_the_source_does(estate: Estate) -> None:
     estate.rds.create_db_cluster(
         DBClusterIdentifier="elastic",
@@ -287,6 +293,7 @@ def test_rds_makes_a_fresh_snapshot_and_deletes_it_when_the_instance_stands(esta
     assert copy.dropped and estate.names() == BEFORE
 
 
+@pytest.mark.full
 def test_rds_of_another_class_says_so(estate: Estate) -> None:
     with acquired(RDS.model_copy(update={"instance_class": "db.t4g.medium"})) as copy:
         assert "the copy's instance is db.t4g.medium, the source's db.m5.large: other times than there" in copy.notes
@@ -318,6 +325,12 @@ def test_kept_copy_stays_is_listed_and_can_be_dropped(target: Any, estate: Estat
     assert estate.names() == BEFORE and standing({"staging": target}) == []
 
 
+def test_copy_that_is_not_whole_yet_is_deleted_though_it_should_be_kept(estate: Estate) -> None:
+    with acquired(RDS, keep=True) as copy:
+        copy.whole = False
+    assert copy.dropped and estate.names() == BEFORE
+
+
 def test_copy_that_is_half_made_is_deleted_though_it_should_be_kept(estate: Estate) -> None:
     estate.cloud.refuse("CreateDBInstance", "InsufficientDBInstanceCapacity", "none in us-east-1a")
     with pytest.raises(AwsError) as refused, acquired(AURORA, keep=True):
@@ -341,7 +354,11 @@ def test_quota_is_told_and_what_was_made_until_then_is_deleted(estate: Estate) -
 
 @pytest.mark.parametrize(
     ("target", "action"),
-    [(AURORA, "RestoreDBClusterToPointInTime"), (RDS, "RestoreDBInstanceFromDBSnapshot"), (FRESH, "CreateDBSnapshot")],
+    [
+        (AURORA, "RestoreDBClusterToPointInTime"),
+        pytest.param(RDS, "RestoreDBInstanceFromDBSnapshot", marks=pytest.mark.full),
+        pytest.param(FRESH, "CreateDBSnapshot", marks=pytest.mark.full),
+    ],
 )
 def test_access_denied_makes_and_deletes_nothing(target: Any, action: str, estate: Estate) -> None:
     said = f"User: arn:aws:iam::1:user/me is not authorized to perform: rds:{action} on resource: x"
@@ -364,6 +381,7 @@ def test_unknown_sources_are_named_with_the_region(estate: Estate) -> None:
     assert refused.value.sentence == "there is no RDS instance nix in us-east-1."
 
 
+@pytest.mark.full
 def test_sources_of_the_other_kind_are_refused_with_the_right_one(estate: Estate) -> None:
     with pytest.raises(GreenroomError) as refused, acquired(RDS.model_copy(update={"instance": "prod-1"})):
         pass
@@ -408,6 +426,7 @@ def test_waiting_sits_out_that_aws_does_not_answer(estate: Estate) -> None:
     assert estate.names() == BEFORE
 
 
+@pytest.mark.full
 def test_deletion_is_tried_again_while_aws_is_not_ready_for_it(estate: Estate) -> None:
     estate.cloud.refuse("DeleteDBCluster", "InvalidDBClusterStateFault", "it is being made", times=2)
     progress = Told()
@@ -466,6 +485,7 @@ def test_what_lost_its_tags_is_neither_listed_nor_dropped(estate: Estate) -> Non
     assert estate.names() == BEFORE | {f"the instance {copy.name}"}
 
 
+@pytest.mark.full
 def test_member_of_our_clone_that_is_another_s_is_not_deleted(estate: Estate) -> None:
     with acquired(AURORA, keep=True) as copy:
         pass
@@ -615,6 +635,7 @@ def test_address_is_reached_by_the_name_that_aws_gives_it(estate: Estate, source
     assert estate.names() == BEFORE
 
 
+@pytest.mark.full
 def test_no_secret_is_in_what_is_sent_or_told(estate: Estate, capfd: pytest.CaptureFixture[str]) -> None:
     progress = Told()
     with acquired(AURORA, progress) as copy:

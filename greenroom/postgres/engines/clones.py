@@ -23,7 +23,7 @@ from greenroom.secret import Secret
 
 @dataclass
 class Held:
-    """What we make for one copy. `keep` is obeyed once there is a `copy`: what is half made is deleted in any case."""
+    """What we make for one copy. `keep` is obeyed for a `copy` that is whole: what is half made is deleted."""
 
     rds: Any
     identifier: str
@@ -77,7 +77,7 @@ def held(rds: Any, name: str, terms: Lease, progress: Progress, *, keep: bool) -
     try:
         yield clone
     finally:
-        if clone.made and not (keep and clone.copy):
+        if clone.made and not (keep and clone.copy and clone.copy.whole):
             _release(clone)
 
 

@@ -43,16 +43,18 @@ def commanded(
     target: CommandTarget, name: str, terms: Lease, password: Secret | None, progress: Progress, *, keep: bool
 ) -> Iterator[EngineCopy]:
     """Run `acquire`, hand out the copy, run `release`. Raises GreenroomError when a command fails or prints no URL."""
-    release = filled(target.release, name, terms)
+    acquire, release = (filled(argv, name, terms) for argv in (target.acquire, target.release))
+    for argv in (acquire, release):
+        _refuse_missing(argv, Path.cwd())
     noted = intents.write(Intent(terms, name, tuple(release), str(Path.cwd()), target.timeout_seconds))
     copy: EngineCopy | None = None
     try:
-        address = _acquired(filled(target.acquire, name, terms), noted, progress)
+        address = _acquired(acquire, noted, progress)
         address = address if address.password else address.as_role(address.user, password)
         copy = EngineCopy(address, f"{Path(target.acquire[0]).name} at {address.server}", name, "command", _NOTES[:])
         yield copy
     finally:
-        if not (keep and copy):
+        if not (keep and copy and copy.whole):
             left_behind = _released(noted, copy.address.password if copy else None, progress)
             if copy:
                 copy.dropped = left_behind is None
@@ -112,11 +114,7 @@ def _run(
 ) -> tuple[int | str, str, str]:
     """Exit code (or why there is none), standard output, and the last line of standard error that may be shown."""
     place = Path(intent.directory)
-    if not shutil.which(argv[0] if "/" not in argv[0] else str(place / argv[0])):
-        raise GreenroomError(
-            f"{argv[0]} is not on this machine (looked for from {place}).",
-            "Correct acquire and release in the target's table.",
-        )
+    _refuse_missing(argv, place)
     with (
         intents.locked(noted) as lock,
         shell.spawn(
@@ -136,6 +134,14 @@ def _run(
             _end(child)
     shown = [line for line in complaints if _showable(line)]
     return code, printed, shown[-1] if shown else "it said nothing that can be shown"
+
+
+def _refuse_missing(argv: Sequence[str], place: Path) -> None:
+    if not shutil.which(argv[0] if "/" not in argv[0] else str(place / argv[0])):
+        raise GreenroomError(
+            f"{argv[0]} is not on this machine (looked for from {place}).",
+            "Correct acquire and release in the target's table.",
+        )
 
 
 def _read(child: shell.Popen[bytes], deadline: float, on_line: Callable[[str], None]) -> tuple[str, list[str], bool]:

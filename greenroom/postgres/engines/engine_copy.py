@@ -16,6 +16,8 @@ class EngineCopy:
 
     `address` is as the engine tells it, with the source's role and password: it may lie behind the target's VPN host.
     `name` is how `db-list` and `db-drop` know it, in AWS the identifier; `notes` are for the fidelity section.
+    Whoever has to do something to it before it may outlive us (mask it) sets `whole` to False until that is done: what
+    is not whole is ended even where it should be kept.
     """
 
     address: Address
@@ -24,3 +26,4 @@ class EngineCopy:
     method: Method
     notes: list[str] = field(default_factory=list)
     dropped: bool = False
+    whole: bool = True
