@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from greenroom import docker
+from greenroom import docker, places
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
@@ -145,11 +145,17 @@ def _remains(container: docker.Container, lease: Lease) -> Remains:
     )
 
 
+def variables_file(name: str) -> Path:
+    """Where the variables of whoever works on a kept server are written: with its password, so it goes with it."""
+    return places.state() / "kept" / f"{name}.env"
+
+
 def _drop(name: str) -> None:
     with docker.engine() as engine:
         for container in engine.labelled(LABEL):
             if container.name == name:
                 container.remove()
+    variables_file(name).unlink(missing_ok=True)
 
 
 def _release(container: docker.Container) -> None:

@@ -11,6 +11,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import docker as sdk
 import pytest
@@ -234,14 +235,22 @@ def test_server_that_is_kept_outlives_its_task_until_its_lease_is_over(image: st
 
 
 @pytest.mark.full
-def test_expired_server_is_to_be_reaped_though_it_was_kept(image: str) -> None:
+def test_expired_server_is_to_be_reaped_though_it_was_kept(
+    image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     with containers.server(image, terms(hours=-1), Silent()) as made:
         name = made.keep()
+
+    variables = containers.variables_file(name)
+    variables.parent.mkdir(exist_ok=True)
+    variables.write_text("PGPASSWORD=...")
 
     found = {found.name: found for found in containers.standing()}[name]
     found.drop()
 
     assert (found.state, found.to_be_reaped) == ("expired", True)
+    assert not variables.exists()
 
 
 @pytest.mark.full
