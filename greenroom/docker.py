@@ -67,9 +67,14 @@ class Container:
 
     @property
     def running(self) -> bool:
-        """Whether its program runs at this moment."""
+        """Whether its program runs at this moment; one that was removed in between runs no more."""
+        from docker.errors import NotFound
+
         with _explained(f"look at {self.name}"):
-            self._made.reload()
+            try:
+                self._made.reload()
+            except NotFound:
+                return False
         return bool(self._made.status == "running")
 
     def start(self) -> None:

@@ -42,6 +42,7 @@ class Held:
     dropped: bool = False
     left_behind: str | None = field(default=None)
     real: Address | None = None
+    via: str | None = None
     granted: bool = False
 
     def grant(self) -> None:
@@ -62,7 +63,7 @@ def held(
     with connect(maintenance) as connection:
         known = maintenance if real is None else real.at(maintenance.database)
         noted = journal.write(known, name, terms.id, terms.roles, via=via)
-        copy = Held(name, maintenance, terms, connection, keep, real=real)
+        copy = Held(name, maintenance, terms, connection, keep, real=real, via=via)
         try:
             with _renewed(copy):
                 yield copy
@@ -116,7 +117,7 @@ def _release(copy: Held) -> None:
         copy.dropped = True
     except (psycopg.Error, GreenroomError):
         known = copy.real or copy.maintenance
-        remedy = f"./inv db-drop {copy.name}" + ("" if copy.real else f" --url {copy.maintenance}")
+        remedy = f"./inv db-drop {copy.name}" + ("" if copy.via else f" --url {copy.maintenance}")
         copy.left_behind = (
             f"the copy {copy.name} on {known.server} could not be dropped and was left behind; remove it with: {remedy}"
         )
