@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from greenroom.config import Config, Project
+from greenroom.config import Config, PostgresTarget, Project
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 from greenroom.postgres.server import ServerFacts
 
-Kind = Literal["demo", "dump copy", "branch"]
-Method = Literal["template", "restore", "pipe"]
+Kind = Literal["demo", "dump copy", "branch", "clone"]
+Method = Literal["template", "restore", "copy", "pipe", "snapshot", "aurora clone", "rds snapshot", "command"]
 EMBEDDED = "embedded"
+DOCKER = "docker:"
 
 
 @dataclass(frozen=True)
 class CopyRequest:
-    """Whose data: `dump`, `url`, or neither for the demo; where a dump is restored; and what becomes of the copy.
+    """Whose data: `dump`, `url`, `target`, or none for the demo; where it is restored; and what becomes of the copy.
 
-    `branch` is the git branch's slug; `lease_hours` is how long the copy may live.
+    `target` is a name in `[tool.greenroom.databases]`: restored here, or with `remote` copied on its own server.
+    `refresh` makes it anew where a snapshot is here. `branch` is the git branch's slug; `lease_hours` is how long the
+    copy may live.
     """
 
     config: Config
     project: Project
     dump: Path | None = None
     url: str | None = None
+    target: str | None = None
+    remote: bool = False
+    via_file: bool = False
+    refresh: bool = False
     server: str = EMBEDDED
     template: bool = False
     keep: bool = False
@@ -49,6 +56,7 @@ class Acquired:
 
     `address` is the role's that migrates, `admin` the observer's on the same database; `role` is what the migrating
     session must SET ROLE to, None where it logs in as that. `seconds` runs from the first step to a copy that is ready.
+    Of one that outlives the task, `environment` is a file of variables for the app, and `drop_as` what db-drop wants.
     """
 
     kind: Kind
@@ -61,6 +69,9 @@ class Acquired:
     facts: ServerFacts
     source_facts: ServerFacts | None = None
     own_server: bool = False
+    tunnelled: bool = False
+    environment: Path | None = None
+    drop_as: str | None = None
     role: str | None = None
     notes: list[str] = field(default_factory=list)
     size_bytes: int = 0
@@ -83,18 +94,60 @@ def acquire(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
 
 def refuse_contradictions(request: CopyRequest) -> None:
     """Raises GreenroomError for what cannot be, before anything is touched."""
-    if request.dump and request.url:
-        raise GreenroomError("--dump and --url are two sources; a rehearsal has one.", "Leave one of them out.")
-    if request.keep and not request.url and request.server == EMBEDDED:
+    given = {"--dump": request.dump, "--url": request.url, "--target": request.target}
+    sources = [option for option, value in given.items() if value]
+    if len(sources) > 1:
         raise GreenroomError(
-            "--keep needs a server that outlives the task, and the embedded one ends with it.",
-            "Restore with --server postgresql://USER@HOST/postgres, or use --url.",
+            f"{' and '.join(sources)} are {'two' if len(sources) == 2 else 'three'} sources; a rehearsal has one.",
+            "Leave one of them out." if len(sources) == 2 else "Leave two of them out.",
         )
+    if request.keep and not sources:
+        raise GreenroomError(
+            "--keep keeps a copy of your data, and the demo's is made anew at any time.",
+            "Add --target NAME, --dump FILE or --url postgresql://...",
+        )
+    if request.target:
+        target = request.config.target(request.target)
+        _refuse_for_target(request, target.kind, isinstance(target, PostgresTarget) and bool(target.via))
+    elif request.remote or request.via_file or (request.refresh and not request.dump):
+        option = "--remote" if request.remote else "--via-file" if request.via_file else "--refresh"
+        raise GreenroomError(f"{option} says how a target is copied, and there is no target.", "Add --target NAME.")
 
 
-def _source(request: CopyRequest):  # type: ignore[no-untyped-def]
+def _refuse_for_target(request: CopyRequest, kind: str, via: bool) -> None:
+    name = request.target
+    if request.remote and kind != "postgresql":
+        raise GreenroomError(
+            f"--remote makes a branch on the server itself, and {name} is copied by its engine ({kind}).",
+            "Leave --remote out.",
+        )
+    if request.remote and request.server != EMBEDDED:
+        raise GreenroomError(
+            f"--server says where {name} is restored, and with --remote it stays where it is.", "Leave one of them out."
+        )
+    if request.via_file and (request.remote or not via):
+        raise GreenroomError(
+            "--via-file leaves the archive on the VPN host for a while, and "
+            + ("with --remote no archive travels." if request.remote else f"{name} has none (via = ...)."),
+            "Leave --via-file out.",
+        )
+    if request.template and not request.remote:
+        raise GreenroomError("--template is a way to copy on the source's own server.", "Add --remote.")
+
+
+def _source(request: CopyRequest) -> Callable[[CopyRequest, Progress], AbstractContextManager[Acquired]]:
     """The room of the source: each is imported when it is wanted."""
-    if request.url:
+    if request.target:
+        target = request.config.target(request.target)
+        if not isinstance(target, PostgresTarget):
+            from greenroom.copies.clones import clone
+
+            return clone
+        if not request.remote:
+            from greenroom.copies.pulls import pull
+
+            return pull
+    if request.url or request.target:
         from greenroom.copies.branches import branch
 
         return branch

@@ -1,122 +1,207 @@
-"""A branch: a copy of a database on its own server, named after the git branch."""
+"""REMOTE: a branch, that is a copy of a database on its own server, named after the git branch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from greenroom.config import PostgresTarget
 from greenroom.console import Progress
-from greenroom.copies.acquiring import Acquired, CopyRequest
+from greenroom.copies import far, origin
+from greenroom.copies.acquiring import Acquired, CopyRequest, Method
+from greenroom.copies.far import FarDump
 from greenroom.copies.migrator import migrator_of
+from greenroom.copies.origin import Origin
+from greenroom.copies.reach import Reached, for_app, reached
+from greenroom.errors import GreenroomError
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import branch as branches
-from greenroom.postgres import lease, restoring, roles
-from greenroom.postgres.address import Address
+from greenroom.postgres import copying, lease, masking, restoring, room
 from greenroom.postgres.analysis import analyse
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.holding import Held, held
 from greenroom.postgres.lease import Lease
-from greenroom.postgres.server import ServerFacts, connect, facts
+from greenroom.postgres.masking import Rule
+from greenroom.postgres.server import connect, facts
 
 
 @dataclass(frozen=True)
-class Origin:
-    """What was read of the source, in a session that cannot write, before anything is made."""
+class Wanted:
+    """The source as the request names it, and its target's rules."""
 
-    address: Address
-    facts: ServerFacts
-    locale: str
-    settings: list[tuple[str | None, str, str]]
-    privileges: list[str]
-    ownership: bool
+    name: str
+    target: PostgresTarget
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the rows get from the source to the branch: by `far` on the VPN host, else by `client` from here."""
+
+    method: Method
+    client: Binaries | None = None
+    there: FarDump | None = None
 
 
 @contextmanager
 def branch(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
-    """Read the source, copy it on its server, and drop the copy when the context ends. Raises GreenroomError."""
-    address = request.address
-    assert address is not None
-    progress.step(f"reading {address.database} on {address.server}")
-    origin = _read(address)
-    # before anything is made: is there a pg_dump that can?
-    client = None if request.template else programs.client_for(origin.facts.major, tls=origin.facts.tls)
-    name = lease.copy_name(address.database, request.branch)
-    terms = Lease.new(branch=request.branch, source=str(address), hours=request.lease_hours, kept=request.keep)
-    with held(branches.maintenance(address), name, terms, keep=request.keep) as copy:
-        acquired = _copied(origin, client, copy, progress)
-        copy.whole = True
-        yield acquired
+    """Read the source, copy it on its server, and drop the branch when the context ends. Raises GreenroomError."""
+    with ExitStack() as connections:
+        wanted, source = _source(request, connections, progress)
+        found = origin.read(source, wanted.name, wanted.target.exclude_data, list(wanted.rules), progress)
+        notes = _refuse(request, wanted, found)
+        way = _way(request, wanted, found, connections)
+        name = lease.copy_name(found.real.database, request.branch)
+        terms = Lease.new(branch=request.branch, source=str(found.real), hours=request.lease_hours, kept=request.keep)
+        maintenance = branches.maintenance(found.address)
+        with held(
+            maintenance, name, terms, keep=request.keep, real=found.real if found.via else None, via=found.via
+        ) as copy:
+            acquired = _copied(found, wanted, way, copy, progress)
+            acquired.notes += notes
+            copy.whole = True
+            yield acquired
     acquired.dropped = copy.dropped
     if copy.left_behind:
         acquired.notes.append(copy.left_behind)
 
 
-def _read(address: Address) -> Origin:
-    with connect(address, read_only=True) as connection:
-        return Origin(
-            address,
-            facts(connection),
-            branches.locale_of(connection),
-            branches.settings_of(connection),
-            branches.privileges_of(connection),
-            roles.may_own(connection, roles.owners_of(connection)),
+def _source(request: CopyRequest, connections: ExitStack, progress: Progress) -> tuple[Wanted, Reached]:
+    if request.address:
+        given = request.address
+        asked = PostgresTarget(host=given.host, port=given.port, name=given.database, user=given.user)
+        return Wanted(given.server, asked), Reached(given, given, None)
+    assert request.target is not None
+    target = request.config.target(request.target)
+    assert isinstance(target, PostgresTarget)
+    if target.via:
+        progress.step(f"connecting to {target.via}")
+    rules = tuple(masking.rules(target.masks, request.target))
+    wanted = Wanted(request.target, target, rules)
+    return wanted, connections.enter_context(reached(target))
+
+
+def _refuse(request: CopyRequest, wanted: Wanted, found: Origin) -> list[str]:
+    """What must not be, or does not fit, before anything is made; returns what could not be checked."""
+    if request.template and (wanted.rules or found.excluded):
+        raise GreenroomError(
+            f"--template copies {found.real.database} as it is, and {wanted.name} has masks or exclude_data.",
+            "Leave --template out: then rows are masked before anybody can read the branch.",
         )
+    with connect(found.address, read_only=True) as connection:
+        if request.keep and wanted.target.sensitive:
+            masking.refuse_uncovered(connection, list(wanted.rules), wanted.name)
+        size = room.size_to_copy(connection, found.excluded)
+        return room.refuse_no_room_on_server(connection, wanted.target, size)
 
 
-def _copied(origin: Origin, client: Binaries | None, copy: Held, progress: Progress) -> Acquired:
+def _way(request: CopyRequest, wanted: Wanted, found: Origin, connections: ExitStack) -> Way:
+    """Before anything is made: is there a pg_dump that can, next to the server or here? Raises GreenroomError."""
+    if request.template:
+        return Way("template")
+    if wanted.target.via and not wanted.rules:
+        from greenroom.ssh.connection import connected
+
+        there = far.far_dump(connections.enter_context(connected(wanted.target.via)), found.facts.major)
+        if there:
+            return Way("pipe", there=there)
+    return Way("copy", programs.client_for(found.facts.major, tls=found.facts.tls))
+
+
+def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progress) -> Acquired:
     target = copy.maintenance.at(copy.name)
-    notes = _by_pipe(origin, client, copy, progress) if client else _by_template(origin, copy, progress)
-    wanted = [*branches.apply_settings(copy.connection, copy.name, origin.settings)]
-    wanted += branches.apply_statements(copy.connection, copy.name, origin.privileges)
-    migrates = migrator_of(target, None)
+    notes = (
+        _by_template(found, copy, progress) if way.method == "template" else _filled(found, wanted, way, copy, progress)
+    )
+    refused = [*branches.apply_settings(copy.connection, copy.name, found.settings)]
+    refused += branches.apply_statements(copy.connection, copy.name, found.privileges)
+    migrates = migrator_of(target, own=False)
     with connect(migrates.address) as connection:
         here = facts(connection)
     return Acquired(
         kind="branch",
-        method="pipe" if client else "template",
+        method=way.method,
         name=copy.name,
-        label=origin.address.server,
-        address=migrates.address,
+        label=found.real.server,
+        address=for_app(migrates.address),
         admin=target,
         lease_id=copy.lease.id,
         facts=here,
-        source_facts=origin.facts,
+        source_facts=found.facts,
+        tunnelled=found.via is not None,
         role=migrates.role,
-        notes=[*notes, *_refused(wanted), *migrates.notes],
+        notes=[*notes, *_refused(refused), *migrates.notes, *_tunnel_notes(found)],
         size_bytes=here.size_bytes,
     )
 
 
-def _by_template(origin: Origin, copy: Held, progress: Progress) -> list[str]:
-    progress.step(f"copying {origin.address.database} by TEMPLATE: new connections to it wait")
-    owner = origin.facts.owner if origin.ownership else None
-    branches.create_by_template(copy.connection, copy.name, origin.address.database, owner)
+def _by_template(found: Origin, copy: Held, progress: Progress) -> list[str]:
+    progress.step(f"copying {found.real.database} by TEMPLATE: new connections to it wait")
+    owner = found.facts.owner if found.ownership else None
+    branches.create_by_template(copy.connection, copy.name, found.real.database, owner)
     copy.grant()
     return []
 
 
-def _by_pipe(origin: Origin, client: Binaries, copy: Held, progress: Progress) -> list[str]:
-    progress.step(f"copying {origin.address.database} by pg_dump | pg_restore")
-    owner = origin.facts.owner if origin.ownership else None
-    note = branches.create_empty(copy.connection, copy.name, owner, origin.locale)
+def _filled(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progress) -> list[str]:
+    """An empty database, then schema and rows; nobody is asked to disconnect from the source."""
+    owner = found.facts.owner if found.ownership else None
+    note = branches.create_empty(copy.connection, copy.name, owner, found.locale)
     copy.grant()
     target = restoring.Target(
         copy.maintenance.at(copy.name),
-        superuser=origin.facts.superuser,
-        label=origin.address.server,
-        ownership=origin.ownership,
+        superuser=found.facts.superuser,
+        label=found.real.server,
+        ownership=found.ownership,
     )
-    restoring.restore_from(origin.address, target, client, progress)
+    masked: list[str] = []
+    _fill(found, way, target, _masking(wanted, target, masked, progress), progress)
     progress.step("vacuum and analyse")
-    analysed = analyse(target.address, client)
-    user = origin.address.user
+    analysed = analyse(target.address, way.client or programs.client_for(found.facts.major, tls=found.facts.tls))
+    user = found.real.user
     return [
         *([note] if note else []),
-        *([] if origin.ownership else [f"{user} may not act for every owner: everything in the copy belongs to it"]),
+        *([] if found.ownership else [f"{user} may not act for every owner: everything in the copy belongs to it"]),
         *([] if analysed else ["not every table could be analysed"]),
         *([f"{len(target.passed_over)} owners, privileges or comments could not be set"] if target.passed_over else []),
+        *([f"not copied: the rows of {', '.join(found.excluded)}"] if found.excluded else []),
+        *masked,
     ]
+
+
+def _fill(
+    found: Origin, way: Way, target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
+) -> None:
+    if way.there:
+        progress.step(f"copying {found.real.database} by pg_dump | pg_restore on {way.there.host.label}")
+        far.pipe(way.there, found, target, progress)
+        return
+    assert way.client is not None
+    progress.step(f"copying {found.real.database} beside itself, in parallel")
+    copying.copy_database(
+        found.address, target, way.client, progress, exclude_data=found.exact_names, before_indexes=before_indexes
+    )
+
+
+def _masking(
+    wanted: Wanted, target: restoring.Target, masked: list[str], progress: Progress
+) -> Callable[[], None] | None:
+    if not wanted.rules:
+        return None
+
+    def mask() -> None:
+        progress.step("masking")
+        with connect(target.address) as connection:
+            masked.extend(masking.apply(connection, list(wanted.rules)))
+
+    return mask
+
+
+def _tunnel_notes(found: Origin) -> list[str]:
+    if found.via is None:
+        return []
+    return [f"the migration and the probes ran through {found.via}: each statement's time holds the way there and back"]
 
 
 def _refused(names: list[str]) -> list[str]:

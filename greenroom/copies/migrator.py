@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 from greenroom.postgres import roles
 from greenroom.postgres.address import Address
-from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect
 
 
@@ -19,8 +18,8 @@ class Migrator:
     notes: list[str] = field(default_factory=list)
 
 
-def migrator_of(copy: Address, own: Server | None) -> Migrator:
-    """Find the role that owns the tables of a copy that the superuser of our server, or the given user, has made.
+def migrator_of(copy: Address, own: bool) -> Migrator:
+    """Find the role that owns the tables of a copy that the superuser of our `own` server, or the given user, made.
 
     On a server of our own that role gets a password, so that it logs in itself and its settings apply. On a given one
     the given user becomes it by SET ROLE, where it may.

@@ -5,29 +5,22 @@ An error never repeats the server's words where they can quote rows of the data.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from greenroom import shell
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
-from greenroom.interrupts import shielded
-from greenroom.postgres.account import dies_with_us
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.children import ENGLISH, STOP_SECONDS, running
+from greenroom.postgres.dumping import UNCOMPRESSED, Relation, dump_words, dumping
 from greenroom.postgres.server import only_reading
 from greenroom.shell import PIPE, Popen, TimeoutExpired
 
-STOP_SECONDS = 5.0
 MOST_JOBS = 8
-ENGLISH = {"LC_ALL": "C"}  # of the programs' own words, which are read below
 
 # what pg_restore of a newer version says to an older server, and what only an extension's owner may do
 _HARMLESS = re.compile(r"SET transaction_timeout|COMMENT ON EXTENSION ")
@@ -38,7 +31,7 @@ _HARMLESS_WITHOUT_SUPERUSER = re.compile(
 _QUOTES_ROWS = re.compile(r"TABLE DATA|MATERIALIZED VIEW DATA|BLOB|LARGE OBJECT|INDEX|CONSTRAINT|SEQUENCE SET")
 _ENTRY = re.compile(r"pg_restore: from TOC entry \d+; \d+ \d+ (?P<entry>.*)$")
 _WORKING = re.compile(r"pg_restore: (?:processing (?:data for )?|creating )(?P<what>[\w ]+) (?P<name>\".*\")$")
-_NO_ROOM = ("No space left on device", "Disk quota exceeded")
+_NO_ROOM = ("No space left on device", "Disk quota exceeded", "could not extend file")
 
 
 @dataclass
@@ -66,7 +59,7 @@ class Target:
         """pg_restore's argv, without the archive; the password goes by `environment`."""
         owners = [] if self.ownership else ["--no-owner", "--no-acl"]
         words = [*owners, f"--dbname={self.address.conninfo}"]
-        return [*dies_with_us(), binaries.program("pg_restore"), "--verbose", "--no-password", *words]
+        return [binaries.program("pg_restore"), "--verbose", "--no-password", *words]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -74,63 +67,115 @@ class Target:
         return {**ENGLISH, **self.address.password_environment, **({"PGOPTIONS": self.options} if self.options else {})}
 
 
-def restore_file(archive: Path, target: Target, binaries: Binaries, progress: Progress) -> None:
-    """Restore an archive with several jobs. Raises GreenroomError."""
-    jobs = max(2, min(MOST_JOBS, os.cpu_count() or 1))
-    words = [*target.words(binaries), f"--jobs={jobs}", archive]
-    with _running(words, env=target.environment, stderr=PIPE) as restoring:
-        _watch(restoring, target, progress, _cut_off_in(archive.name))
-        _refuse_silent_failure(restoring, target)
+@dataclass(frozen=True)
+class Stored:
+    """An archive in which pg_restore can seek: `path` is how it opens it, `descriptor` is set where it has no name."""
+
+    path: Path
+    name: str
+    descriptor: int | None = None
+
+    @classmethod
+    def nameless(cls, descriptor: int, name: str) -> Stored:
+        """One in an open file that no directory lists: each child that gets the descriptor opens it anew."""
+        return cls(Path(f"/dev/fd/{descriptor}"), name, descriptor)
 
 
-def restore_from(source: Address, target: Target, binaries: Binaries, progress: Progress) -> None:
+def jobs() -> int:
+    """How many sessions restore at once: as many as there are processors, within reason."""
+    return max(2, min(MOST_JOBS, os.cpu_count() or 1))
+
+
+def restore_file(
+    archive: Path,
+    target: Target,
+    binaries: Binaries,
+    progress: Progress,
+    before_indexes: Callable[[], None] | None = None,
+) -> None:
+    """Restore an archive with several jobs. Raises GreenroomError.
+
+    `before_indexes` is called when all rows are there, and no index, constraint or trigger is yet.
+    """
+    restore_stored(Stored(archive, archive.name), target, binaries, progress, before_indexes)
+
+
+def restore_stored(
+    stored: Stored,
+    target: Target,
+    binaries: Binaries,
+    progress: Progress,
+    before_indexes: Callable[[], None] | None = None,
+) -> None:
+    """The same, for an archive that may be nameless. Raises GreenroomError."""
+    if before_indexes is None:
+        restore_section(stored, target, binaries, progress, jobs=jobs())
+        return
+    restore_section(stored, target, binaries, progress, "pre-data")
+    restore_section(stored, target, binaries, progress, "data", jobs=jobs())
+    before_indexes()
+    restore_section(stored, target, binaries, progress, "post-data", jobs=jobs())
+
+
+def restore_section(
+    stored: Stored, target: Target, binaries: Binaries, progress: Progress, section: str | None = None, *, jobs: int = 1
+) -> None:
+    """One of `pre-data`, `data` and `post-data`, or all of them. Raises GreenroomError."""
+    words = section_words(stored, target, binaries, section, jobs=jobs)
+    with running(words, env=target.environment, stderr=PIPE, **inherited(stored)) as restoring:
+        assert restoring.stderr is not None
+        watch(restoring.stderr, target, progress, cut_off_in(stored.name))
+        refuse_silent_failure(restoring, target)
+
+
+def section_words(
+    stored: Stored, target: Target, binaries: Binaries, section: str | None, *, jobs: int = 1
+) -> list[str | Path]:
+    """pg_restore's argv for a section of an archive."""
+    parts = [*([f"--section={section}"] if section else []), *([f"--jobs={jobs}"] if jobs > 1 else [])]
+    return [*target.words(binaries), *parts, stored.path]
+
+
+def inherited(stored: Stored) -> dict[str, tuple[int, ...]]:
+    """Popen's option that lets pg_restore open a nameless archive."""
+    return {} if stored.descriptor is None else {"pass_fds": (stored.descriptor,)}
+
+
+def restore_from(
+    source: Address,
+    target: Target,
+    binaries: Binaries,
+    progress: Progress,
+    exclude_data: Sequence[Relation] = (),
+) -> None:
     """Dump the source, in one snapshot that cannot write, straight into the target. Raises GreenroomError."""
-    reading = only_reading(source)
-    words: list[str | Path] = [*dies_with_us(), binaries.program("pg_dump")]
-    words += ["--format=custom", "--compress=0", "--no-password", f"--dbname={reading.conninfo}"]
-    environment = {**ENGLISH, **source.password_environment}
+    reading = only_reading(source).conninfo
+    dump = dump_words(binaries.program("pg_dump"), reading, exclude_data, compress=UNCOMPRESSED)
     with (
-        tempfile.TemporaryFile() as said,
-        _running(words, env=environment, stdout=PIPE, stderr=said) as dumping,
-        _running(target.words(binaries), env=target.environment, stdin=dumping.stdout, stderr=PIPE) as restoring,
+        dumping(dump, source, PIPE) as (child, failed),
+        running(target.words(binaries), env=target.environment, stdin=child.stdout, stderr=PIPE) as restoring,
     ):
-        assert dumping.stdout is not None
-        dumping.stdout.close()  # pg_restore alone holds it: when that ends, pg_dump is told
-        _watch(restoring, target, progress, lambda: _dump_failed(dumping, said.fileno(), source))
-        if dumping.wait() != 0:
-            raise _dump_failed(dumping, said.fileno(), source)
-        _refuse_silent_failure(restoring, target)
+        assert child.stdout is not None and restoring.stderr is not None
+        child.stdout.close()  # pg_restore alone holds it: when that ends, pg_dump is told
+        watch(restoring.stderr, target, progress, lambda: _after(child, failed))
+        if child.wait() != 0:
+            raise failed()
+        refuse_silent_failure(restoring, target)
 
 
-@contextmanager
-def _running(words: Sequence[str | Path], *, env: dict[str, str], **streams: Any) -> Iterator[Popen[bytes]]:
-    """A child that ends with the block: PostgreSQL's programs roll back on SIGTERM."""
-    process = shell.spawn(words, env=env, **streams)
+def _after(child: Popen[bytes], failed: Callable[[], GreenroomError]) -> GreenroomError:
+    """What pg_restore met at the end of the pipe is what pg_dump ended with: it may still be about to say so."""
     try:
-        yield process
-    finally:
-        with shielded():
-            _end(process)
-
-
-def _end(process: Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
+        child.wait(STOP_SECONDS)
     except TimeoutExpired:
-        process.kill()
-        process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream:
-            stream.close()
+        pass
+    return failed()
 
 
-def _watch(restoring: Popen[bytes], target: Target, progress: Progress, cut_off: Callable[[], GreenroomError]) -> None:
-    """Read what pg_restore says until it ends; the first complaint that matters ends it. Raises GreenroomError."""
-    assert restoring.stderr is not None
+def watch(said: Iterable[bytes], target: Target, progress: Progress, cut_off: Callable[[], GreenroomError]) -> None:
+    """Read what pg_restore says until it ends; the first complaint that matters is the end. Raises GreenroomError."""
     complaint = Complaint()
-    for raw in restoring.stderr:
+    for raw in said:
         line = raw.decode(errors="replace").rstrip("\n")
         if match := _WORKING.match(line):
             progress.detail(f"{match['what']} {match['name']}")
@@ -155,7 +200,7 @@ def _passed_over(complaint: Complaint, target: Target) -> bool:
     return False
 
 
-def _refuse_silent_failure(restoring: Popen[bytes], target: Target) -> None:
+def refuse_silent_failure(restoring: Popen[bytes], target: Target) -> None:
     """pg_restore ends with 1 when it passed over errors, which were judged; with anything else it was ended."""
     code = restoring.wait()
     if code not in (0, 1):
@@ -164,14 +209,10 @@ def _refuse_silent_failure(restoring: Popen[bytes], target: Target) -> None:
 
 
 def _explained(complaint: Complaint, target: Target, cut_off: Callable[[], GreenroomError]) -> GreenroomError:
-    logged = target.log.read_text(errors="replace") if target.log and target.log.exists() else ""
-    if any(words in complaint.words or words in logged for words in _NO_ROOM):
-        more = "set TMPDIR to a directory with more room" if target.log else "give another --server"
-        return GreenroomError(
-            f"the disk of {target.label} is full: the copy of the data does not fit.", f"Free some space, or {more}."
-        )
+    if full := disk_full(target, complaint.words):
+        return full
     if not complaint.command and "ERROR:" not in complaint.words:
-        return _lost(target) if "connection" in complaint.words else cut_off()
+        return lost(target) if "connection" in complaint.words else cut_off()
     entry = complaint.entry or "an unknown entry"
     reason = "" if _QUOTES_ROWS.match(entry) or not complaint.command else f": {_server_words(complaint.words)}"
     return GreenroomError(
@@ -189,28 +230,27 @@ def _readable(entry: str) -> str:
     return entry.rpartition(" ")[0] or entry
 
 
-def _lost(target: Target) -> GreenroomError:
+def disk_full(target: Target, said: str) -> GreenroomError | None:
+    """The error for a full disk, where a program's words or the server's log tell of one."""
+    logged = target.log.read_text(errors="replace") if target.log and target.log.exists() else ""
+    if not any(words in said or words in logged for words in _NO_ROOM):
+        return None
+    more = "set TMPDIR to a directory with more room" if target.log else "give another --server"
+    return GreenroomError(
+        f"the disk of {target.label} is full: the copy of the data does not fit.", f"Free some space, or {more}."
+    )
+
+
+def lost(target: Target) -> GreenroomError:
+    """The error for a copy's server that is gone."""
     return GreenroomError(
         f"the server {target.label} went away while the data was restored.", "Look into its log, then run again."
     )
 
 
-def _cut_off_in(name: str) -> Callable[[], GreenroomError]:
+def cut_off_in(name: str) -> Callable[[], GreenroomError]:
+    """What the end of a file in the middle of an archive means."""
     return lambda: GreenroomError(
         f"{name} is truncated or damaged: pg_restore cannot read on in it.",
         "Copy it again, or dump it again: pg_dump -Fc -f FILE DATABASE",
-    )
-
-
-def _dump_failed(dumping: Popen[bytes], said: int, source: Address) -> GreenroomError:
-    """Why pg_dump ended: `permission denied for table ...` quotes no rows; the rest is not repeated."""
-    with contextlib.suppress(TimeoutExpired):
-        dumping.wait(STOP_SECONDS)
-    os.lseek(said, 0, os.SEEK_SET)
-    words = os.read(said, 1 << 16).decode(errors="replace")
-    denied = re.search(r"permission denied for [\w ]+", words)
-    reason = f": {denied[0]}" if denied else ""
-    return GreenroomError(
-        f"pg_dump of {source.database} on {source.server} failed{reason}.",
-        "Use a role that may read everything (GRANT pg_read_all_data), or look with: pg_dump --schema-only DATABASE",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from greenroom import config as configuration
 from greenroom import console, git
 from greenroom.config import Config, Project
-from greenroom.copies.acquiring import CopyRequest
+from greenroom.copies.acquiring import EMBEDDED, CopyRequest, refuse_contradictions
 from greenroom.errors import ANSWER_IS_NO, DONE, GreenroomError
 from greenroom.postgres.address import Address
 from greenroom.rehearsal.document import Budget
@@ -22,6 +22,10 @@ class Options:
 
     dump: str | None = None
     url: str | None = None
+    target: str | None = None
+    remote: bool = False
+    via_file: bool = False
+    refresh: bool = False
     server: str | None = None
     project: str | None = None
     settings: str | None = None
@@ -65,10 +69,12 @@ def request_of(options: Options, config: Config) -> Request:
     """Check the options against each other and the configuration. Raises GreenroomError before anything is touched."""
     _refuse_contradictions(options)
     project = project_of(options, config)
+    source = source_of(options, config, project)
+    refuse_contradictions(source)
     return Request(
         config=config,
         project=project,
-        source=source_of(options, config, project),
+        source=source,
         targets=list(options.migrate_to or ()),
         budget=budget_of(options, config),
         probed_tables=config.rehearsal.probed_tables,
@@ -99,7 +105,11 @@ def source_of(options: Options, config: Config, project: Project) -> CopyRequest
         project=project,
         dump=Path(options.dump) if options.dump else None,
         url=options.url,
-        server=options.server or "embedded",
+        target=options.target,
+        remote=options.remote,
+        via_file=options.via_file,
+        refresh=options.refresh,
+        server=options.server or EMBEDDED,
         template=options.template,
         keep=options.keep,
         branch=git.slug(git.checkout(config.root / project.directory).branch),
@@ -128,14 +138,13 @@ def _positive(option: str, given: float | str | None, default: float) -> float:
 
 
 def _refuse_contradictions(options: Options) -> None:
-    if options.dump and options.url:
-        raise GreenroomError("--dump and --url are two sources; a rehearsal has one.", "Leave one of them out.")
-    if options.project and not (options.dump or options.url):
+    """Between options of the command; those of one source are acquiring's."""
+    if options.project and not (options.dump or options.url or options.target):
         raise GreenroomError(
             "--project needs data: the demo data belongs to greenroom's own app.",
-            "Add --dump FILE (pg_dump -Fc) or --url postgresql://USER@HOST/DATABASE.",
+            "Add --dump FILE (pg_dump -Fc), --url postgresql://USER@HOST/DATABASE or --target NAME.",
         )
-    if options.server and not options.dump:
+    if options.server and not (options.dump or options.target):
         raise GreenroomError("--server says where a dump is restored, and there is no dump.", "Add --dump FILE.")
-    if options.template and not options.url:
+    if options.template and not (options.url or options.target):
         raise GreenroomError("--template is a way to copy on the server of --url.", "Add --url, or leave it out.")

@@ -58,13 +58,13 @@ class Plan(Part):
 
 
 class Source(Part):
-    kind: Literal["demo", "dump", "url"]
+    kind: Literal["demo", "dump", "url", "target"]
     description: str = Field("", description="for people: a file's name, a host and database; never a password")
 
 
 class Copy(Part):
-    kind: Literal["demo", "dump copy", "branch"]
-    method: str = Field(description="template, restore or pipe")
+    kind: Literal["demo", "dump copy", "branch", "clone"]
+    method: str = Field(description="template, restore, copy, pipe, snapshot, or the engine's own")
     name: str
     server: str = Field(description="embedded, or host:port")
     server_version: str

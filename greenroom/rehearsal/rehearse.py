@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from greenroom import __version__, git
-from greenroom.config import Config, Project
+from greenroom.config import CommandTarget, Config, PostgresTarget, Project
 from greenroom.console import Progress
 from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
 from greenroom.errors import GreenroomError
@@ -221,9 +221,20 @@ def _copy(copy: Acquired) -> doc.Copy:
 def _source(source: CopyRequest) -> doc.Source:
     if source.dump:
         return doc.Source(kind="dump", description=Path(source.dump).name)
+    if source.target:
+        return doc.Source(kind="target", description=_described(source))
     if source.address:
         return doc.Source(kind="url", description=str(source.address))
     return doc.Source(kind="demo", description="the app at an earlier state, with demo data")
+
+
+def _described(source: CopyRequest) -> str:
+    assert source.target is not None
+    target = source.config.target(source.target)
+    if isinstance(target, CommandTarget):
+        return f"{source.target}: {target.kind}"
+    where = f"{target.host}:{target.port}" if isinstance(target, PostgresTarget) else target.kind
+    return f"{source.target}: {target.user}@{where}/{target.name}{f' via {target.via}' if target.via else ''}"
 
 
 def _git(project: Path) -> doc.Git:

@@ -10,9 +10,9 @@ from types import ModuleType
 
 from invoke import Collection, Task
 
-from greenroom.tasks import databases, rehearse, snapshots
+from greenroom.tasks import copies, databases, rehearse, snapshots
 
-GROUPS = (rehearse, databases, snapshots)
+GROUPS = (rehearse, copies, databases, snapshots)
 
 
 def add(collection: Collection, group: ModuleType) -> None:

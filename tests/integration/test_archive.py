@@ -58,7 +58,7 @@ def refused(dump: Path, **how: object) -> str:
 
 
 def nothing_in(home: Path) -> bool:
-    return [path for path in home.glob("greenroom-*/*") if not path.name.startswith("programs")] == []
+    return [path for path in home.glob("greenroom-*/*") if not path.name.startswith(("programs", "snapshots"))] == []
 
 
 @pytest.mark.parametrize("options", [[], ["-Fd"], ["-Z0"], ["-Fd", "-Z0"]])

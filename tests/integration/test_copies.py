@@ -24,7 +24,7 @@ from greenroom.postgres.server import connect
 from greenroom.secret import Secret
 from tests.integration.shop import PLANTED, ROWS, Shop, request, shop
 
-WAYS = ["restore", "pipe", "template"]
+WAYS = ["restore", "copy", "template"]
 
 # acquires a copy of the URL in its first argument, says so, and waits
 HOLDER = """
@@ -106,7 +106,7 @@ def test_copy_keeps_what_matters_and_is_dropped(way: str, source: Shop, tmp_path
             comment = connection.execute(
                 "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
             ).fetchone()
-    odd_owner = source.owner if way == "pipe" else source.odd  # its user may not act for the odd role
+    odd_owner = source.owner if way == "copy" else source.odd  # its user may not act for the odd role
     assert found == {
         "user": source.owner,
         "superuser": False,
@@ -114,7 +114,7 @@ def test_copy_keeps_what_matters_and_is_dropped(way: str, source: Shop, tmp_path
         "owner": source.owner,
         "odd owner": odd_owner,
         "database owner": source.owner,
-        "reader": way != "pipe",
+        "reader": way != "copy",
         "reader connects": True,
         "comment": "what is sold",
         "timezone": "Europe/Berlin",
@@ -177,7 +177,7 @@ def test_dump_on_a_given_server_by_an_ordinary_role_belongs_to_it(source18: Shop
         found = kept(copy, source18)
     assert (found["user"], found["owner"], found["odd owner"]) == (source18.owner,) * 3
     assert copy.notes[0] == (
-        f"{source18.owner} may not act for every role that owns something in the dump: restored without owners and "
+        f"{source18.owner} may not act for every role that owns something in the source: restored without owners and "
         "privileges, so everything belongs to it"
     )
 
@@ -231,13 +231,10 @@ def test_keep_leaves_the_copy_with_its_lease(source18: Shop) -> None:
     assert [intent.database for _, intent in journal.intents()] == [copy.name]
 
 
-def test_keep_on_the_embedded_server_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GreenroomError) as caught, acquire(request(dump=tmp_path / "x", keep=True), Silent()):
+def test_keep_without_a_source_is_refused() -> None:
+    with pytest.raises(GreenroomError) as caught, acquire(request(keep=True), Silent()):
         pass
-    assert str(caught.value) == (
-        "--keep needs a server that outlives the task, and the embedded one ends with it.\n"
-        "  Restore with --server postgresql://USER@HOST/postgres, or use --url."
-    )
+    assert caught.value.sentence == "--keep keeps a copy of your data, and the demo's is made anew at any time."
 
 
 def test_failed_rehearsal_drops_the_copy(source18: Shop) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
-from greenroom.postgres.restoring import Complaint, Target, _cut_off_in, _explained, _passed_over
+from greenroom.postgres.restoring import Complaint, Target, _explained, _passed_over, cut_off_in
 
 HINT = "\n  pg_restore --exit-on-error of the same archive shows the server's own words, which can quote rows."
 
@@ -18,7 +18,7 @@ def target(*, superuser: bool = True, log: Path | None = None) -> Target:
 
 
 def said(complaint: Complaint, where: Target | None = None) -> str:
-    found = _explained(complaint, where or target(), _cut_off_in("shop.dump"))
+    found = _explained(complaint, where or target(), cut_off_in("shop.dump"))
     assert isinstance(found, GreenroomError)
     return str(found)
 

@@ -1,0 +1,116 @@
+"""A copy that an engine makes: an Aurora clone, an RDS instance restored from a snapshot, or a command's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import psycopg
+
+from greenroom.config import AuroraTarget, CommandTarget, PostgresTarget, RdsTarget
+from greenroom.console import Progress
+from greenroom.copies.acquiring import Acquired, CopyRequest
+from greenroom.copies.migrator import migrator_of
+from greenroom.copies.reach import for_app
+from greenroom.errors import GreenroomError
+from greenroom.postgres import lease, masking, passwords
+from greenroom.postgres.address import Address
+from greenroom.postgres.engines.acquiring import engine_copy
+from greenroom.postgres.engines.engine_copy import EngineCopy
+from greenroom.postgres.lease import Lease
+from greenroom.postgres.server import connect, facts
+from greenroom.secret import Secret
+
+Target = AuroraTarget | RdsTarget | CommandTarget
+
+
+@contextmanager
+def clone(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
+    """Have the engine make a copy, put the lease on it, and end it when the context ends. Raises GreenroomError."""
+    name, target = _target(request)
+    _refuse(request, target)
+    terms = Lease.new(branch=request.branch, source=name, hours=request.lease_hours, kept=request.keep)
+    database = name if isinstance(target, CommandTarget) else target.name
+    password = None if isinstance(target, CommandTarget) else _password(target)
+    made = engine_copy(target, lease.copy_name(database, request.branch), terms, password, progress, keep=request.keep)
+    with made as copy, ExitStack() as tunnels:
+        copy.whole = False  # not before it is masked
+        acquired = _ready(target, name, copy, terms, _reached(target, copy, tunnels), progress)
+        copy.whole = True
+        yield acquired
+    acquired.dropped = copy.dropped
+
+
+def _target(request: CopyRequest) -> tuple[str, Target]:
+    assert request.target is not None
+    target = request.config.target(request.target)
+    assert not isinstance(target, PostgresTarget)
+    return request.target, target
+
+
+def _password(target: AuroraTarget | RdsTarget) -> Secret | None:
+    """The source role's is the copy's too. In ~/.pgpass the source's identifier stands for the host."""
+    host = target.cluster if isinstance(target, AuroraTarget) else target.instance
+    return passwords.password_of(target, host=host, port=5432)
+
+
+def _refuse(request: CopyRequest, target: Target) -> None:
+    if request.keep and not isinstance(target, CommandTarget) and target.sensitive:
+        raise GreenroomError(
+            f"{request.target} is sensitive, and a copy that its engine makes holds all of it until it is masked.",
+            "Leave --keep out.",
+        )
+
+
+def _reached(target: Target, copy: EngineCopy, tunnels: ExitStack) -> Address:
+    """The copy's address from here."""
+    if isinstance(target, CommandTarget) or target.via is None:
+        return copy.address
+    from greenroom.ssh.tunnel import tunnel
+
+    port = tunnels.enter_context(tunnel(target.via, copy.address.host, copy.address.port))
+    return passwords.through(copy.address, port)
+
+
+def _ready(target: Target, name: str, copy: EngineCopy, terms: Lease, address: Address, progress: Progress) -> Acquired:
+    notes = [*copy.notes, *_masked(target, name, address, progress)]
+    _grant(address, terms)
+    migrates = migrator_of(address, own=False)
+    with connect(migrates.address) as connection:
+        here = facts(connection)
+    return Acquired(
+        kind="clone",
+        method=copy.method,
+        name=copy.name,
+        label=copy.label,
+        address=for_app(migrates.address),
+        admin=address,
+        lease_id=terms.id,
+        facts=here,
+        tunnelled=address != copy.address,
+        role=migrates.role,
+        notes=[*notes, *migrates.notes],
+        size_bytes=here.size_bytes,
+    )
+
+
+def _masked(target: Target, name: str, address: Address, progress: Progress) -> list[str]:
+    if isinstance(target, CommandTarget) or not target.masks:
+        return []
+    progress.step("masking")
+    rules = masking.rules(target.masks, name)
+    with connect(address) as connection:
+        masking.check(connection, rules, name)
+        return masking.apply(connection, rules)
+
+
+def _grant(address: Address, terms: Lease) -> None:
+    """The agent asks the database itself for its lease before anything runs."""
+    with connect(address) as connection:
+        try:
+            lease.grant(connection, address.database, terms)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise GreenroomError(
+                f"{address.user} may not put the lease on {address.database}: it does not own that database.",
+                f"Name its owner as the target's user, or let it: GRANT owner TO {address.user}.",
+            ) from error

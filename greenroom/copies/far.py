@@ -1,0 +1,224 @@
+"""pg_dump and pg_restore on the VPN host, near the server: what travels is one compressed stream, or nothing at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from greenroom.console import REFRESH_SECONDS, Progress
+from greenroom.copies.meter import Meter
+from greenroom.copies.origin import Origin
+from greenroom.errors import GreenroomError
+from greenroom.postgres import binaries as programs
+from greenroom.postgres import dumping, restoring
+from greenroom.postgres.address import Address
+from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.server import only_reading
+from greenroom.secret import Secret
+
+if TYPE_CHECKING:
+    from greenroom.ssh.host import Host
+    from greenroom.ssh.remote import Remote
+
+CHUNK = 1 << 18
+ENGLISH = ("env", "LC_ALL=C")  # its words are read below
+_LOOK = (
+    "for p in /usr/lib/postgresql/*/bin/pg_dump /usr/pgsql-*/bin/pg_dump pg_dump; do"
+    ' p=$(command -v "$p") && v=$("$p" --version 2>/dev/null) && echo "$p $v"; done; true'
+)
+_NO_ROOM = ("No space left on device", "Disk quota exceeded")
+_DUMP_FAILED = "GREENROOM-DUMP-FAILED"
+_FOUND = re.compile(r"^(?P<program>\S+) pg_dump \(PostgreSQL\) (?P<major>\d+)", re.MULTILINE)
+_TABLE = re.compile(r"dumping contents of table \"(.+)\"")
+
+
+@dataclass(frozen=True)
+class FarDump:
+    """A pg_dump on the VPN host that can dump the server, and whose archives can be restored here."""
+
+    host: Host
+    program: str
+    major: int
+
+    @property
+    def compressions(self) -> list[str]:
+        """As its --compress takes them, the best first; a build may lack the first."""
+        if self.major < 16:
+            return ["1"]
+        return [f"{name}{level}" for name, level in (("zstd", ":1"), ("lz4", "")) if self._read_here(name)] + ["gzip:1"]
+
+    def _read_here(self, compression: str) -> bool:
+        return any(found.major >= self.major and found.reads(compression) for found in programs.found())
+
+
+def far_dump(host: Host, server_major: int) -> FarDump | None:
+    """The oldest pg_dump of the host that is not older than the server, and not newer than what can restore here."""
+    newest_here = max((found.major for found in programs.found()), default=0)
+    said = host.run(["sh", "-c", _LOOK]).stdout
+    able = [(int(match["major"]), match["program"]) for match in _FOUND.finditer(said)]
+    able = [found for found in able if server_major <= found[0] <= newest_here]
+    if not able:
+        return None
+    major, program = min(able, key=lambda found: found[0])
+    return FarDump(host, program, major)
+
+
+def schema(far: FarDump, real: Address, path: Path) -> str:
+    """An archive of the schema alone in `path`; returns the compression that this pg_dump knows."""
+    for compress in far.compressions:
+        words = _words(far, real, [], compress, "--schema-only")
+        with far.host.running(words, secrets=_secrets(real)) as remote, private_file(path) as file:
+            for chunk in _chunks(remote):
+                file.write(chunk)
+            if remote.wait() == 0:
+                return compress
+    raise dumping.failure(remote.stderr, real)
+
+
+def stream(far: FarDump, origin: Origin, compress: str, path: Path, progress: Progress) -> None:
+    """The whole archive over the channel into `path`: nothing touches the host's disk. Raises GreenroomError."""
+    meter, done = Meter(progress), 0
+    words = _words(far, origin.real, origin.left_out, compress, "--verbose")
+    tables = _Tables(origin)
+    with far.host.running(words, secrets=_secrets(origin.real)) as remote, private_file(path) as file:
+        for chunk in _chunks(remote):
+            file.write(chunk)
+            done += len(chunk)
+            meter.tell(done, tables.share(remote.stderr))
+        if remote.wait() != 0:
+            raise dumping.failure(remote.stderr, origin.real)
+
+
+def by_file(far: FarDump, origin: Origin, compress: str, path: Path, progress: Progress) -> None:
+    """The whole archive in a private directory of the host first, then brought here; a cut transfer is resumed."""
+    from greenroom.ssh.transfer import fetch
+
+    assert origin.via is not None
+    with far.host.private_directory() as directory:
+        there = f"{directory}/dump"
+        words = _words(far, origin.real, origin.left_out, compress, "--verbose", f"--file={there}")
+        tables, said = _Tables(origin), ""
+        with far.host.running(["sh", "-c", f"exec {shlex.join(words)} 2>&1"], secrets=_secrets(origin.real)) as remote:
+            for chunk in _chunks(remote):
+                said += chunk.decode(errors="replace")
+                progress.detail(f"{100 * tables.share(said):.0f} % of the rows")
+            if remote.wait() != 0:
+                raise _failed_there(said, origin, far)
+        progress.step(f"bringing the archive from {far.host.label}")
+        meter: Meter | None = None
+
+        def told(done: int, total: int) -> None:
+            nonlocal meter
+            meter = meter or Meter(progress, total)
+            meter.tell(done)
+
+        with explained_disk(path):
+            fetch(origin.via, there, path, told)
+
+
+def pipe(far: FarDump, origin: Origin, target: restoring.Target, progress: Progress) -> None:
+    """pg_dump | pg_restore on the host itself, into another database of the same server. Raises GreenroomError."""
+    into = replace(target, address=_near(origin.real.at(target.address.database)))
+    restore = into.words(Binaries(Path(far.program).parent, far.major))
+    dump = shlex.join(_words(far, origin.real, origin.left_out, dumping.UNCOMPRESSED))
+    put = shlex.join([*ENGLISH, *map(str, restore)])
+    words = ["sh", "-c", f"{{ {dump} || echo {_DUMP_FAILED} >&2; }} | {put} 2>&1"]
+    with far.host.running(words, secrets=_secrets(origin.real)) as remote:
+        restoring.watch(_lines(remote), target, progress, lambda: dumping.failure(remote.stderr, origin.real))
+        code = remote.wait()
+        if _DUMP_FAILED in remote.stderr:
+            raise dumping.failure(remote.stderr, origin.real)
+        if code not in (0, 1):  # 1: it passed over errors, which were judged
+            raise GreenroomError(
+                f"pg_restore on {far.host.label} ended with {code}.", "Run again; is memory short there?"
+            )
+
+
+def _lines(remote: Remote) -> Iterator[bytes]:
+    rest = b""
+    for chunk in _chunks(remote):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+    yield rest
+
+
+def _failed_there(said: str, origin: Origin, far: FarDump) -> GreenroomError:
+    if any(words in said for words in _NO_ROOM):
+        return GreenroomError(
+            f"the disk of {far.host.label} is full: the archive of {origin.real.database} does not fit there.",
+            "Leave --via-file out: then nothing touches that disk.",
+        )
+    return dumping.failure(said, origin.real)
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[BinaryIO]:
+    """A file of ours alone, to write. Raises GreenroomError when the disk is full."""
+    with explained_disk(path), open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        yield file
+
+
+@contextmanager
+def explained_disk(path: Path) -> Iterator[None]:
+    """Turn a full disk here into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise GreenroomError(
+            f"the disk here is full: the archive does not fit into {path.parent}.",
+            "Free some space, or set TMPDIR to a directory with more room.",
+        ) from error
+
+
+class _Tables:
+    """How much of the rows has been dumped, from the tables that pg_dump has come past."""
+
+    def __init__(self, origin: Origin) -> None:
+        left_out = {".".join(parts) for parts in origin.left_out}
+        self._sizes = {name: size for name, size in origin.sizes.items() if name not in left_out}
+        self._total = sum(self._sizes.values())
+        self._begun: set[str] = set()
+        self._read_at = 0.0
+        self._share = 0.0
+
+    def share(self, said: str) -> float:
+        """0 to 1; the table that is being dumped does not count yet. `said` are pg_dump's last words."""
+        if time.monotonic() - self._read_at > REFRESH_SECONDS and self._total:
+            self._read_at = time.monotonic()
+            tables = _TABLE.findall(said)
+            self._begun.update(tables)
+            past = self._begun - set(tables[-1:])
+            self._share = sum(self._sizes.get(name, 0) for name in past) / self._total
+        return self._share
+
+
+def _chunks(remote: Remote) -> Iterator[bytes]:
+    return iter(lambda: remote.read(CHUNK), b"")
+
+
+def _words(far: FarDump, real: Address, excluded: list[tuple[str, str]], compress: str, *more: str) -> list[str]:
+    return [
+        *ENGLISH,
+        *dumping.dump_words(far.program, only_reading(_near(real)).conninfo, excluded, compress=compress),
+        *more,
+    ]
+
+
+def _near(real: Address) -> Address:
+    """The server as the host knows it; certificates lie here, not there."""
+    near = {key: value for key, value in real.options.items() if key in ("sslmode", "options")}
+    return Address(real.host, real.port, real.database, real.user, None, near)
+
+
+def _secrets(real: Address) -> dict[str, Secret]:
+    return {"PGPASSWORD": real.password} if real.password else {}

@@ -1,0 +1,102 @@
+"""What is read of a live source, in sessions that cannot write, before anything is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+
+from greenroom.console import Progress
+from greenroom.copies.reach import Reached
+from greenroom.postgres import branch, masking, roles
+from greenroom.postgres.address import Address
+from greenroom.postgres.masking import Rule
+from greenroom.postgres.server import ServerFacts, connect, facts
+
+# what the copy's server takes over, so that what is measured there is true: no size of memory that it may not have
+TAKEN_OVER = (
+    "TimeZone",
+    "default_statistics_target",
+    "effective_cache_size",
+    "idle_in_transaction_session_timeout",
+    "lock_timeout",
+    "maintenance_work_mem",
+    "max_parallel_maintenance_workers",
+    "max_parallel_workers",
+    "statement_timeout",
+    "work_mem",
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """`address` is how it is connected to from here, `real` how its own network knows it.
+
+    `excluded` are the tables whose rows stay there, as SQL names them, and `left_out` the same by schema and name;
+    `sizes` are bytes of each table's rows, by `schema.table`.
+    """
+
+    address: Address
+    real: Address
+    via: str | None
+    facts: ServerFacts
+    locale: str
+    settings: list[tuple[str | None, str, str]]
+    privileges: list[str]
+    ownership: bool
+    excluded: list[str]
+    left_out: list[tuple[str, str]]
+    sizes: dict[str, int]
+
+    @property
+    def exact_names(self) -> list[str]:
+        """Of the tables whose rows stay there: `schema.table`, without quotes."""
+        return [f"{schema}.{table}" for schema, table in self.left_out]
+
+    @property
+    def taken_over(self) -> dict[str, str]:
+        """Settings of the source's that a server of our own gets."""
+        return {name: value for name, value in self.facts.settings.items() if name in TAKEN_OVER}
+
+
+def read(source: Reached, name: str, exclude_data: list[str], rules: list[Rule], progress: Progress) -> Origin:
+    """Look at the source, and hold the target's rules against it: `name` is the target's. Raises GreenroomError."""
+    progress.step(f"reading {source.real.database} on {source.real.server}")
+    with connect(source.address, read_only=True) as connection:
+        masking.check(connection, rules, name)
+        excluded = masking.excluded(connection, exclude_data, name)
+        return Origin(
+            address=source.address,
+            real=source.real,
+            via=source.via,
+            facts=facts(connection),
+            locale=branch.locale_of(connection),
+            settings=branch.settings_of(connection),
+            privileges=branch.privileges_of(connection),
+            ownership=roles.may_own(connection, roles.owners_of(connection)),
+            excluded=excluded,
+            left_out=_parts(connection, excluded),
+            sizes=_sizes(connection),
+        )
+
+
+def _parts(connection: psycopg.Connection, names: list[str]) -> list[tuple[str, str]]:
+    """Schema and table of each, as they are."""
+    return connection.execute(
+        """
+        SELECT n.nspname, c.relname FROM unnest(%s::text[]) AS given
+        JOIN pg_class c ON c.oid = given::regclass JOIN pg_namespace n ON n.oid = c.relnamespace
+        """,
+        [names],
+    ).fetchall()
+
+
+def _sizes(connection: psycopg.Connection) -> dict[str, int]:
+    rows = connection.execute(
+        """
+        SELECT n.nspname || '.' || c.relname, pg_table_size(c.oid) FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        """
+    ).fetchall()
+    return dict(rows)

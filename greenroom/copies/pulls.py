@@ -1,0 +1,216 @@
+"""LOCAL: a target's data, pulled through its VPN host where it has one, and restored here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from greenroom.config import PostgresTarget
+from greenroom.console import Progress
+from greenroom.copies import far, snapshot
+from greenroom.copies.acquiring import EMBEDDED, Acquired, CopyRequest, Method
+from greenroom.copies.far import FarDump
+from greenroom.copies.origin import Origin, read
+from greenroom.copies.reach import reached
+from greenroom.copies.restored import Content, restored
+from greenroom.postgres import archive as archives
+from greenroom.postgres import binaries as programs
+from greenroom.postgres import cluster, copying, dumping, masking, restoring, room, snapshots
+from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.masking import Rule
+from greenroom.postgres.server import connect, only_reading
+from greenroom.postgres.snapshots import Key
+
+if TYPE_CHECKING:
+    from greenroom.ssh.host import Host
+
+
+class Road(Protocol):
+    """How schema and rows come here."""
+
+    method: Method
+    note: str | None
+
+    def schema(self, origin: Origin, path: Path) -> None:
+        """An archive of the schema alone: what it needs is looked at before anything is made."""
+
+    def fill(
+        self, origin: Origin, target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
+    ) -> None:
+        """Schema and rows into the empty copy."""
+
+
+@contextmanager
+def pull(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
+    """Reach the target, look at it, copy it here, and drop the copy when the context ends. Raises GreenroomError.
+
+    The connections to the source are closed as soon as its rows are here. A snapshot that is young enough is cloned
+    instead.
+    """
+    name, target = _target(request)
+    key = snapshots.of_target(name, target) if target.cached else None
+    with ExitStack() as stack:
+        acquired = snapshot.started(key, target.name, request, stack, progress, ages=True) if key else None
+        yield acquired or stack.enter_context(_pulled(request, key, progress))
+
+
+@contextmanager
+def _pulled(request: CopyRequest, key: Key | None, progress: Progress) -> Iterator[Acquired]:
+    name, target = _target(request)
+    rules = masking.rules(target.masks, name)
+    with cluster.private_directory() as scratch, ExitStack() as source:
+        host = _host(target, source, progress)
+        origin = read(source.enter_context(reached(target)), name, target.exclude_data, rules, progress)
+        _refuse(request, origin, rules, scratch)
+        road = _road(host, origin, scratch, via_file=request.via_file)
+        content = _content(request, origin, road, rules, scratch, source.close, progress)
+        if key:
+            masks = [str(rule) for rule in rules if rule.changes]
+            content.keep_snapshot = snapshot.keeper(key, request, origin.facts, origin.taken_over, masks)
+        with restored(content, request, progress) as acquired:
+            yield acquired
+
+
+def _target(request: CopyRequest) -> tuple[str, PostgresTarget]:
+    assert request.target is not None
+    target = request.config.target(request.target)
+    assert isinstance(target, PostgresTarget)
+    return request.target, target
+
+
+def _host(target: PostgresTarget, source: ExitStack, progress: Progress) -> Host | None:
+    """The VPN host, connected; None where the server is reached directly."""
+    if target.via is None:
+        return None
+    from greenroom.ssh.connection import connected
+
+    progress.step(f"connecting to {target.via}")
+    return source.enter_context(connected(target.via))
+
+
+def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Path) -> None:
+    """What must not be, or does not fit, before anything is made. Raises GreenroomError."""
+    name, target = _target(request)
+    with connect(origin.address, read_only=True) as connection:
+        if request.keep and target.sensitive:
+            masking.refuse_uncovered(connection, rules, name)
+        size = room.size_to_copy(connection, origin.excluded)
+    masked = max((origin.sizes.get(f"{rule.schema}.{rule.table}", 0) for rule in rules if rule.changes), default=0)
+    data = scratch if request.server == EMBEDDED else None
+    room.refuse_too_small(size, archive=scratch if target.via else None, data=data, rewritten_bytes=masked)
+
+
+def _road(host: Host | None, origin: Origin, scratch: Path, *, via_file: bool) -> Road:
+    """A dump on the VPN host, where that can make one; else the rows are copied from here, through the tunnel."""
+    if host is None:
+        return Here(programs.client_for(origin.facts.major, tls=origin.facts.tls))
+    there = far.far_dump(host, origin.facts.major)
+    if there:
+        return There(there, scratch, via_file)
+    why = f"{host.label} has no pg_dump that is not older than the server and can be read here"
+    return Here(programs.client_for(origin.facts.major, tls=origin.facts.tls), f"{why}: copied through a tunnel")
+
+
+@dataclass
+class Here:
+    """Programs of this machine, connected to the source."""
+
+    client: Binaries
+    note: str | None = None
+    method: Method = "copy"
+
+    def schema(self, origin: Origin, path: Path) -> None:
+        """By pg_dump of this machine."""
+        reading = only_reading(origin.address).conninfo
+        words = [*dumping.dump_words(self.client.program("pg_dump"), reading, compress=dumping.UNCOMPRESSED)]
+        with (
+            far.private_file(path) as file,
+            dumping.dumping([*words, "--schema-only"], origin.address, file) as (child, failed),
+        ):
+            if child.wait() != 0:
+                raise failed()
+
+    def fill(
+        self, origin: Origin, target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
+    ) -> None:
+        """In parallel, in one snapshot."""
+        progress.step(f"copying {origin.real.database} from {origin.real.server}")
+        copying.copy_database(
+            origin.address,
+            target,
+            self.client,
+            progress,
+            exclude_data=origin.exact_names,
+            before_indexes=before_indexes,
+        )
+
+
+@dataclass
+class There:
+    """pg_dump on the VPN host; its archive is restored here, and removed at once."""
+
+    dump: FarDump
+    scratch: Path
+    via_file: bool
+    note: str | None = None
+    method: Method = "restore"
+    compress: str = ""
+
+    def schema(self, origin: Origin, path: Path) -> None:
+        """By pg_dump of the VPN host."""
+        self.compress = far.schema(self.dump, origin.real, path)
+
+    def fill(
+        self, origin: Origin, target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
+    ) -> None:
+        """Dump, bring here, restore in parallel."""
+        path = self.scratch / "dump"
+        progress.step(f"dumping {origin.real.database} on {self.dump.host.label}")
+        try:
+            bring = far.by_file if self.via_file else far.stream
+            bring(self.dump, origin, self.compress, path, progress)
+            archive = archives.inspect(path)
+            progress.step(f"restoring {origin.real.database}")
+            restoring.restore_file(path, target, archives.restorer_for(archive), progress, before_indexes)
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _content(
+    request: CopyRequest,
+    origin: Origin,
+    road: Road,
+    rules: list[Rule],
+    scratch: Path,
+    close_source: Callable[[], None],
+    progress: Progress,
+) -> Content:
+    progress.step(f"reading the schema of {origin.real.database}")
+    road.schema(origin, scratch / "schema")
+    archive = archives.inspect(scratch / "schema")
+
+    def fill(target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress) -> None:
+        road.fill(origin, target, before_indexes, progress)
+        close_source()
+
+    def masks(target: restoring.Target) -> list[str]:
+        with connect(target.address) as connection:
+            return masking.apply(connection, rules)
+
+    return Content(
+        archive=archive,
+        described=f"{request.target}: {origin.real}",
+        method=road.method,
+        client=archives.restorer_for(archive),
+        fill=fill,
+        source_facts=origin.facts,
+        settings=origin.taken_over,
+        masks=masks if rules else None,
+        notes=[
+            *([road.note] if road.note else []),
+            *([f"not copied: the rows of {', '.join(origin.excluded)}"] if origin.excluded else []),
+        ],
+    )

@@ -1,0 +1,153 @@
+"""A dump copy's story, whatever it is restored from: an empty database, roles, rows, statistics, a server made true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from greenroom.console import Progress
+from greenroom.copies import keeping
+from greenroom.copies.acquiring import Acquired, CopyRequest, Method
+from greenroom.copies.migrator import migrator_of
+from greenroom.copies.servers import OwnServer, Place, place
+from greenroom.postgres import branch, lease, restoring, roles
+from greenroom.postgres.analysis import analyse
+from greenroom.postgres.archive import Archive
+from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.holding import Held, held, held_with_server
+from greenroom.postgres.lease import Lease
+from greenroom.postgres.server import ServerFacts, connect, facts
+
+KeepSnapshot = Callable[[Place, str], None]
+
+
+@dataclass
+class Content:
+    """What is restored. `archive` is whole, or tells of the schema alone; `fill` puts schema and rows into the target.
+
+    `settings` are the source's own, as far as they are known. `masks` runs when the rows are there and nothing that
+    depends on them is, and returns notes. `keep_snapshot` gets the server and the name of the database that is whole.
+    """
+
+    archive: Archive
+    described: str
+    method: Method
+    client: Binaries
+    fill: Callable[[restoring.Target, Callable[[], None] | None, Progress], None]
+    source_facts: ServerFacts
+    settings: Mapping[str, str] = field(default_factory=dict)
+    masks: Callable[[restoring.Target], list[str]] | None = None
+    keep_snapshot: KeepSnapshot | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def restored(content: Content, request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
+    """Restore `content` where the request wants it, and drop the copy when the context ends. Raises GreenroomError."""
+    terms = Lease.new(branch=request.branch, source=content.described, hours=request.lease_hours, kept=request.keep)
+    name = lease.copy_name(content.archive.contents.database or "dump", request.branch)
+    with place(request, content.archive, terms, progress) as where, _holding(where, name, terms) as copy:
+        _fill(content, where, copy, progress)
+        if content.keep_snapshot and where.embedded:
+            progress.step("keeping a snapshot of it for the next time")
+            content.keep_snapshot(where, name)
+        if where.own:
+            progress.step("starting the server anew, with the source's settings")
+            where.notes += made_true(where.own, content.settings)
+        acquired = ready(where, name, terms, content.method, content.source_facts)
+        copy.whole = True
+        yield acquired
+        if request.keep:
+            keeping.keep(request, where, terms, acquired)
+    acquired.dropped = copy.dropped and not request.keep
+    acquired.notes += [copy.left_behind] if copy.left_behind else []
+
+
+def made_true(server: OwnServer, settings: Mapping[str, str]) -> list[str]:
+    """From loading to the source's settings, so that what is measured is true; returns what could not be taken over."""
+    refused = server.durable(settings)
+    return [f"settings of the source that do not hold here: {', '.join(refused)}"] if refused else []
+
+
+def ready(where: Place, name: str, terms: Lease, method: Method, source: ServerFacts) -> Acquired:
+    """The copy as its migrating role sees it."""
+    admin = where.maintenance.at(name)
+    migrates = migrator_of(admin, own=where.own is not None)
+    with connect(migrates.address) as connection:
+        here = facts(connection)
+    return Acquired(
+        kind="dump copy",
+        method=method,
+        name=name,
+        label=where.label,
+        address=migrates.address,
+        admin=admin,
+        lease_id=terms.id,
+        facts=here,
+        source_facts=source,
+        own_server=where.own is not None,
+        role=migrates.role,
+        notes=[*where.notes, *migrates.notes],
+        size_bytes=here.size_bytes,
+    )
+
+
+@contextmanager
+def _holding(where: Place, name: str, terms: Lease) -> Iterator[Held]:
+    """On a server of our own the copy goes with the server."""
+    if where.own:
+        with held_with_server(where.maintenance, name, terms) as copy:
+            yield copy
+    else:
+        with held(where.maintenance, name, terms.with_roles(list(where.missing)), keep=terms.kept) as copy:
+            yield copy
+
+
+def _fill(content: Content, where: Place, copy: Held, progress: Progress) -> None:
+    """The copy with everything in it."""
+    archive = content.archive
+    _make_roles(archive, where, copy)
+    owner = next((e.owner for e in archive.contents.of_kind("DATABASE")), None) if where.ownership else None
+    note = branch.create_empty(copy.connection, copy.name, owner, archive.locale)
+    copy.grant()
+    target = restoring.Target(
+        where.maintenance.at(copy.name),
+        superuser=where.superuser,
+        label=where.label,
+        log=where.log,
+        ownership=where.ownership,
+    )
+    content.fill(target, _masking(content, target, where, progress), progress)
+    refused = branch.apply_statements(copy.connection, copy.name, [*archive.privileges, *archive.properties])
+    progress.step("vacuum and analyse")
+    analysed = analyse(target.address, content.client)
+    where.notes += [
+        *([note] if note else []),
+        *([f"not applied to the copy: {', '.join(dict.fromkeys(refused))}"] if refused else []),
+        *([] if analysed else ["not every table could be analysed"]),
+        *([f"{len(target.passed_over)} owners, privileges or comments could not be set"] if target.passed_over else []),
+        *content.notes,
+    ]
+
+
+def _masking(content: Content, target: restoring.Target, where: Place, progress: Progress) -> Callable[[], None] | None:
+    """What runs between the rows and the indexes; None where nothing is masked."""
+    masks = content.masks
+    if masks is None:
+        return None
+
+    def mask() -> None:
+        progress.step("masking")
+        where.notes.extend(masks(target))
+
+    return mask
+
+
+def _make_roles(archive: Archive, where: Place, copy: Held) -> None:
+    """Stand-ins for roles that this server lacks; on a given one they go into the lease, and go with the copy."""
+    if not where.ownership or not (where.own or where.missing):
+        return
+    made = roles.make_stubs(copy.connection, roles.named_in(archive.contents))
+    roles.become_able(copy.connection, made)
+    copy.lease = copy.lease.with_roles(made)

@@ -1,0 +1,69 @@
+"""A live database into an empty one, in one snapshot: pg_dump and pg_restore for everything odd, COPY for the bulk.
+
+- `source`   the session that holds the snapshot, and what must not change beneath it
+- `tables`   which tables are big, and whether their rows may travel in binary
+- `rows`     moving the rows of one table: a COPY here, a COPY there, a pipe between
+- `pool`     several at once, the biggest first, and how far they are
+
+The result is what `pg_dump | pg_restore` makes. pg_dump writes an archive without the rows of the big tables; these go
+from server to server by themselves, while no index is there yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from greenroom.console import Progress
+from greenroom.postgres import dumping, restoring
+from greenroom.postgres.address import Address
+from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.children import nameless
+from greenroom.postgres.copying import pool, source, tables
+from greenroom.postgres.copying.rows import Road
+from greenroom.postgres.restoring import Stored, Target
+
+BIG_BYTES = 8_000_000  # a table from here on is worth two programs of its own
+
+
+def copy_database(
+    source_address: Address,
+    target: Target,
+    client: Binaries,
+    progress: Progress,
+    *,
+    exclude_data: Sequence[str] = (),
+    before_indexes: Callable[[], None] | None = None,
+    big_bytes: int = BIG_BYTES,
+) -> None:
+    """Copy a database, which is only read, into the empty one of `target`. Raises GreenroomError.
+
+    `exclude_data` are tables, `schema.table`, that come without rows; a partitioned one stands for its partitions.
+    `before_indexes` is called when all rows are there, and no index, constraint or trigger is yet. Tables of
+    `big_bytes` or more (heap and TOAST) are moved one by one, the others by pg_dump.
+    """
+    with nameless() as file:
+        with source.reading(source_address) as reading:
+            excluded = tables.without_rows(reading.connection, exclude_data)
+            big = tables.big(reading.connection, big_bytes, excluded) if client.program("psql").exists() else []
+            reading.hold_still(big)
+            without = [*excluded, *(table.relation for table in big)]
+            dumping.dump_into(
+                file,
+                source_address,
+                client,
+                progress,
+                without,
+                compress=dumping.UNCOMPRESSED,
+                snapshot=reading.snapshot,
+            )
+            stored = Stored.nameless(file.fileno(), f"the archive of {source_address.database}")
+            if big:
+                restoring.restore_section(stored, target, client, progress, "pre-data")
+                road = Road(source_address, target, client, reading.snapshot, reading.encoding)
+                pool.move(road, big, stored, progress)
+        if not big:
+            restoring.restore_stored(stored, target, client, progress, before_indexes)
+            return
+        if before_indexes:
+            before_indexes()
+        restoring.restore_section(stored, target, client, progress, "post-data", jobs=restoring.jobs())

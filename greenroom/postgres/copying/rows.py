@@ -1,0 +1,160 @@
+"""Moving the rows of one table: psql reads on the source, psql writes on the target, a pipe between them.
+
+No row passes through this process. Both say no more than an SQLSTATE: the server's words can quote rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from psycopg import sql
+
+from greenroom.errors import GreenroomError
+from greenroom.postgres.address import Address
+from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.children import nameless, running, words_in
+from greenroom.postgres.copying.tables import Table
+from greenroom.postgres.restoring import Target, disk_full, lost
+from greenroom.postgres.server import connect, only_reading
+from greenroom.shell import PIPE, Popen
+
+CONNECTION_LOST = 2  # psql's exit code
+_SQLSTATE = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5})\s*$", re.MULTILINE)
+_CUT_SHORT = "22P04"  # what COPY says of a stream that ends in the middle
+_DISK_FULL, _DENIED = "53100", "42501"
+# as pg_dump and pg_restore have it, so that a value reads and sounds the same at both ends
+_ALIKE = (
+    "SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0; SET row_security = off; "
+    "SET idle_in_transaction_session_timeout = 0; SET xmloption = content; "
+    "SET datestyle = ISO; SET intervalstyle = postgres; SET extra_float_digits = 3; SET client_encoding = {encoding}"
+)
+_READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {snapshot}"
+
+
+@dataclass(frozen=True)
+class Road:
+    """From where to where. `emptied` are the tables of the target that the connected role may empty."""
+
+    source: Address
+    target: Target
+    client: Binaries
+    snapshot: str
+    encoding: str
+
+    def allowed_to_empty(self, tables: list[Table]) -> set[str]:
+        """Tables that the target's role may empty: what is loaded after TRUNCATE needs no log, and comes frozen."""
+        with connect(self.target.address) as connection:
+            rows = connection.execute(
+                "SELECT name FROM unnest(%s::text[]) AS name WHERE has_table_privilege(name, 'TRUNCATE')",
+                [[table.quoted for table in tables]],
+            ).fetchall()
+        return {name for (name,) in rows}
+
+
+@dataclass
+class Move:
+    """A table on its way."""
+
+    table: Table
+    reader: Popen[bytes]
+    writer: Popen[bytes]
+    said: tuple[BinaryIO, BinaryIO] = field(repr=False)
+
+    def ended(self) -> bool:
+        """Whether both are done, well or not."""
+        return self.reader.poll() is not None and self.writer.poll() is not None
+
+
+@contextmanager
+def moving(road: Road, table: Table, *, emptied: bool) -> Iterator[Move]:
+    """The rows of one table, on their way for as long as the block lasts."""
+    reading, writing = only_reading(road.source), road.target
+    with (
+        nameless() as read,
+        nameless() as written,
+        running(
+            _psql(road.client, reading.conninfo, _reading(road, table)),
+            env=road.source.password_environment,
+            stdout=PIPE,
+            stderr=read,
+        ) as reader,
+        running(
+            _psql(road.client, writing.address.conninfo, _writing(road, table, emptied=emptied)),
+            env=writing.environment,
+            stdin=reader.stdout,
+            stdout=written,
+            stderr=written,
+        ) as writer,
+    ):
+        assert reader.stdout is not None
+        reader.stdout.close()  # the writer alone holds it: when that ends, the reader is told
+        yield Move(table, reader, writer, (read, written))
+
+
+def check(move: Move, road: Road) -> None:
+    """Raises GreenroomError when the rows did not all arrive."""
+    read, written = (_sqlstate(file) for file in move.said)
+    if move.reader.returncode == 0 and move.writer.returncode == 0:
+        return
+    if read == _DENIED:
+        raise GreenroomError(
+            f"{road.source.user} may not read every row of {move.table} of {road.source.database}.",
+            "Use a role that may read everything (GRANT pg_read_all_data; with row security, one with BYPASSRLS).",
+        )
+    if read:
+        raise GreenroomError(
+            f"{move.table} cannot be read from {road.source.server}: SQLSTATE {read}.", "The server's log says more."
+        )
+    if move.reader.returncode == CONNECTION_LOST and written in (None, _CUT_SHORT):
+        raise GreenroomError(
+            f"the server {road.source.server} went away, or takes no more connections, while {move.table} was read.",
+            "Is the VPN still on, and does the server run? Then run again.",
+        )
+    raise _not_written(move, road, written)
+
+
+def _not_written(move: Move, road: Road, sqlstate: str | None) -> GreenroomError:
+    if sqlstate == _DISK_FULL or disk_full(road.target, ""):
+        return disk_full(road.target, "No space left on device") or lost(road.target)
+    if sqlstate is None:
+        return lost(road.target)
+    return GreenroomError(
+        f"the rows of {move.table} cannot be written on {road.target.label}: SQLSTATE {sqlstate}.",
+        "pg_dump --table of it, restored by hand, shows the server's own words, which can quote rows.",
+    )
+
+
+def _psql(client: Binaries, conninfo: str, commands: list[str]) -> list[str | Path]:
+    words: list[str | Path] = [client.program("psql"), "--no-psqlrc", "--quiet", "--no-password"]
+    words += ["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=sqlstate", f"--dbname={conninfo}"]
+    return [*words, *(word for command in commands for word in ("--command", command))]
+
+
+def _reading(road: Road, table: Table) -> list[str]:
+    snapshot = _READ_ONLY.format(snapshot=sql.Literal(road.snapshot).as_string())
+    return [_alike(road), snapshot, f"COPY {table.quoted} ({table.column_list}) TO STDOUT{_options(table)}", "COMMIT"]
+
+
+def _writing(road: Road, table: Table, *, emptied: bool) -> list[str]:
+    rows = f"COPY {table.quoted} ({table.column_list}) FROM STDIN"
+    if not emptied:
+        return [_alike(road), rows + _options(table)]
+    return [_alike(road), "BEGIN", f"TRUNCATE ONLY {table.quoted}", rows + _options(table, "FREEZE"), "COMMIT"]
+
+
+def _options(table: Table, *more: str) -> str:
+    return " ({})".format(", ".join([f"FORMAT {'binary' if table.binary else 'text'}", *more]))
+
+
+def _alike(road: Road) -> str:
+    return _ALIKE.format(encoding=sql.Literal(road.encoding).as_string())
+
+
+def _sqlstate(said: BinaryIO) -> str | None:
+    found = _SQLSTATE.findall(words_in(said))
+    return found[0] if found else None

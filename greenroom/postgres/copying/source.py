@@ -1,0 +1,97 @@
+"""The session on the source that holds one snapshot for everything that reads, and keeps the big tables from changing.
+
+It cannot write. Its locks are those that pg_dump takes: they let everybody read and write, and keep DROP, TRUNCATE and
+rewriting ALTERs waiting until the rows have been read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import psycopg
+from psycopg import sql
+
+from greenroom.errors import GreenroomError
+from greenroom.interrupts import shielded
+from greenroom.postgres.address import Address
+from greenroom.postgres.copying.tables import Table
+from greenroom.postgres.server import connect
+
+WITH_TRANSACTION_TIMEOUT = 170000
+# the session is silent for as long as the copy takes: a firewall must not forget it meanwhile
+_KEPT_ALIVE = {"keepalives_idle": "30", "keepalives_interval": "10"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One transaction: `snapshot` is the name under which others see what it sees; `encoding` is the database's."""
+
+    connection: psycopg.Connection
+    snapshot: str
+    encoding: str
+    address: Address
+
+    def hold_still(self, tables: Sequence[Table]) -> None:
+        """Lock the tables as pg_dump does, and see that none was emptied or rewritten since the snapshot.
+
+        TRUNCATE and rewrites are not transactional for those who look back: an older snapshot sees an empty table.
+        Raises GreenroomError.
+        """
+        if not tables:
+            return
+        names = sql.SQL(", ").join(sql.Identifier(table.schema, table.name) for table in tables)
+        try:
+            self.connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(names))
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise unreadable(self.connection, self.address, tables) from error
+        except psycopg.errors.UndefinedTable as error:
+            raise _changed(self.address) from error
+        rows = self.connection.execute(
+            "SELECT oid FROM pg_class WHERE oid = ANY (%s) AND relfilenode <> pg_relation_filenode(oid)",
+            [[table.oid for table in tables]],
+        ).fetchall()
+        if rows:
+            raise _changed(self.address)
+
+
+@contextmanager
+def reading(address: Address) -> Iterator[Reading]:
+    """A read-only transaction on the source, open for as long as the block lasts. Raises GreenroomError."""
+    patient = replace(address, options={**_KEPT_ALIVE, **address.options})
+    with connect(patient, read_only=True) as connection:
+        connection.execute(
+            "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+        )
+        if connection.info.server_version >= WITH_TRANSACTION_TIMEOUT:
+            connection.execute("SET transaction_timeout = 0")
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        row = connection.execute("SELECT pg_export_snapshot(), current_setting('server_encoding')").fetchone()
+        assert row is not None
+        try:
+            yield Reading(connection, row[0], row[1], address)
+        finally:
+            with shielded():
+                connection.close()
+
+
+def unreadable(connection: psycopg.Connection, address: Address, tables: Sequence[Table]) -> GreenroomError:
+    """Which table the role may not read."""
+    connection.execute("ROLLBACK")
+    names = {table.oid: table for table in tables}
+    rows = connection.execute(
+        "SELECT oid FROM unnest(%s::oid[]) AS oid WHERE NOT has_table_privilege(oid, 'SELECT')", [list(names)]
+    ).fetchall()
+    denied = ", ".join(sorted(str(names[oid]) for (oid,) in rows)) or "a table"
+    return GreenroomError(
+        f"{address.user} may not read {denied} of {address.database} on {address.server}.",
+        "Use a role that may read everything (GRANT pg_read_all_data), or leave its rows out with exclude_data.",
+    )
+
+
+def _changed(address: Address) -> GreenroomError:
+    return GreenroomError(
+        f"a table of {address.database} was dropped, emptied or rewritten in the moment the copy began.",
+        "A deployment may be running there: try again in a minute.",
+    )

@@ -1,0 +1,158 @@
+"""pg_dump: the one place that knows its argv, and why it failed."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from greenroom.console import Progress
+from greenroom.errors import GreenroomError
+from greenroom.postgres.address import Address
+from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.children import nameless, running, words_in
+from greenroom.postgres.server import only_reading
+from greenroom.shell import Popen, TimeoutExpired
+
+POLL_SECONDS = 0.1
+NAMED_METHODS = 16  # `--compress=METHOD:LEVEL` is known from here on; before, a number is gzip's level
+UNCOMPRESSED, GZIP = "0", "1"
+
+_DENIED = re.compile(r"permission denied for [\w ]+|query would be affected by row-level security policy for table .+")
+_NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")
+_LOST = ("connection to server", "server closed the connection", "terminating connection", "could not receive data")
+
+_READER = "Use a role that may read everything (GRANT pg_read_all_data), or look with: pg_dump --schema-only DATABASE"
+
+Relation = str | tuple[str, str]
+
+
+def dump_words(
+    program: str | Path,
+    conninfo: str,
+    exclude_data: Sequence[Relation] = (),
+    *,
+    compress: str,
+    snapshot: str | None = None,
+) -> list[str]:
+    """The argv of a pg_dump in custom format to its standard output, here or on another host; it holds no password.
+
+    `exclude_data` are exact names, `schema.table` or both parts by themselves, of tables that come without rows;
+    `compress` is `0` (not at all), a level of gzip, or `METHOD:LEVEL` where pg_dump is 16 or newer.
+    """
+    words = [str(program), "--format=custom", f"--compress={compress}", "--no-password"]
+    words += [f"--snapshot={snapshot}"] if snapshot else []
+    words += [f"--exclude-table-data={pattern}" for name in exclude_data for pattern in _patterns(name)]
+    return [*words, f"--dbname={conninfo}"]
+
+
+def compression(client: Binaries) -> str:
+    """The fastest that this pg_dump and its pg_restore know."""
+    if client.major >= NAMED_METHODS:
+        return next((f"{method}:1" for method in ("zstd", "lz4") if client.reads(method)), GZIP)
+    return GZIP
+
+
+def dump_file(
+    source: Address, path: Path, client: Binaries, progress: Progress, *, exclude_data: Sequence[Relation] = ()
+) -> None:
+    """Dump the source, in one snapshot that cannot write, into `path`: custom format, readable by its owner alone.
+
+    A file that is there already is replaced; one that could not be finished is removed. Raises GreenroomError.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
+            dump_into(file, source, client, progress, exclude_data, compress=compression(client))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def dump_into(
+    file: BinaryIO,
+    source: Address,
+    client: Binaries,
+    progress: Progress,
+    exclude_data: Sequence[Relation],
+    *,
+    compress: str,
+    snapshot: str | None = None,
+) -> None:
+    """The same, into an open file, which may be nameless. Raises GreenroomError."""
+    reading = only_reading(source).conninfo
+    words = dump_words(client.program("pg_dump"), reading, exclude_data, compress=compress, snapshot=snapshot)
+    with dumping(words, source, file) as (child, failed):
+        meter = _Meter(progress)
+        while (code := _ended(child)) is None:
+            meter.show(os.fstat(file.fileno()).st_size)
+        if code != 0:
+            raise failed()
+
+
+@contextmanager
+def dumping(
+    words: Sequence[str], source: Address, output: BinaryIO | int
+) -> Iterator[tuple[Popen[bytes], Callable[[], GreenroomError]]]:
+    """A pg_dump that writes to `output` (a file or PIPE) for as long as the block lasts, and what its failure means."""
+    with (
+        nameless() as said,
+        running(words, env=source.password_environment, stdout=output, stderr=said) as child,
+    ):
+        yield child, lambda: failure(words_in(said), source)
+
+
+def failure(said: str, source: Address) -> GreenroomError:
+    """Why pg_dump ended: `permission denied for table ...` quotes no rows; the rest is not repeated."""
+    where = f"{source.database} on {source.server}"
+    if any(words in said for words in _NO_ROOM):
+        return GreenroomError(
+            f"the dump of {where} does not fit on the disk here.", "Free some space, or set TMPDIR to another disk."
+        )
+    if denied := _DENIED.search(said):
+        return GreenroomError(
+            f"pg_dump of {where} failed: {denied[0]}.",
+            _READER,
+        )
+    if any(words in said for words in _LOST):
+        return GreenroomError(
+            f"the server {source.server} went away while {source.database} was dumped.",
+            "Is the VPN still on, and does the server run? Then run again.",
+        )
+    return GreenroomError(
+        f"pg_dump of {where} failed.",
+        _READER,
+    )
+
+
+def _patterns(relation: Relation) -> Iterator[str]:
+    """pg_dump takes patterns: quoted, a name stands for itself. A dot within a name leaves more than one reading."""
+    if not isinstance(relation, str):
+        yield ".".join('"{}"'.format(part.replace('"', '""')) for part in relation)
+        return
+    parts = relation.split(".")
+    for cut in range(1, len(parts)):
+        yield from _patterns((".".join(parts[:cut]), ".".join(parts[cut:])))
+
+
+def _ended(child: Popen[bytes]) -> int | None:
+    try:
+        return child.wait(POLL_SECONDS)
+    except TimeoutExpired:
+        return None
+
+
+class _Meter:
+    """Bytes so far and the rate."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._began = progress, time.monotonic()
+
+    def show(self, size: int) -> None:
+        rate = size / max(time.monotonic() - self._began, POLL_SECONDS)
+        self._progress.detail(f"{size / 1e6:.0f} MB · {rate / 1e6:.1f} MB/s")

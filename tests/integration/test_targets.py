@@ -1,0 +1,223 @@
+"""Targets: pulled here (LOCAL) and branched on their own server (REMOTE), directly and through a VPN host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from greenroom import config as configuration
+from greenroom.console import Display, Silent
+from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
+from greenroom.errors import GreenroomError
+from greenroom.postgres import inventory, kept
+from greenroom.postgres.embedded import Server
+from greenroom.postgres.server import connect
+from tests.integration.bastion import Bastion, bastion, needed
+from tests.integration.shop import PLANTED, ROWS, Shop, shop
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journal, snapshots and scratch of the test's own; the password stands in a variable."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir(mode=0o711)
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setenv("SHOP_PASSWORD", PLANTED)
+    for above in (tmp_path, *tmp_path.parents[:2]):
+        above.chmod(0o711)
+
+
+@pytest.fixture
+def source(server18: Server) -> Iterator[Shop]:
+    with shop(server18) as made:
+        yield made
+
+
+@pytest.fixture
+def vpn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bastion]:
+    needed()
+    with bastion(tmp_path / "bastion") as host:
+        monkeypatch.setenv("HOME", str(host.home))
+        yield host
+        host.settle()
+
+
+def wanted(source: Shop, *, how: dict[str, object] | None = None, **target: object) -> CopyRequest:
+    """A request for `staging`, as pyproject.toml would have it."""
+    address = source.address
+    table = {"host": address.host, "port": address.port, "name": address.database, "user": address.user}
+    table |= {"password_variable": "SHOP_PASSWORD", **target}
+    tables = {"databases": {"staging": table}, "snapshots": {"limit_gb": 0}}
+    config = configuration.parse(tables, Path.cwd())
+    request = {"config": config, "project": config.project, "target": "staging", "branch": "fix_it", **(how or {})}
+    return CopyRequest(**request)  # type: ignore[arg-type]
+
+
+def is_whole(copy: Acquired, source: Shop) -> None:
+    with connect(copy.address) as connection:
+        assert connection.info.user == source.owner
+        assert connection.execute("SELECT count(*) FROM goods").fetchone() == (ROWS,)
+        assert connection.execute("SHOW timezone").fetchone() == ("Europe/Berlin",)
+        assert connection.execute("SELECT obj_description('goods'::regclass)").fetchone() == ("what is sold",)
+
+
+class Heard(Display):
+    """Remembers the phases."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def step(self, text: str) -> None:
+        self.steps.append(text)
+
+
+def test_pull_restores_here_and_drops(source: Shop) -> None:
+    before = source.state()
+    with acquire(wanted(source), Silent()) as copy:
+        is_whole(copy, source)
+        assert (copy.kind, copy.method, copy.own_server) == ("dump copy", "copy", True)
+        assert copy.source_facts and copy.facts.settings["TimeZone"] == copy.source_facts.settings["TimeZone"]
+        assert copy.facts.settings["fsync"] == "on" and copy.facts.settings["wal_level"] == "replica"
+    assert copy.dropped
+    assert source.state() == before
+
+
+def test_pull_through_vpn_host_streams_a_dump(source: Shop, vpn: Bastion) -> None:
+    vpn.client(source.server.binaries)
+    before, heard = source.state(), Heard()
+    with acquire(wanted(source, via=vpn.via), heard) as copy:
+        is_whole(copy, source)
+        assert copy.method == "restore"
+        assert not vpn.running(), "the connections are closed as soon as the rows are here"
+    assert any(step.startswith(f"dumping {source.address.database} on ") for step in heard.steps)
+    assert copy.dropped and source.state() == before
+
+
+def test_pull_by_file_leaves_nothing_on_the_host(source: Shop, vpn: Bastion) -> None:
+    vpn.client(source.server.binaries)
+    heard = Heard()
+    with acquire(wanted(source, via=vpn.via, how={"via_file": True}), heard) as copy:
+        is_whole(copy, source)
+        assert vpn.leftovers() == []
+    assert any(step.startswith("bringing the archive from ") for step in heard.steps)
+
+
+def test_pull_without_pg_dump_on_the_host_goes_through_a_tunnel(source: Shop, vpn: Bastion) -> None:
+    with acquire(wanted(source, via=vpn.via), Silent()) as copy:
+        is_whole(copy, source)
+    assert copy.method == "copy"
+    assert any("has no pg_dump that is not older than the server" in note for note in copy.notes)
+
+
+def test_pull_masks_and_leaves_rows_out(source: Shop) -> None:
+    rules = {"masks": {"goods.name": "null"}}
+    with pytest.raises(GreenroomError) as caught, acquire(wanted(source, **rules), Silent()):
+        pass
+    assert 'tool.greenroom.databases.staging.masks."goods.name"' in caught.value.sentence  # it is NOT NULL
+    asked = wanted(source, masks={"goods.name": "text"}, exclude_data=["django_*"])
+    with connect(source.address) as connection:
+        connection.execute("INSERT INTO django_migrations VALUES (1, 'a', 'b')")
+    with acquire(asked, Silent()) as copy, connect(copy.address) as connection:
+        assert connection.execute("SELECT count(*) FROM goods WHERE name LIKE 'thing %'").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM goods").fetchone() == (ROWS,)
+        assert connection.execute("SELECT count(*) FROM django_migrations").fetchone() == (0,)
+    assert "not copied: the rows of public.django_migrations" in copy.notes
+    assert any(note.startswith("masked: public.goods.name as text") for note in copy.notes)
+
+
+def test_branch_is_made_beside_the_source_and_dropped(source: Shop) -> None:
+    before = source.state()
+    with connect(source.address), acquire(wanted(source, how={"remote": True}), Silent()) as copy:
+        is_whole(copy, source)
+        assert copy.name.startswith(f"{source.address.database}__fix_it_")
+        assert copy.admin.port == source.address.port
+    assert (copy.kind, copy.method, copy.dropped) == ("branch", "copy", True)
+    assert source.state() == before
+
+
+def test_branch_through_vpn_host_is_made_there(source: Shop, vpn: Bastion) -> None:
+    vpn.client(source.server.binaries)
+    before = source.state()
+    with acquire(wanted(source, via=vpn.via, how={"remote": True}), Silent()) as copy:
+        is_whole(copy, source)
+        assert (copy.address.host, copy.label) == ("127.0.0.1", source.address.server)
+    assert (copy.method, copy.dropped, source.state()) == ("pipe", True, before)
+    assert any(note.startswith("the migration and the probes ran through ") for note in copy.notes)
+
+
+def test_branch_through_a_tunnel_without_programs_there(source: Shop, vpn: Bastion) -> None:
+    with acquire(wanted(source, via=vpn.via, how={"remote": True}), Silent()) as copy:
+        is_whole(copy, source)
+    assert (copy.method, copy.dropped) == ("copy", True)
+
+
+def test_kept_pull_runs_on_and_is_dropped_by_name(source: Shop) -> None:
+    with acquire(wanted(source, how={"keep": True}), Silent()) as copy:
+        pass
+    try:
+        is_whole(copy, source)
+        assert copy.environment and PLANTED not in copy.environment.read_text()
+        assert [(found.name, found.state) for found in kept.standing()] == [(copy.name, "kept")]
+    finally:
+        for found in kept.standing():
+            found.drop()
+    assert kept.standing() == [] and not copy.dropped
+
+
+def test_kept_pull_of_a_sensitive_target_needs_rules(source: Shop) -> None:
+    asked = wanted(source, sensitive=True, how={"keep": True})
+    with pytest.raises(GreenroomError) as caught, acquire(asked, Silent()):
+        pass
+    assert caught.value.sentence == "staging is sensitive and has no masks, so no copy of it is kept."
+
+
+def test_second_pull_starts_from_a_snapshot(source: Shop) -> None:
+    asked = wanted(source)
+    tables = {"databases": {"staging": asked.config.target("staging").model_dump(exclude_none=True)}}
+    config = configuration.parse(tables, Path.cwd())
+    methods = []
+    for how in ({}, {}, {"refresh": True}):
+        given = CopyRequest(config=config, project=config.project, target="staging", branch="fix_it", **how)
+        with acquire(given, Silent()) as copy:
+            is_whole(copy, source)
+        methods.append(copy.method)
+        assert copy.dropped
+    assert methods == ["copy", "snapshot", "copy"]
+
+
+def test_wrong_password_is_one_sentence(source: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_PASSWORD", "wr0ng")
+    with pytest.raises(GreenroomError) as caught, acquire(wanted(source), Silent()):
+        pass
+    assert caught.value.sentence == f"{source.address.server} refuses {source.owner}: the password is wrong."
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"dump": Path("x")}, "--dump and --target are two sources; a rehearsal has one."),
+        (
+            {"via_file": True},
+            "--via-file leaves the archive on the VPN host for a while, and staging has none (via = ...).",
+        ),
+        ({"template": True}, "--template is a way to copy on the source's own server."),
+        (
+            {"remote": True, "server": "postgresql://x@y/z"},
+            "--server says where staging is restored, and with --remote it stays where it is.",
+        ),
+    ],
+)
+def test_contradiction_is_refused_before_anything(source: Shop, how: dict[str, object], sentence: str) -> None:
+    with pytest.raises(GreenroomError) as caught, acquire(wanted(source, how=how), Silent()):
+        pass
+    assert caught.value.sentence == sentence
+
+
+def test_inventory_is_empty_after_all(source: Shop) -> None:
+    with acquire(wanted(source, how={"remote": True}), Silent()):
+        standing = inventory.survey(inventory.Scope(url=source.url(source.admin))).standing
+        assert [found.state for found in standing] == ["alive"]
+    assert inventory.survey(inventory.Scope(url=source.url(source.admin))).standing == []
