@@ -1,0 +1,154 @@
+"""`--target` as a person types it: rehearsed here or on a branch, kept by db-pull or db-branch, no secret written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from greenroom.postgres.address import Address
+from greenroom.postgres.embedded import Server
+from tests.integration.bastion import bastion, needed
+from tests.integration.projects import PASSWORD, shop, write_project
+
+ROOT = Path(__file__).parents[2]
+HARMLESS = "migrations.AddField('Line', 'extra', models.IntegerField(null=True))"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A checkout with a target, and a home of its own."""
+
+    place: Path
+    home: Path
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        environment = {"HOME": str(self.home), "TMPDIR": str(self.place / "scratch"), "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-m", "greenroom", *words],
+            cwd=self.place / "project",
+            capture_output=True,
+            text=True,
+            env={"PATH": os.environ["PATH"], "STAGING_PASSWORD": PASSWORD, **environment},
+            timeout=180,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert PASSWORD not in done.stdout + done.stderr
+        return done
+
+    def files_with(self, text: str) -> list[Path]:
+        """Everything written anywhere beneath that holds it, but the data of a server that stands."""
+        return [
+            path
+            for path in self.place.rglob("*")
+            if path.is_file() and "data" not in path.parts and text.encode() in path.read_bytes()
+        ]
+
+
+@pytest.fixture(scope="module")
+def source(server18: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    with shop(server18, tmp_path_factory.mktemp("initial"), rows=2000, name="pulled") as address:
+        yield address
+
+
+def desk_of(tmp_path: Path, source: Address, home: Path, *lines: str) -> Desk:
+    project = write_project(tmp_path / "project", HARMLESS)
+    (tmp_path / "scratch").mkdir(mode=0o711)
+    for above in (tmp_path, *tmp_path.parents[:2]):
+        above.chmod(0o711)
+    table = [
+        "[tool.greenroom.project]",
+        'directory = "."',
+        'settings = "shop_settings"',
+        "[tool.greenroom.databases.staging]",
+        f'host = "{source.host}"',
+        f"port = {source.port}",
+        f'name = "{source.database}"',
+        f'user = "{source.user}"',
+        'password_variable = "STAGING_PASSWORD"',
+        *lines,
+    ]
+    (project / "pyproject.toml").write_text("\n".join(table) + "\n")
+    (project / "tasks.py").write_text("from greenroom.tasks import namespace as namespace\n")
+    return Desk(tmp_path, home)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, source: Address) -> Desk:
+    home = tmp_path / "home"
+    home.mkdir()
+    return desk_of(tmp_path, source, home)
+
+
+def branches(source: Address) -> list[str]:
+    with psycopg.connect(**source.parameters) as connection:
+        rows = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'pulled\\_\\_%'").fetchall()
+    return [name for (name,) in rows]
+
+
+@pytest.mark.parametrize(("words", "kind"), [([], "dump copy"), (["--remote"], "branch")])
+def test_target_is_rehearsed_and_nothing_stays(desk: Desk, source: Address, words: list[str], kind: str) -> None:
+    done = desk.run("migrate-rehearse", "--target", "staging", *words)
+    assert done.returncode == 0, done.stderr
+    document = json.loads((desk.place / "project/build/rehearsals/latest/rehearsal.json").read_text())
+    assert (document["verdict"], document["copy"]["kind"], document["copy"]["dropped"]) == ("pass", kind, True)
+    assert document["source"]["description"] == f"staging: {source.user}@{source.server}/{source.database}"
+    assert branches(source) == []
+    assert desk.files_with(PASSWORD) == []
+
+
+def test_target_through_vpn_host_is_rehearsed(tmp_path: Path, source: Address, server18: Server) -> None:
+    needed()
+    with bastion(tmp_path / "bastion") as host:
+        host.client(server18.binaries)
+        desk = desk_of(tmp_path, source, host.home, f'via = "{host.via}"')
+        done = desk.run("migrate-rehearse", "--target", "staging")
+        assert done.returncode == 0, done.stderr
+        assert "dumping pulled on " in done.stderr
+        host.settle()
+    assert desk.files_with(PASSWORD) == []
+
+
+def test_vpn_host_that_is_not_reached_is_one_sentence(tmp_path: Path, source: Address) -> None:
+    desk = desk_of(tmp_path, source, tmp_path, 'via = "someone@127.0.0.1:9"')
+    done = desk.run("migrate-rehearse", "--target", "staging")
+    assert done.returncode == 2
+    assert "cannot reach 127.0.0.1:9 within 5 s: is the VPN on?" in done.stderr
+
+
+def test_pulled_copy_is_used_listed_and_dropped(desk: Desk) -> None:
+    pulled = desk.run("db-pull", "--target", "staging")
+    assert pulled.returncode == 0, pulled.stderr
+    told = dict(line.split(maxsplit=1) for line in pulled.stdout.splitlines())
+    name = told["copy"].partition(":")[0]
+    script = f"{told['variables']}; exec {sys.executable} -c 'import psycopg; print(psycopg.connect().info.dbname)'"
+    seen = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+    assert seen == name
+    assert name in desk.run("db-list").stdout
+    dropped = desk.run("db-drop", name, "--yes")
+    assert dropped.returncode == 0, dropped.stderr
+    assert name not in desk.run("db-list").stdout
+
+
+def test_kept_branch_is_dropped_by_name(desk: Desk, source: Address) -> None:
+    made = desk.run("db-branch", "--target", "staging")
+    assert made.returncode == 0, made.stderr
+    (name,) = branches(source)
+    assert name in made.stdout
+    dropped = desk.run("db-drop", name, "--target", "staging", "--yes")
+    assert dropped.returncode == 0, dropped.stderr
+    assert branches(source) == []
+
+
+def test_target_that_nobody_configured_is_named(desk: Desk) -> None:
+    done = desk.run("migrate-rehearse", "--target", "prod")
+    assert done.returncode == 2
+    assert "no database is called prod in [tool.greenroom.databases] (there: staging)." in done.stderr
