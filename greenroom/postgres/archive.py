@@ -13,6 +13,18 @@ from greenroom.postgres.binaries import Binaries
 
 _AGAIN = "Dump it again: pg_dump -Fc -f FILE DATABASE"
 _SCRIPT = re.compile(rb"^(--|\\\w|SET |CREATE |INSERT |BEGIN|COPY |DROP |ALTER |/\*)", re.MULTILINE)
+# what the official image has beside plpgsql, and images that have it all and more (by the beginning of the name)
+_CONTRIB = frozenset(
+    "amcheck bloom btree_gin btree_gist citext cube dblink dict_int dict_xsyn earthdistance file_fdw fuzzystrmatch "
+    "hstore intagg intarray isn lo ltree pageinspect pg_buffercache pg_freespacemap pg_prewarm pg_stat_statements "
+    "pg_trgm pg_visibility pg_walinspect pgcrypto pgrowlocks pgstattuple postgres_fdw seg sslinfo tablefunc tcn "
+    "tsm_system_rows tsm_system_time unaccent uuid-ossp xml2".split()
+)
+_IMAGES = {
+    "postgis": "postgis/postgis:{major}-3.5",
+    "vector": "pgvector/pgvector:pg{major}",
+    "timescaledb": "timescale/timescaledb:latest-pg{major}",
+}
 _ENDINGS = ("", ".gz", ".lz4", ".zst")
 
 
@@ -112,13 +124,24 @@ def refuse_missing(archive: Archive, available: set[str], has_icu: bool, label: 
         many = "s" if len(missing) > 1 else ""
         raise GreenroomError(
             f"{archive.path.name} needs the extension{many} {', '.join(missing)}, which {label} does not have.",
-            "Restore on a server that has them: --server postgresql://USER@HOST/postgres",
+            f"Restore on a server that has them: {_image_with(missing, archive.contents.server_major)}"
+            "--server postgresql://USER@HOST/postgres",
         )
     if archive.icu_collations and not has_icu:
         raise GreenroomError(
             f"{archive.path.name} needs ICU ({', '.join(archive.icu_collations)}), which {label} does not have.",
             "Restore on a server built with ICU: --server postgresql://USER@HOST/postgres",
         )
+
+
+def _image_with(extensions: list[str], major: int) -> str:
+    """The image that is known to have them all, as an option; nothing where none is."""
+    others = [name for name in extensions if name not in _CONTRIB]
+    images = {next((image for start, image in _IMAGES.items() if name.startswith(start)), "") for name in others}
+    if "" in images or len(images) > 1:
+        return ""
+    image = images.pop() if images else "postgres:{major}"
+    return f"--server docker:{image.format(major=major)} or "
 
 
 def _refuse_missing_files(path: Path, contents: toc.Contents) -> None:

@@ -120,6 +120,23 @@ def test_missing_extensions_are_refused_by_name() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("names", "image"),
+    [
+        (["pgcrypto", "uuid-ossp"], "--server docker:postgres:18 or "),
+        (["postgis", "postgis_topology", "pgcrypto"], "--server docker:postgis/postgis:18-3.5 or "),
+        (["postgis", "vector"], ""),
+        (["h3"], ""),
+    ],
+)
+def test_missing_extensions_name_the_image_that_has_them(names: list[str], image: str) -> None:
+    needs = archive(*(Entry("EXTENSION", None, name, None, "", False, None) for name in names))
+    with pytest.raises(GreenroomError) as caught:
+        refuse_missing(needs, {"plpgsql"}, True, "embedded")
+    wanted = f"Restore on a server that has them: {image}--server postgresql://USER@HOST/postgres"
+    assert caught.value.hint == wanted
+
+
 def test_icu_collation_is_refused_where_there_is_no_icu() -> None:
     words = "CREATE COLLATION public.de (provider = icu, locale = 'de');\n"
     needs = archive(Entry("COLLATION", "public", "de", "app", words, False, None))
