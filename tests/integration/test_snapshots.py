@@ -158,6 +158,7 @@ def test_clones_are_independent_of_the_snapshot_and_of_each_other(server: Server
     assert snapshots.find(KEY) == found
 
 
+@pytest.mark.full
 def test_snapshot_can_be_removed_while_its_clone_runs(server: Server) -> None:
     found = kept(server).snapshot
     assert found
@@ -177,6 +178,7 @@ def test_snapshot_is_readable_by_its_owner_alone(server: Server) -> None:
     assert modes == [0o700, 0o700, 0o600]
 
 
+@pytest.mark.full
 def test_another_snapshot_of_the_same_key_replaces_the_first(server: Server) -> None:
     first = kept(server).snapshot
     other = kept(server, Key("target staging", "staging", "d2")).snapshot
@@ -269,6 +271,7 @@ def test_what_a_killed_store_left_is_never_used_and_goes(stop: str, scratch: Pat
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.full
 def test_store_that_is_interrupted_leaves_nothing_but_a_server_that_goes(scratch: Path) -> None:
     child = storing("clone")
     child.send_signal(signal.SIGINT)
@@ -278,6 +281,7 @@ def test_store_that_is_interrupted_leaves_nothing_but_a_server_that_goes(scratch
     assert [path.name for path in (scratch / f"greenroom-{os.getuid()}").iterdir()] == ["snapshots"]
 
 
+@pytest.mark.full
 def test_two_stores_of_one_key_at_once_both_work(scratch: Path) -> None:
     both = [storing("clone"), storing("clone")]
 
