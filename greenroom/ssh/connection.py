@@ -8,7 +8,7 @@ ssh_config changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
 from greenroom.ssh import transport
-from greenroom.ssh.dialling import Unreachable, dialled
+from greenroom.ssh.dialling import LOST, Unreachable, dialled
 from greenroom.ssh.host import Host
 from greenroom.ssh.identities import Identities
 from greenroom.ssh.known_hosts import Verifying, algorithms
@@ -51,7 +51,7 @@ def _opened(hop: Hop, before: paramiko.Transport | None, ssh: str) -> Iterator[p
             _open(hop, connection)
             yield connection.transport
         finally:
-            with shielded():
+            with shielded(), suppress(*LOST):
                 connection.client.close()
 
 
@@ -85,7 +85,7 @@ def _open(hop: Hop, connection: Any) -> None:
             f"{hop.place} and Greenroom have no way to encrypt in common: {error}.",
             "Have a current OpenSSH installed there.",
         ) from error
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except LOST as error:
         raise Unreachable(
             f"{hop.place} answers, but not as an SSH server that lets anybody in: {error or 'it hangs up'}.",
             "Check host and port; a busy server (MaxStartups) may let you in a moment later.",

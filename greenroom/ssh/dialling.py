@@ -17,6 +17,7 @@ from greenroom.ssh.route import Hop
 
 SILENCE_MS = 30_000
 PROXY_END_SECONDS = 2.0
+LOST = (paramiko.SSHException, EOFError, OSError)  # how paramiko says that a connection has died, at any call
 
 
 class Unreachable(GreenroomError):
@@ -39,7 +40,8 @@ def dialled(hop: Hop, before: paramiko.Transport | None) -> Iterator[Any]:
     try:
         yield sock
     finally:
-        sock.close()
+        with suppress(*LOST):
+            sock.close()
 
 
 def _direct(hop: Hop) -> socket.socket:
@@ -97,7 +99,7 @@ def _reason(error: OSError) -> str:
 def _through(hop: Hop, before: paramiko.Transport) -> paramiko.Channel:
     try:
         return before.open_channel("direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=hop.seconds)
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except LOST as error:
         raise Unreachable(
             f"cannot reach {hop.place} through {before.getpeername()[0]} ({refusal(error)}).",
             "Check ProxyJump and HostName in ssh_config, and whether that host is up.",
@@ -114,10 +116,12 @@ def refusal(error: BaseException) -> str:
 
 @contextmanager
 def _proxy(hop: Hop, command: str) -> Iterator[socket.socket]:
-    """As ssh does: the user's words, run by a shell, speak to the host on standard input and output."""
+    """As ssh does: the user's words, run by a shell, speak to the host. Ctrl-C is for us: a clean-up needs the line."""
     ours, its = socket.socketpair()
     with ours, its, tempfile.TemporaryFile() as said:
-        process = shell.spawn(["sh", "-c", f"exec {command}"], stdin=its, stdout=its, stderr=said)
+        process = shell.spawn(
+            ["sh", "-c", f"exec {command}"], stdin=its, stdout=its, stderr=said, start_new_session=True
+        )
         its.close()
         try:
             yield ours

@@ -20,8 +20,9 @@ import paramiko
 
 from greenroom.errors import GreenroomError
 from greenroom.ssh.connection import connected
-from greenroom.ssh.dialling import lost
+from greenroom.ssh.dialling import LOST, lost
 from greenroom.ssh.host import Host
+from greenroom.ssh.transport import WINDOW_BYTES
 
 CHUNK_BYTES = 256 * 1024
 BACKLOG = 64
@@ -65,7 +66,7 @@ def _check(host: Host, name: str, port: int) -> None:
             f"{host.label} cannot reach {name}:{port}: {error.text}.",
             "Correct host and port; they are seen from the VPN host.",
         ) from error
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except LOST as error:
         raise GreenroomError(
             f"{host.label} does not reach {name}:{port} within {OPEN_SECONDS:g} s.",
             "Correct host and port; they are seen from the VPN host. Is a firewall between them?",
@@ -88,14 +89,14 @@ def _forward(host: Host, here: socket.socket, target: tuple[str, int]) -> None:
             here.settimeout(None)
             here.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             there = host.transport.open_channel("direct-tcpip", target, here.getpeername(), timeout=OPEN_SECONDS)
-        except (paramiko.SSHException, EOFError, OSError):
+        except LOST:
             _reset(here)
             return
         outward = threading.Thread(target=_outward, args=(here, there), daemon=True)
         outward.start()
         _inward(here, there)
         outward.join()
-        there.close()
+        _close(there)
 
 
 def _outward(here: socket.socket, there: paramiko.Channel) -> None:
@@ -104,20 +105,26 @@ def _outward(here: socket.socket, there: paramiko.Channel) -> None:
         while piece := here.recv(CHUNK_BYTES):
             there.sendall(piece)
         there.shutdown_write()
-    except (paramiko.SSHException, EOFError, OSError):
-        there.close()
+    except LOST:
+        _close(there)
 
 
 def _inward(here: socket.socket, there: paramiko.Channel) -> None:
     """What comes from there is written here. A connection that was cut is no orderly end: it is reset here as well."""
     try:
-        while piece := there.recv(CHUNK_BYTES):
+        while piece := there.recv(WINDOW_BYTES):  # all that is there: paramiko moves the rest at each read
             here.sendall(piece)
         if there.eof_received:
             here.shutdown(socket.SHUT_WR)
         else:
             _reset(here)
-    except OSError:
+    except LOST:
+        _reset(here)
+        _close(there)
+
+
+def _close(there: paramiko.Channel) -> None:
+    with suppress(*LOST):
         there.close()
 
 

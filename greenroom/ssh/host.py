@@ -15,7 +15,7 @@ from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
 from greenroom.secret import Secret
 from greenroom.ssh import directory, scripts
-from greenroom.ssh.dialling import lost
+from greenroom.ssh.dialling import LOST, lost
 from greenroom.ssh.remote import Remote
 
 
@@ -123,5 +123,5 @@ class Host:
                 f"{self.label} opens no further session (MaxSessions): {error.text}.",
                 "Have MaxSessions in its sshd_config be 3 or more.",
             ) from error
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except LOST as error:
             raise lost(self.label) from error

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import paramiko
 
-from greenroom.ssh.dialling import lost
+from greenroom.ssh.dialling import LOST, lost
 from greenroom.ssh.transport import WINDOW_BYTES
 
 STDERR_BYTES = 64 * 1024
@@ -30,7 +30,7 @@ class Remote:
             self._channel.exec_command(command_line)
             self._draining.start()
             self._channel.sendall(opening)
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except LOST as error:
             raise lost(self._label) from error
 
     def read(self, size: int, deadline: float | None = None) -> bytes:
@@ -53,7 +53,7 @@ class Remote:
         """Give it a line to read."""
         try:
             self._channel.sendall(f"{line}\n".encode())
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except LOST as error:
             raise lost(self._label) from error
 
     @property
@@ -77,18 +77,17 @@ class Remote:
 
     def end(self) -> None:
         """Close its standard input, at which its script ends it, and wait for that a moment."""
-        try:
+        with suppress(*LOST):
             self._channel.shutdown_write()
             self._channel.status_event.wait(END_SECONDS)
-        except (paramiko.SSHException, EOFError, OSError):
-            pass
-        self._channel.close()
+        with suppress(*LOST):
+            self._channel.close()
         if self._draining.ident:
             self._draining.join()
 
     def _drain(self) -> None:
         """Its standard error shares the channel's window with its output: unread, it would stop both."""
-        with suppress(paramiko.SSHException, EOFError, OSError):
+        with suppress(*LOST):
             while said := self._channel.recv_stderr(WINDOW_BYTES):
                 self._errors = (self._errors + said)[-STDERR_BYTES:]
 

@@ -126,6 +126,7 @@ def test_killed_process_leaves_a_directory_that_goes_by_itself(vpn: Bastion) -> 
     assert traces.standing() == []
 
 
+@pytest.mark.full
 def test_sign_of_life_keeps_it(vpn: Bastion) -> None:
     path = killed_holder(vpn, 3)
     with connected(vpn.via) as host:

@@ -106,6 +106,7 @@ def test_program_and_its_children_end_with_the_block(vpn: Bastion, host: Host) -
     vpn.settle(5)
 
 
+@pytest.mark.full
 def test_program_that_ignores_being_asked_is_killed(vpn: Bastion, host: Host) -> None:
     with host.running(["sh", "-c", "trap '' TERM; echo ready; sleep 62; sleep 62"]) as remote:
         assert remote.read(10) == b"ready\n"

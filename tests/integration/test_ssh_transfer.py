@@ -16,7 +16,7 @@ from greenroom.ssh.connection import connected
 from greenroom.ssh.dialling import Unreachable
 from tests.integration.bastion import Bastion, bastion
 
-SIZE = 30_000_000
+SIZE = 60_000_000  # more than can be under way between two cuts
 
 
 @pytest.fixture
