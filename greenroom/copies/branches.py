@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from greenroom.config import PostgresTarget
 from greenroom.console import Progress
-from greenroom.copies import far, origin
+from greenroom.copies import far, keeping, origin
 from greenroom.copies.acquiring import Acquired, CopyRequest, Method
 from greenroom.copies.far import FarDump
 from greenroom.copies.migrator import migrator_of
@@ -62,6 +62,9 @@ def branch(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
             acquired.notes += notes
             copy.whole = True
             yield acquired
+            if request.keep:
+                acquired.drop_as = f"{copy.name} --target {request.target}" if request.target else None
+                acquired.notes += [keeping.note(acquired)] if request.target else []
     acquired.dropped = copy.dropped
     if copy.left_behind:
         acquired.notes.append(copy.left_behind)

@@ -9,6 +9,7 @@ import psycopg
 
 from greenroom.config import AuroraTarget, CommandTarget, PostgresTarget, RdsTarget
 from greenroom.console import Progress
+from greenroom.copies import keeping
 from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.copies.migrator import migrator_of
 from greenroom.copies.reach import for_app
@@ -38,6 +39,9 @@ def clone(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
         acquired = _ready(target, name, copy, terms, _reached(target, copy, tunnels), progress)
         copy.whole = True
         yield acquired
+        if request.keep:
+            acquired.drop_as = f"{copy.name} --target {name}"
+            acquired.notes.append(keeping.note(acquired))
     acquired.dropped = copy.dropped
 
 

@@ -17,6 +17,8 @@ from greenroom.postgres.lease import Lease
 if TYPE_CHECKING:
     from greenroom.copies.servers import Place
 
+KEPT = "kept: "
+
 
 def keep(request: CopyRequest, where: Place, terms: Lease, copy: Acquired) -> None:
     """Let the copy's server outlive the task, where it is one of ours; a given one does so anyway.
@@ -35,6 +37,13 @@ def keep(request: CopyRequest, where: Place, terms: Lease, copy: Acquired) -> No
         copy.drop_as = name
     else:
         copy.drop_as = f"{copy.name} --url {where.maintenance}"
+    copy.notes.append(note(copy))
+
+
+def note(copy: Acquired) -> str:
+    """Where a kept copy is, in a line of the report; no password."""
+    how = f"; {copy.environment} has the variables to run the app on it" if copy.environment else ""
+    return f"{KEPT}{copy.address}{how}; ./inv db-drop {copy.drop_as or copy.name} drops it"
 
 
 def words(copy: Acquired, request: CopyRequest) -> str:
@@ -44,7 +53,7 @@ def words(copy: Acquired, request: CopyRequest) -> str:
         ("url", str(copy.address)),
         *([("variables", f"set -a; . {shlex.quote(str(copy.environment))}; set +a")] if copy.environment else []),
         *([] if copy.environment else [("variables", " ".join(_told(request, copy)))]),
-        *[("note", note) for note in copy.notes],
+        *[("note", said) for said in copy.notes if not said.startswith(KEPT)],
         ("until", f"{request.lease_hours:g} h from now; before: ./inv db-drop {copy.drop_as or copy.name}"),
     ]
     return "\n".join(f"{name:<12} {line}" for name, line in lines)

@@ -9,9 +9,10 @@ from greenroom import config as configuration
 from greenroom import console, git
 from greenroom.config import Config, Project
 from greenroom.copies.acquiring import EMBEDDED, CopyRequest, refuse_contradictions
+from greenroom.copies.keeping import KEPT
 from greenroom.errors import ANSWER_IS_NO, DONE, GreenroomError
 from greenroom.postgres.address import Address
-from greenroom.rehearsal.document import Budget
+from greenroom.rehearsal.document import Budget, Rehearsal
 from greenroom.rehearsal.rehearse import Request, rehearse
 from greenroom.rehearsal.report import files, terminal
 
@@ -52,14 +53,18 @@ def migrate_rehearse(options: Options) -> int:
     written = files.write(rehearsal, directory)
     terminal.show(rehearsal, written)
     if not rehearsal.copy_.dropped:
-        print(_standing(rehearsal.copy_.name, request.source))
+        print(_standing(rehearsal, request.source))
     return ANSWER_IS_NO if rehearsal.verdict == "fail" else DONE
 
 
-def _standing(name: str, source: CopyRequest) -> str:
+def _standing(rehearsal: Rehearsal, source: CopyRequest) -> str:
     """Where a copy stands that was not dropped, and what drops it; without the password."""
-    given = source.address or Address.parse(source.server)
-    server = f"postgresql://{given.user}@{given.server}"
+    name, given = rehearsal.copy_.name, source.url or (source.server if "://" in source.server else None)
+    if given is None:
+        kept = [note.removeprefix(KEPT) for note in rehearsal.fidelity.notes if note.startswith(KEPT)]
+        return "\n".join(f"copy                {line}" for line in kept)
+    address = Address.parse(given)
+    server = f"postgresql://{address.user}@{address.server}"
     return (
         f"copy                {server}/{name}\n                    drop it with: db-drop {name} --url {server}/postgres"
     )

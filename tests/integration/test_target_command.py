@@ -148,6 +148,18 @@ def test_kept_branch_is_dropped_by_name(desk: Desk, source: Address) -> None:
     assert branches(source) == []
 
 
+@pytest.mark.parametrize("words", [[], ["--remote"]])
+def test_rehearsed_copy_that_is_kept_is_named_and_dropped(desk: Desk, source: Address, words: list[str]) -> None:
+    done = desk.run("migrate-rehearse", "--target", "staging", "--keep", *words)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "db-drop" in line]
+    what = line.partition("./inv db-drop ")[2].removesuffix(" drops it").split()
+    dropped = desk.run("db-drop", *what, "--yes")
+    assert dropped.returncode == 0, dropped.stderr
+    assert branches(source) == []
+    assert what[0] not in desk.run("db-list").stdout
+
+
 def test_target_that_nobody_configured_is_named(desk: Desk) -> None:
     done = desk.run("migrate-rehearse", "--target", "prod")
     assert done.returncode == 2
