@@ -220,18 +220,28 @@ def test_server_of_a_killed_task_is_found_by_its_lease_and_dropped(image: str, c
 @pytest.mark.full
 def test_server_that_is_kept_outlives_its_task_until_its_lease_is_over(image: str, client: sdk.DockerClient) -> None:
     child, name = hold(image, "keep")
-    ended(child, signal.SIGKILL)
-    client.containers.get(name).stop(timeout=10)
-
-    found = {found.name: found for found in containers.standing()}[name]
-
     try:
+        ended(child, signal.SIGKILL)
+        client.containers.get(name).stop(timeout=10)
+
+        found = {found.name: found for found in containers.standing()}[name]
         assert name.startswith("greenroom-kept-")
         assert (found.state, found.to_be_reaped) == ("kept, stopped", False)
         assert found.lease and found.lease.kept
-    finally:
+
         found.drop()
-    assert not exists(client, name)
+        assert not exists(client, name)
+    finally:
+        for left in client.containers.list(all=True, filters={"name": name}):
+            left.remove(v=True, force=True)
+
+
+def test_container_that_is_removed_while_it_is_looked_at_does_not_run(server: ContainerServer, image: str) -> None:
+    with containers.server(image, terms(), Silent()) as made:
+        made.container.remove()
+
+        assert not made.container.running
+    assert server.container.running
 
 
 @pytest.mark.full
