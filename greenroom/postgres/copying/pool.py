@@ -29,6 +29,7 @@ def move(road: Road, tables: list[Table], stored: Stored, progress: Progress) ->
     meter = Meter(road, tables, progress)
     waiting, may_empty = list(tables), road.allowed_to_empty(tables)
     with ExitStack() as others:
+        others.callback(meter.close)
         finish_rest = _start_rest(others, road, stored, progress)
         under_way: list[tuple[Move, ExitStack]] = []
         while waiting or under_way:
@@ -86,6 +87,11 @@ class Meter:
         left = f", {(self._total - done) / rate:.0f} s left" if rate else ""
         names = ", ".join(str(table) for table in under_way)
         self._progress.detail(f"{done / 1e6:.0f} of {self._total / 1e6:.0f} MB · {rate / 1e6:.1f} MB/s{left} · {names}")
+
+    def close(self) -> None:
+        """Leave the target: a session there would be in the way of what comes next."""
+        if self._connection:
+            self._connection.close()
 
     def _half_way(self, under_way: list[Table]) -> int:
         """Bytes of the running ones, as far as the target tells; a table is never more than whole."""
