@@ -9,18 +9,20 @@ import pytest
 from greenroom.postgres.binaries import of_major
 from greenroom.postgres.embedded import Server, embedded
 
+AS_IN_PRODUCTION = {"wal_level": "replica"}  # what a rehearsal logs is counted
+
 
 @pytest.fixture(scope="session")
 def server18() -> Iterator[Server]:
     """PostgreSQL 18 for the whole session of this worker: a test makes databases and roles of names of its own."""
-    with embedded(binaries=of_major(18)) as server:
+    with embedded(binaries=of_major(18), settings=AS_IN_PRODUCTION) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def server15() -> Iterator[Server]:
     """PostgreSQL 15, likewise."""
-    with embedded(binaries=of_major(15)) as server:
+    with embedded(binaries=of_major(15), settings=AS_IN_PRODUCTION) as server:
         yield server
 
 

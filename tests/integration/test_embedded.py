@@ -108,7 +108,7 @@ def test_server_is_private_and_as_we_set_it(server: Server) -> None:
         hba = connection.execute("SELECT DISTINCT auth_method FROM pg_hba_file_rules ORDER BY 1").fetchall()
         encoding = connection.execute("SHOW server_encoding").fetchone()
     assert found.version_num == server.version_num and found.superuser
-    assert found.settings["wal_level"] == "minimal" and found.settings["fsync"] == "off"
+    assert found.settings["wal_level"] == "replica" and found.settings["fsync"] == "off"  # as these tests ask for it
     assert hba == [("peer",), ("scram-sha-256",)]
     assert encoding == ("UTF8",)
 
@@ -129,6 +129,8 @@ def test_server_asks_everybody_for_a_password(server: Server) -> None:
 def test_durable_makes_commits_true(major: int, home: Path) -> None:
     with embedded(binaries=of_major(major), settings={"work_mem": "5MB"}) as server:
         before = server.address, server.process.pid
+        with connect(server.address) as connection:
+            assert facts(connection).settings["wal_level"] == "minimal"
         assert server.durable() == []
         assert server.address == before[0] and server.process.pid != before[1]
         settings = settings_of(server)
