@@ -17,7 +17,7 @@ SCAN = (
     *("--skip-path", r"\.venv", "--skip-path", "build", "--skip-path", "tests"),  # a test's passwords are no secrets
 )
 PYTEST_CODES = {0: DONE, 1: ANSWER_IS_NO}  # the rest: interrupted, internal error, usage, nothing selected
-COMPILE = "uv pip compile --quiet --universal --python-version 3.11 --generate-hashes"
+COMPILE = "uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras"
 PLAIN = "--no-emit-index-url --no-emit-find-links --no-annotate --no-header"
 
 

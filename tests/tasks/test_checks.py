@@ -38,7 +38,7 @@ def test_lock_words_pin_for_all_platforms_without_addresses(upgrade: bool) -> No
     app, dev, tools = checks.lock_words(upgrade)
     for words in (app, dev):
         assert words[:3] == ["uv", "pip", "compile"]
-        assert {"--universal", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"} <= set(words)
+        assert {"--universal", "--generate-hashes", "--no-strip-extras", "--no-emit-index-url"} <= set(words)
         assert ("--upgrade" in words) == upgrade
     assert dev[-5:] == ["requirements/dev.in", "-c", "requirements/app.txt", "-o", "requirements/dev.txt"]
     assert tools[-3:] == ["requirements/tools.in", "-o", "requirements/tools.txt"]
