@@ -86,6 +86,13 @@ def test_greenroom_comes_from_the_wheel(python: Path, other_repository: Path) ->
     assert Path(where.strip()).is_relative_to(python.parent.parent)
 
 
+def test_agent_of_the_wheel_starts(python: Path) -> None:
+    """Without a request it ends: nobody wants anything."""
+    (agent,) = python.parent.parent.glob("lib/python*/site-packages/greenroom/rehearsal/agent")
+    done = subprocess.run([str(python), str(agent)], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 def run(python: Path, *words: str, cwd: Path) -> str:
     argv = [str(python), "-P", "-m", *words]
     return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=True).stdout

@@ -14,7 +14,7 @@ from typing import Any
 from greenroom import shell
 from greenroom.errors import GreenroomError
 
-AGENT = Path(__file__).with_name("agent.py")
+AGENT = Path(__file__).with_name("agent")  # the directory: Python runs its __main__.py
 Event = dict[str, Any]
 
 

@@ -36,7 +36,7 @@ def _watched(here: Scene) -> tuple[float, float]:
         environment = {"PATH": "/usr/bin:/bin", "HOME": reports, **here.source.environment}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         peaks = _follow(process)
-    return peaks["greenroom"], peaks["agent.py"]
+    return peaks["greenroom"], peaks["rehearsal/agent"]
 
 
 def _app(here: Scene) -> float:
@@ -55,7 +55,7 @@ def _follow(process: subprocess.Popen[bytes]) -> dict[str, float]:
     peaks: dict[str, float] = {}
     while process.poll() is None:
         for pid in [process.pid, *_children(process.pid)]:
-            for word in ("agent.py", "plain.py", "greenroom"):
+            for word in ("rehearsal/agent", "plain.py", "greenroom"):
                 if word in _read(f"/proc/{pid}/cmdline"):
                     peaks[word] = max(peaks.get(word, 0.0), _high_water(pid))
                     break

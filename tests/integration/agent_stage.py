@@ -19,7 +19,7 @@ from psycopg import sql
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 
-AGENT = Path(__file__).parents[2] / "greenroom" / "rehearsal" / "agent.py"
+AGENT = Path(__file__).parents[2] / "greenroom" / "rehearsal" / "agent"
 Event = dict[str, Any]
 _numbers = count()
 

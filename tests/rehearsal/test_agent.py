@@ -6,7 +6,9 @@ import ast
 import io
 import json
 import os
-from collections.abc import Callable
+import re
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +16,15 @@ from typing import Any
 import pytest
 
 from greenroom.rehearsal import agent
+from greenroom.rehearsal.agent import guards
+from greenroom.rehearsal.agent.events import Events, Refused
+from greenroom.rehearsal.agent.failures import diagnosis
+from greenroom.rehearsal.agent.guards import NetworkGuard
+from greenroom.rehearsal.agent.operations import flatten
+from greenroom.rehearsal.agent.settings import point_at_copy
+from greenroom.rehearsal.agent.statements import Statement
+
+ROOMS = sorted(Path(agent.__file__).parent.glob("*.py"))
 
 REQUEST = {
     "database": {
@@ -28,19 +39,59 @@ REQUEST = {
 
 
 def pointed(entry: dict[str, Any], **request: object) -> dict[str, Any]:
-    return agent.point_at_copy({"ENGINE": "django.db.backends.postgresql", **entry}, {**REQUEST, **request})
+    return point_at_copy({"ENGINE": "django.db.backends.postgresql", **entry}, {**REQUEST, **request})
 
 
-def test_file_is_python_3_8() -> None:
-    ast.parse(Path(agent.__file__).read_text(), feature_version=(3, 8))
+def imported(nodes: Iterable[ast.AST]) -> set[str]:
+    """What imports name: packages, and rooms with their dot."""
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            names.add("." * node.level + module if node.level else module.partition(".")[0])
+    return names
 
 
-def test_file_imports_nothing_but_the_standard_library() -> None:
-    tree = ast.parse(Path(agent.__file__).read_text())
-    names = {one.name for node in tree.body if isinstance(node, ast.Import) for one in node.names}
-    names |= {str(node.module) for node in tree.body if isinstance(node, ast.ImportFrom)}
-    assert {"os", "sys", "typing"} <= names
-    assert not [name for name in names if name.startswith(("greenroom", "django", "psycopg"))]
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_room_is_python_3_8(room: Path) -> None:
+    ast.parse(room.read_text(), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_room_is_read_in_one_sitting(room: Path) -> None:
+    assert len(room.read_text().splitlines()) <= 300
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_room_imports_at_its_top_the_standard_library_and_other_rooms(room: Path) -> None:
+    """Neither Django nor a driver: the guards close the drivers before anything of the app is imported."""
+    names = imported(ast.parse(room.read_text()).body)
+    assert {name for name in names if not is_room(name)} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_room_imports_nothing_else_but_django_anywhere(room: Path) -> None:
+    text = room.read_text()
+    names = imported(ast.walk(ast.parse(text)))
+    assert {name for name in names if not is_room(name)} <= {"django", *sys.stdlib_module_names}
+    assert not re.search(r"(?:import|from|import_module\()\s*[\"']?greenroom\b", text)
+
+
+def is_room(name: str) -> bool:
+    return name.startswith(".") and name[1:] in {room.stem for room in ROOMS}
+
+
+def test_no_room_is_called_like_a_module_of_the_standard_library() -> None:
+    """Python imports a few of those before the agent takes its directory out of sys.path."""
+    assert {"run", "watch"} <= {room.stem for room in ROOMS}
+    assert not {room.stem for room in ROOMS} & sys.stdlib_module_names
+
+
+def test_map_of_the_agent_names_every_room() -> None:
+    named = re.findall(r"`(\w+)` ", agent.__doc__ or "")
+    assert sorted(named) == [room.stem for room in ROOMS if room.stem != "__init__"]
 
 
 def test_entry_is_pointed_at_the_copy_and_keeps_what_the_project_tunes() -> None:
@@ -128,7 +179,7 @@ def test_endpoint_is_libpqs(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert agent._endpoint(words) == expected
+    assert guards._endpoint(words) == expected
 
 
 @pytest.fixture
@@ -137,13 +188,13 @@ def told(tmp_path: Path) -> Callable[[], list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def events(tmp_path: Path) -> agent.Events:
-    return agent.Events(os.open(tmp_path / "events", os.O_CREAT | os.O_WRONLY))
+def events(tmp_path: Path) -> Events:
+    return Events(os.open(tmp_path / "events", os.O_CREAT | os.O_WRONLY))
 
 
-def test_refusal_is_told_once(events: agent.Events, told: Callable[[], list[dict[str, Any]]]) -> None:
+def test_refusal_is_told_once(events: Events, told: Callable[[], list[dict[str, Any]]]) -> None:
     for what in ("host:1", "host:1", "database alias other"):
-        with pytest.raises(agent.Refused):
+        with pytest.raises(Refused):
             events.refuse(what)
     assert [(one["event"], one["what"]) for one in told()] == [
         ("refused", "host:1"),
@@ -152,10 +203,10 @@ def test_refusal_is_told_once(events: agent.Events, told: Callable[[], list[dict
 
 
 def test_network_guard_knows_the_copy_by_name_address_and_socket(
-    events: agent.Events, monkeypatch: pytest.MonkeyPatch
+    events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent.socket, "getaddrinfo", lambda *_: [])
-    guard = agent.NetworkGuard(events, [("127.0.0.1", 5433), ("/run/pg", 5433)])
+    monkeypatch.setattr(guards.socket, "getaddrinfo", lambda *_: [])
+    guard = NetworkGuard(events, [("127.0.0.1", 5433), ("/run/pg", 5433)])
     for address in (
         ("127.0.0.1", 5433),
         ("127.0.0.1", 5433, 0, 0),
@@ -167,14 +218,14 @@ def test_network_guard_knows_the_copy_by_name_address_and_socket(
         guard("socket.connect", (None, address))
     guard("open", ("/etc/passwd", "r", 0))
     for address in (("127.0.0.1", 5434), ("10.0.0.1", 5433), "/run/pg/.s.PGSQL.5432", ("::1", 5433, 0, 0)):
-        with pytest.raises(agent.Refused):
+        with pytest.raises(Refused):
             guard("socket.connect", (None, address))
 
 
 @pytest.mark.parametrize("host", [None, "", "localhost", "127.0.0.1", b"10.0.0.1", "::1", "copy-host"])
-def test_network_guard_lets_names_pass_that_ask_nobody(events: agent.Events, host: object, monkeypatch: Any) -> None:
-    monkeypatch.setattr(agent.socket, "getaddrinfo", lambda *_: [])
-    agent.NetworkGuard(events, [("copy-host", 1)])("socket.getaddrinfo", (host, 80, 0, 0, 0))
+def test_network_guard_lets_names_pass_that_ask_nobody(events: Events, host: object, monkeypatch: Any) -> None:
+    monkeypatch.setattr(guards.socket, "getaddrinfo", lambda *_: [])
+    NetworkGuard(events, [("copy-host", 1)])("socket.getaddrinfo", (host, 80, 0, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -192,9 +243,9 @@ def test_statement_is_known_by_its_first_words(text: str, words: tuple[str, str]
     assert statement(text).words == words
 
 
-def statement(text: Any, name: str | None = None) -> agent.Statement:
+def statement(text: Any, name: str | None = None) -> Statement:
     cursor = SimpleNamespace(cursor=SimpleNamespace(name=name))
-    return agent.Statement(text, False, cursor, lambda: None)
+    return Statement(text, False, cursor, lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -234,14 +285,14 @@ def test_named_cursor_is_known() -> None:
 
 
 def test_lease_is_the_comments_id() -> None:
-    assert agent._lease_id('{"id": "a", "made_by": "b"}') == "a"
-    assert [agent._lease_id(text) for text in (None, "", "words", "[]", "7")] == [None] * 5
+    assert guards._lease_id('{"id": "a", "made_by": "b"}') == "a"
+    assert [guards._lease_id(text) for text in (None, "", "words", "[]", "7")] == [None] * 5
 
 
 def test_nested_operations_are_counted_on_their_own() -> None:
     inner = SimpleNamespace(database_operations=["b", "c"])
     outer = SimpleNamespace(database_operations=[inner, "d"])
-    assert list(agent.flatten(["a", outer, SimpleNamespace(database_operations=[]), "e"])) == ["a", "b", "c", "d", "e"]
+    assert list(flatten(["a", outer, SimpleNamespace(database_operations=[]), "e"])) == ["a", "b", "c", "d", "e"]
 
 
 def test_diagnosis_walks_to_the_drivers_exception() -> None:
@@ -251,8 +302,8 @@ def test_diagnosis_walks_to_the_drivers_exception() -> None:
 
     error = ValueError("outer")
     error.__cause__ = DriverError("planted secret")
-    assert agent._diagnosis(error) == {"sqlstate": "23505", "table": "t", "column": None, "constraint": "c"}
-    assert agent._diagnosis(ValueError()) == {}
+    assert diagnosis(error) == {"sqlstate": "23505", "table": "t", "column": None, "constraint": "c"}
+    assert diagnosis(ValueError()) == {}
     loop = ValueError()
     loop.__cause__ = loop
-    assert agent._diagnosis(loop) == {}
+    assert diagnosis(loop) == {}

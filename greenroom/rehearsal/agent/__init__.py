@@ -1,0 +1,20 @@
+"""The agent: runs inside the app's own interpreter, migrates the copy, and tells what happens, a JSON line an event.
+
+Standard library and Django, for Python >= 3.8, Django >= 4.2, psycopg 3 and psycopg2; started as `PYTHON DIRECTORY`, it
+never imports greenroom. docs/agent-protocol.md is the contract. The rooms, in reading order:
+
+- `__main__`    where it starts: the package under a name of its own
+- `events`      what it says
+- `guards`      what it closes: sockets, other databases, services
+- `settings`    where the app connects
+- `planner`     what it is going to run; `operations` describes one step of it
+- `session`     its own statements on the app's connection
+- `statements`  a statement of the app's, by its text
+- `relations`   the copy's tables and indexes, by oid
+- `readings`    what a statement left behind: locks, rewrites, scans, WAL
+- `watch`       every statement as it runs, and its transactions' ends
+- `steps`       migrations and their operations as they begin and end
+- `failures`    what went wrong, without data
+- `dialogue`    standard input, standard output and signals
+- `run`         the story of a run
+"""

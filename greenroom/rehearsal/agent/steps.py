@@ -1,0 +1,93 @@
+"""Migrations and their operations, as they begin and end."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import contextmanager
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
+
+from .events import Events
+from .operations import flatten
+from .watch import Watch
+
+
+class Steps:
+    """Migrations and their operations as Django's executor goes through them."""
+
+    def __init__(self, alias: str, events: Events, watch: Watch) -> None:
+        self.failed_operation: Optional[int] = None
+        self._alias, self._events, self._watch = alias, events, watch
+        self._queued: Dict[int, Tuple[Any, int]] = {}  # deferred SQL by identity, and the operation that queued it
+
+    def install(self) -> None:
+        from django.db.migrations.executor import MigrationExecutor
+
+        steps, apply = self, MigrationExecutor.apply_migration
+
+        def applied(executor: Any, state: Any, migration: Any, *arguments: Any, **words: Any) -> Any:
+            if executor.connection.alias != steps._alias:
+                return apply(executor, state, migration, *arguments, **words)
+            with steps._migration(migration):
+                return apply(executor, state, migration, *arguments, **words)
+
+        MigrationExecutor.apply_migration = applied  # type: ignore[assignment,method-assign]
+
+    @contextmanager
+    def _migration(self, migration: Any) -> Iterator[None]:
+        name = {"app": migration.app_label, "name": migration.name}
+        self._events.send("migration_start", **name, atomic=migration.atomic)
+        self._queued.clear()
+        operations = self._mark(migration)
+        status = "failed"
+        try:
+            yield
+            status = "applied"
+        finally:
+            for operation in operations:
+                del operation.database_forwards
+            self._events.send("migration_end", **name, status=status)
+
+    def _mark(self, migration: Any) -> List[Any]:
+        """Make every operation say when it runs. One object may stand in a migration twice."""
+        places: Dict[int, Tuple[Any, Deque[int]]] = {}
+        for index, operation in enumerate(flatten(migration.operations)):
+            places.setdefault(id(operation), (operation, deque()))[1].append(index)
+        for operation, indexes in places.values():
+            operation.database_forwards = self._marked(operation.database_forwards, indexes)
+        return [operation for operation, _ in places.values()]
+
+    def _marked(self, run: Any, indexes: Deque[int]) -> Callable[..., Any]:
+        def forwards(app: str, editor: Any, before: Any, after: Any) -> Any:
+            index = indexes.popleft()
+            if "execute" not in vars(editor):
+                editor.execute = self._attributed(editor.execute)
+            queued = {id(sql) for sql in editor.deferred_sql}
+            with self._operation(index):
+                result = run(app, editor, before, after)
+            self._queued.update((id(sql), (sql, index)) for sql in editor.deferred_sql if id(sql) not in queued)
+            return result
+
+        return forwards
+
+    def _attributed(self, execute: Any) -> Callable[..., Any]:
+        """SQL that the schema editor has put off to the migration's end belongs to the operation that queued it."""
+
+        def executed(sql: Any, *arguments: Any, **words: Any) -> Any:
+            owner = self._queued.get(id(sql)) if self._watch.operation is None else None
+            if owner is None:
+                return execute(sql, *arguments, **words)
+            with self._operation(owner[1]):
+                return execute(sql, *arguments, **words)
+
+        return executed
+
+    @contextmanager
+    def _operation(self, index: int) -> Iterator[None]:
+        self._watch.operation = index
+        try:
+            yield
+        except BaseException:
+            self.failed_operation = index
+            raise
+        finally:
+            self._watch.operation = None
