@@ -17,7 +17,7 @@ from greenroom.tasks import add, checks, namespace
 ROOT = Path(__file__).resolve().parents[1]
 MACHINE_PATH = re.compile(r"(?<![\w.}~$/-])/(?:work|farm|root|home/\w+)/")
 REGISTRY = re.compile(r"https?://[^\s\"']+/(?:simple|packages)/|--(?:extra-)?index-url|files\.python\w+\.org")
-PIN = re.compile(r"^([A-Za-z0-9._-]+)==[^\s;]+(?: ; .+)? \\$")
+PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z, ]+\])?==[^\s;]+(?: ; .+)? \\$")
 
 
 @cache
@@ -143,6 +143,6 @@ def test_what_ships_is_what_is_tested() -> None:
 def pins(name: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines():
-        if match := re.match(r"([A-Za-z0-9._-]+)==(\S+)", line):
+        if match := re.match(r"([A-Za-z0-9._-]+)(?:\[[a-z, ]+\])?==(\S+)", line):
             found[match[1].lower()] = (*found.get(match[1].lower(), ()), match[2])
     return found

@@ -13,6 +13,7 @@ from greenroom.config import Config, PostgresTarget, Project
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
+from greenroom.postgres.holding import Held
 from greenroom.postgres.server import ServerFacts
 
 Kind = Literal["demo", "dump copy", "branch", "clone"]
@@ -55,7 +56,8 @@ class Acquired:
     """The copy, as long as the context lasts; `dropped` and the last notes are known when it has ended.
 
     `address` is the role's that migrates, `admin` the observer's on the same database; `role` is what the migrating
-    session must SET ROLE to, None where it logs in as that. `seconds` runs from the first step to a copy that is ready.
+    session must SET ROLE to, None where it logs in as that. `own_server`: the server goes with the copy; `held` is how
+    it is dropped, None where an engine has made it. `seconds` runs from the first step to a copy that is ready.
     Of one that outlives the task, `environment` is a file of variables for the app, and `drop_as` what db-drop wants.
     """
 
@@ -70,6 +72,7 @@ class Acquired:
     source_facts: ServerFacts | None = None
     own_server: bool = False
     tunnelled: bool = False
+    held: Held | None = field(default=None, repr=False)
     environment: Path | None = None
     drop_as: str | None = None
     role: str | None = None

@@ -133,6 +133,7 @@ def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         facts=here,
         source_facts=found.facts,
         tunnelled=found.via is not None,
+        held=copy,
         role=migrates.role,
         notes=[*notes, *_refused(refused), *migrates.notes, *_tunnel_notes(found)],
         size_bytes=here.size_bytes,

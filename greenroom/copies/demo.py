@@ -20,7 +20,7 @@ from greenroom.postgres import branch, lease, roles
 from greenroom.postgres.address import Address
 from greenroom.postgres.analysis import analyse
 from greenroom.postgres.embedded import Server, embedded
-from greenroom.postgres.holding import held_with_server
+from greenroom.postgres.holding import Held, held_with_server
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import connect, facts
 
@@ -51,7 +51,7 @@ def demo(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
             branch.create_by_template(copy.connection, name, source.database, source.user)
             copy.grant()
             server.durable()
-            acquired = _acquired(server, source.at(name), terms)
+            acquired = _acquired(server, source.at(name), copy)
             yield acquired
     acquired.dropped = True
 
@@ -100,7 +100,7 @@ def _call(python: str, commands: list[list[str]], directory: Path, environment: 
     shell.run([python, "-c", _CALLS, json.dumps(commands)], cwd=directory, env=environment)
 
 
-def _acquired(server: Server, address: Address, terms: Lease) -> Acquired:
+def _acquired(server: Server, address: Address, copy: Held) -> Acquired:
     with connect(address) as connection:
         here = facts(connection)
     return Acquired(
@@ -110,9 +110,10 @@ def _acquired(server: Server, address: Address, terms: Lease) -> Acquired:
         label=server.label,
         address=address,
         admin=server.address.at(address.database),
-        lease_id=terms.id,
+        lease_id=copy.lease.id,
         facts=here,
         own_server=True,
+        held=copy,
         notes=["demo data: its amount and shape are not those of a real database"],
         size_bytes=here.size_bytes,
     )

@@ -55,7 +55,7 @@ def restored(content: Content, request: CopyRequest, progress: Progress) -> Iter
         if where.own:
             progress.step("starting the server anew, with the source's settings")
             where.notes += made_true(where.own, content.settings)
-        acquired = ready(where, name, terms, content.method, content.source_facts)
+        acquired = ready(where, copy, content.method, content.source_facts)
         copy.whole = True
         yield acquired
         if request.keep:
@@ -70,23 +70,24 @@ def made_true(server: OwnServer, settings: Mapping[str, str]) -> list[str]:
     return [f"settings of the source that do not hold here: {', '.join(refused)}"] if refused else []
 
 
-def ready(where: Place, name: str, terms: Lease, method: Method, source: ServerFacts) -> Acquired:
+def ready(where: Place, copy: Held, method: Method, source: ServerFacts) -> Acquired:
     """The copy as its migrating role sees it."""
-    admin = where.maintenance.at(name)
+    admin = where.maintenance.at(copy.name)
     migrates = migrator_of(admin, own=where.own is not None)
     with connect(migrates.address) as connection:
         here = facts(connection)
     return Acquired(
         kind="dump copy",
         method=method,
-        name=name,
+        name=copy.name,
         label=where.label,
         address=migrates.address,
         admin=admin,
-        lease_id=terms.id,
+        lease_id=copy.lease.id,
         facts=here,
         source_facts=source,
         own_server=where.own is not None,
+        held=copy,
         role=migrates.role,
         notes=[*where.notes, *migrates.notes],
         size_bytes=here.size_bytes,

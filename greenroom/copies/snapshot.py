@@ -70,7 +70,7 @@ def _copy(
         progress.step("starting the server anew, with the source's settings")
         where.notes += [*contents.notes, *made_true(server, contents.settings)]
         where.notes.append(f"from a snapshot that is {age} old: what came to the source since is not in it")
-        acquired = ready(where, name, terms, "snapshot", contents.facts)
+        acquired = ready(where, copy, "snapshot", contents.facts)
         yield acquired
         if request.keep:
             keeping.keep(request, where, terms, acquired)

@@ -50,13 +50,16 @@ def create_empty(connection: psycopg.Connection, name: str, owner: str | None, l
     return f"the server does not know the source's locale ({locale}): text sorts by its bytes here" if locale else None
 
 
-def create_by_template(connection: psycopg.Connection, name: str, source: str, owner: str | None) -> None:
+def create_by_template(
+    connection: psycopg.Connection, name: str, source: str, owner: str | None, *, file_copy: bool = True
+) -> None:
     """CREATE DATABASE ... TEMPLATE, for which nobody may be connected to the source. Never disconnects anybody.
 
+    `file_copy` is quick and clones where the file system can, at the price of two checkpoints of the whole server.
     Raises GreenroomError when somebody is, when the role may not, or when the disk is full.
     """
     words = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
-    if connection.info.server_version >= TEMPLATE_STRATEGY:
+    if file_copy and connection.info.server_version >= TEMPLATE_STRATEGY:
         words += sql.SQL(" STRATEGY FILE_COPY")
     if owner:
         words += sql.SQL(" OWNER {}").format(sql.Identifier(owner))

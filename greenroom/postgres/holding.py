@@ -87,6 +87,18 @@ def held_with_server(maintenance: Address, name: str, terms: Lease) -> Iterator[
 
 
 @contextmanager
+def held_in_passing(maintenance: Address, name: str, terms: Lease) -> Iterator[Held]:
+    """For one on such a server that goes earlier than the server does, to make room: dropped when the block ends."""
+    with connect(maintenance) as connection:
+        copy = Held(name, maintenance, terms, connection)
+        try:
+            yield copy
+        finally:
+            with shielded():
+                _release(copy)
+
+
+@contextmanager
 def _renewed(copy: Held) -> Iterator[None]:
     """Renew the lease three times in the time that it lasts: from another machine nobody sees that we live."""
     done = threading.Event()

@@ -12,9 +12,11 @@ from greenroom.copies.acquiring import EMBEDDED, CopyRequest, refuse_contradicti
 from greenroom.copies.keeping import KEPT
 from greenroom.errors import ANSWER_IS_NO, DONE, GreenroomError
 from greenroom.postgres.address import Address
+from greenroom.rehearsal import drills
 from greenroom.rehearsal.document import Budget, Rehearsal
-from greenroom.rehearsal.rehearse import Request, rehearse
+from greenroom.rehearsal.rehearse import rehearse
 from greenroom.rehearsal.report import files, terminal
+from greenroom.rehearsal.request import Request
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Options:
     timeout: float | None = None
     template: bool = False
     keep: bool = False
+    drills: str | None = None
     allow_network: bool = False
     report_dir: str | None = None
 
@@ -84,6 +87,7 @@ def request_of(options: Options, config: Config) -> Request:
         budget=budget_of(options, config),
         probed_tables=config.rehearsal.probed_tables,
         allow_network=options.allow_network,
+        drills=drills.named(options.drills) if options.drills is not None else None,
     )
 
 

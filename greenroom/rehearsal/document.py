@@ -174,10 +174,14 @@ class Advice(Part):
     django: str = Field("", description="the safe twin, as Django code")
 
 
+DrillName = Literal["back", "old-release", "lock-queue", "crash"]
+
+
 class Finding(Part):
     hazard: str = Field(pattern="^[HCG][0-9]{2}$")
     name: str
     severity: Severity
+    drill: DrillName | None = Field(None, description="that it comes from; null: from the migration itself")
     table: str | None = None
     migration: str | None = Field(None, description="app.name")
     operation: int | None = None
@@ -185,10 +189,24 @@ class Finding(Part):
     advice: Advice
 
 
+class DrillStep(Part):
+    """One thing that was tried: a migration taken back, a model written to, a crash after one statement."""
+
+    what: str
+    status: Literal["passed", "failed", "note"]
+    detail: str = Field("", description="what was measured, in words with figures")
+    seconds: float | None = None
+
+
 class Drill(Part):
-    name: Literal["back", "old-release", "lock-queue", "crash"]
+    """A further experiment, on a clone of the copy. `not run` is never a pass: the reason says why."""
+
+    name: DrillName
     status: Literal["passed", "failed", "not run"]
-    reason: str = ""
+    reason: str = Field("", description="one sentence: why it failed or was not run, or what it passed on")
+    seconds: float = Field(0.0, description="with the clone that it was held on")
+    steps: list[DrillStep] = []
+    stalls: list[Stall] = Field([], description="what others would have felt of it, measured as in the rehearsal")
 
 
 class Difference(Part):

@@ -16,7 +16,7 @@ def failure(
         return _hung(recorder, hang, timeout_seconds)
     if recorder.failure:
         return _raised(recorder, recorder.failure)
-    if not recorder.done:
+    if not recorder.done and not recorder.halted:
         return _died(recorder, exit_code)
     return None
 

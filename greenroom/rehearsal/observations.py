@@ -29,3 +29,11 @@ class Observations:
     error: RehearsalError | None
     totals: Totals
     post_migrate: MigrationRun | None = None
+
+
+def milliseconds(shown: str | None) -> float | None:
+    """PostgreSQL's text of a duration (`2s`, `500ms`, `1min`, `0`) in milliseconds; None for 0 or nothing."""
+    units = {"ms": 1.0, "min": 60_000.0, "us": 0.001, "s": 1000.0, "h": 3_600_000.0, "d": 86_400_000.0}
+    text = (shown or "").strip()
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    return float(number) * units.get(text[len(number) :], 1.0) or None if number else None

@@ -78,6 +78,7 @@ class Observer:
     progress: Progress
     timeout_seconds: float
     pid: int  # of the migrating backend
+    paused: Callable[[], None] | None = None  # to be done when the agent pauses, before it goes on
     recorder: Recorder = field(default_factory=Recorder)
     hang: Hang | None = None
     blind: bool = False
@@ -196,6 +197,10 @@ class Observer:
             self.prober.writing = True
         elif kind == "transaction_end":
             self.prober.writing = False
+        elif kind == "paused":
+            if self.paused:
+                self.paused()
+            self.agent.say({"go": True})
 
     def _show(self, now: float) -> None:
         waits = sorted(self.prober.waiting(now), key=lambda wait: -wait[2])

@@ -35,6 +35,7 @@ class Recorder:
     unfinished: str | None = None  # the same, where it still runs or has failed: what ran well is not to blame
     failure: Event | None = None
     done: bool = False
+    halted: bool = False  # cut off on purpose
     ended: float | None = None  # time.monotonic() of the agent's last word, before its interpreter shuts down
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -188,6 +189,9 @@ class Recorder:
 
     def _on_done(self, event: Event) -> None:
         self.done, self.ended = True, event["t"]
+
+    def _on_halted(self, event: Event) -> None:
+        self.halted, self.ended = True, event["t"]
 
     def _on_failed(self, event: Event) -> None:
         self.failure, self.ended = event, event["t"]

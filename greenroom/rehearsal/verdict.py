@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from greenroom.rehearsal.document import Budget, Finding, RehearsalError, Stall, VerdictName
+from greenroom.rehearsal.document import Budget, Drill, Finding, RehearsalError, Stall, VerdictName
 from greenroom.rehearsal.hazards.evidence import CAREFUL
 from greenroom.rehearsal.hazards.whole import no_way_back
 from greenroom.rehearsal.observations import Observations
@@ -14,12 +14,15 @@ Reason = tuple[VerdictName, float, str]  # the answer that it demands, its weigh
 ORDER: tuple[VerdictName, ...] = ("fail", "warn", "pass")
 
 
-def decide(observations: Observations, findings: list[Finding], budget: Budget) -> tuple[VerdictName, list[str]]:
+def decide(
+    observations: Observations, findings: list[Finding], budget: Budget, drills: Sequence[Drill] = ()
+) -> tuple[VerdictName, list[str]]:
     """The answer and why, the most important reason first; a pass says what it rests on."""
     if not observations.plan.migrations and observations.error is None:
         return "pass", ["There are no pending migrations: nothing to rehearse."]
     reasons = [*_failed(observations), *_stalls(observations.stalls, budget), *_rows(observations, findings, budget)]
     reasons += _cannot_go_back(observations)
+    reasons += _drilled(drills, findings)
     if not reasons:
         return "pass", [_calm(observations)]
     reasons.sort(key=lambda reason: (ORDER.index(reason[0]), -reason[1]))
@@ -81,6 +84,14 @@ def _cannot_go_back(observations: Observations) -> Iterator[Reason]:
             0.0,
             f"{planned.app}.{planned.name} cannot be taken back, so nothing of {planned.app} can go back.",
         )
+
+
+def _drilled(drills: Sequence[Drill], findings: list[Finding]) -> Iterator[Reason]:
+    """A drill that failed; only what breaks the running release is a reason to stay at home."""
+    for drill in drills:
+        if drill.status == "failed":
+            grave = any(found.drill == drill.name and found.severity == "failure" for found in findings)
+            yield "fail" if grave else "warn", 0.1, f"Drill {drill.name}: {drill.reason}"
 
 
 def _calm(observations: Observations) -> str:

@@ -18,7 +18,8 @@ from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server, embedded
 from greenroom.rehearsal.document import Rehearsal
-from greenroom.rehearsal.rehearse import Request, rehearse
+from greenroom.rehearsal.rehearse import rehearse
+from greenroom.rehearsal.request import Request
 
 PROJECT = Path(__file__).parent / "project"
 ROWS = 400_000

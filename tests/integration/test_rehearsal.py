@@ -14,9 +14,10 @@ from greenroom.console import Silent
 from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
-from greenroom.rehearsal import rehearse as rehearsing
 from greenroom.rehearsal.document import Budget, Rehearsal
+from greenroom.rehearsal.rehearse import rehearse
 from greenroom.rehearsal.report import files
+from greenroom.rehearsal.request import Request
 from tests.integration.projects import PASSWORD, shop, write_project
 
 ROWS = 300_000
@@ -35,14 +36,14 @@ def rehearsed(source: Address, project: Path, *, timeout: float = 60, probed_tab
     facts = Project(directory=project, settings="shop_settings")
     config = Config(root=project, project=facts)
     url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
-    request = rehearsing.Request(
+    request = Request(
         config=config,
         project=facts,
         source=CopyRequest(config=config, project=facts, url=url, template=True, branch="test"),
         budget=Budget(read_ms=1000, write_ms=2000, timeout_seconds=timeout),
         probed_tables=probed_tables,
     )
-    return rehearsing.rehearse(request, Silent())
+    return rehearse(request, Silent())
 
 
 def copies(source: Address) -> list[str]:

@@ -12,6 +12,7 @@ from greenroom.rehearsal.document import (
     Copy,
     Difference,
     Drill,
+    DrillStep,
     Evidence,
     Fidelity,
     Finding,
@@ -181,7 +182,22 @@ def failed() -> Rehearsal:
         1
     ].advice.summary = "Build the index with AddIndexConcurrently in a migration with atomic = False."
     document.drills = [
-        Drill(name="back", status="failed", reason="ledger.0009_backfill_outcome has no way back"),
+        Drill(
+            name="back",
+            status="failed",
+            reason="ledger.0009_backfill_outcome cannot be taken back: an operation of it has no reverse.",
+            seconds=3.2,
+            steps=[
+                DrillStep(
+                    what="ledger.0010_foreign_key taken back", status="passed", detail="nobody waited", seconds=0.04
+                ),
+                DrillStep(
+                    what="ledger.0009_backfill_outcome taken back",
+                    status="failed",
+                    detail="an operation of it has no reverse",
+                ),
+            ],
+        ),
         Drill(name="lock-queue", status="not run", reason="not asked for"),
     ]
     document.fidelity.refused = ["smtp.example.org:25", "database alias analytics"]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.config import DatabaseVariables, Project
-from greenroom.copies.acquiring import Acquired
+from greenroom.config import Config, DatabaseVariables, Project
+from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.server import ServerFacts
 from greenroom.rehearsal.launch import Launch, launch
+from greenroom.rehearsal.request import Request
 from greenroom.secret import Secret
 
 HERE = Address("db.example.com", 5433, "my copy", "an owner", Secret("p@ss/w%rd"), {"sslmode": "verify-full"})
@@ -27,7 +28,9 @@ def launched(project: Project, address: Address = HERE, *, tls: bool = True) -> 
         lease_id="lease-1",
         facts=ServerFacts("18.1", 180001, "UTC", tls=tls),
     )
-    return launch(project, Path("/somewhere"), copy, ["shop.0002"], allow_network=False)
+    config = Config(root=Path("/somewhere"), project=project)
+    asked = Request(config, project, CopyRequest(config, project), targets=["shop.0002"])
+    return launch(asked, copy)
 
 
 def test_project_without_variables_is_told_by_the_agent() -> None:

@@ -14,6 +14,7 @@ never imports greenroom. docs/agent-protocol.md is the contract. The rooms, in r
 - `readings`    what a statement left behind: locks, rewrites, scans, WAL
 - `watch`       every statement as it runs, and its transactions' ends
 - `steps`       migrations and their operations as they begin and end
+- `halt`        cutting a run off, for a drill
 - `failures`    what went wrong, without data
 - `dialogue`    standard input, standard output and signals
 - `run`         the story of a run

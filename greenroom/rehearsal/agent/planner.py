@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from .events import Stop
 from .operations import field_of, model_of, name_of, nested_in, reference, traits
@@ -12,9 +12,12 @@ from .session import raw_cursor
 
 
 class Planner:
-    """The pending migrations, their operations in execution order, and the tables that these concern."""
+    """The pending migrations, their operations in execution order, and the tables that these concern.
 
-    def __init__(self, wrapper: Any, targets: List[str]) -> None:
+    With `undo`, a list of applied `app.name`: these, newest first, on the way back.
+    """
+
+    def __init__(self, wrapper: Any, targets: List[str], undo: Sequence[str] = ()) -> None:
         from django.db.migrations.executor import MigrationExecutor
 
         self._executor: Any = MigrationExecutor(wrapper)
@@ -23,13 +26,17 @@ class Planner:
         self._loader.check_consistent_history(wrapper)
         for app, names in self._loader.detect_conflicts().items():
             raise Stop("The app %s has more than one last migration: %s." % (app, ", ".join(sorted(names))))
-        resolved = [self._resolve(target) for target in targets]
+        self._undo = bool(undo)
+        resolved = [self._resolve(target) for target in targets] or list(self._before(undo))
         self.arguments = [arguments for arguments, _ in resolved]  # of the migrate command, once for each target
         self._nodes = [nodes for _, nodes in resolved] or [self._loader.graph.leaf_nodes()]
         self.tables: Dict[str, None] = {}  # in the order in which they are met
 
     def pending(self) -> List[Any]:
         """Migrations in the order in which Django will apply them. Raises Stop for a plan that goes backwards."""
+        if self._undo:
+            starts = [node for nodes in self._nodes for node in nodes]
+            return [migration for migration, _ in self._executor.migration_plan(starts)]
         everything = self._executor.migration_plan(self._loader.graph.leaf_nodes(), clean_start=True)
         place = {migration: number for number, (migration, _) in enumerate(everything)}
         found: Dict[Any, None] = {}
@@ -46,7 +53,7 @@ class Planner:
     def describe(self) -> Dict[str, Any]:
         """The `plan` event. Nothing is run: the project's state is moved along without a database."""
         pending = self.pending()
-        state = self._executor._create_project_state(with_applied_migrations=True)
+        forward = self._executor._create_project_state(with_applied_migrations=True)
         with raw_cursor(self._wrapper.connection) as cursor:
             cursor.execute(
                 "SELECT relname, nspname || '.' || relname"
@@ -63,7 +70,9 @@ class Planner:
                 "sha256": _hash_source(migration),
                 "operations": [
                     {"index": index, **operation}
-                    for index, operation in enumerate(self._walk(migration.app_label, migration.operations, state))
+                    for index, operation in enumerate(
+                        self._walk(migration.app_label, migration.operations, self._state(migration, forward))
+                    )
                 ],
             }
             for migration in pending
@@ -92,6 +101,21 @@ class Planner:
         if node not in self._loader.graph.nodes and node in self._loader.replacements:
             node = self._loader.replacements[node].replaces[-1]  # squashed and partly applied: as `migrate` does
         return (app, name), [node]
+
+    def _before(self, undo: Sequence[str]) -> Iterator[Tuple[Tuple[str, ...], List[Any]]]:
+        """For each app the state from before these migrations: arguments of the migrate command, and the node."""
+        gone = {tuple(name.split(".", 1)) for name in undo}
+        for app in dict.fromkeys(name.split(".", 1)[0] for name in undo):
+            nodes = [self._loader.graph.node_map[key] for key in gone if key[0] == app]
+            parents = {parent.key for node in nodes for parent in node.parents if parent.key[0] == app}
+            left = sorted(parents - gone)
+            yield (app, left[-1][1] if left else "zero"), [left[-1] if left else (app, None)]
+
+    def _state(self, migration: Any, forward: Any) -> Any:
+        """The project's state before a migration; on the way forward one state goes from each to the next."""
+        if not self._undo:
+            return forward
+        return self._loader.project_state([(migration.app_label, migration.name)], at_end=False)
 
     def _walk(self, app: str, operations: Iterable[Any], state: Any) -> Iterator[Dict[str, Any]]:
         for operation in operations:

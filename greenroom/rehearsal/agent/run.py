@@ -14,6 +14,7 @@ from .dialogue import Dialogue, stop_on_signals
 from .events import FAILED, Stop
 from .failures import diagnosis, frames, one_line, tell_failure
 from .guards import DatabaseGuard, NetworkGuard, close_services
+from .halt import Halt
 from .planner import Planner
 from .session import raw_cursor
 from .settings import load_settings, target_connection
@@ -42,7 +43,8 @@ class Run:
             self._prepare()
             self._greet()
             self._during = "plan"
-            planner = Planner(self._wrapper, self._request.get("targets") or [])
+            request = self._request
+            planner = Planner(self._wrapper, request.get("targets") or [], request.get("undo") or [])
             self._events.send("plan", **planner.describe())
             if not self._dialogue.listen().get("go"):
                 return 0
@@ -109,7 +111,9 @@ class Run:
         from django.core.management import call_command
 
         self._watch = Watch(self._wrapper, self._events, bool(self._request.get("wal")))
-        self._steps = Steps(self._alias, self._events, self._watch)
+        halt = Halt(self._events, self._dialogue.listen, self._request.get("halt"))
+        self._watch.statement_ended = halt.statement_ended
+        self._steps = Steps(self._alias, self._events, self._watch, halt)
         self._steps.install()
         for arguments in planner.arguments or [()]:
             call_command("migrate", *arguments, database=self._alias, interactive=False, verbosity=0)

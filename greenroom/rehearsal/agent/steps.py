@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
 
 from .events import Events
+from .halt import Halt
 from .operations import flatten
 from .watch import Watch
 
@@ -14,30 +15,37 @@ from .watch import Watch
 class Steps:
     """Migrations and their operations as Django's executor goes through them."""
 
-    def __init__(self, alias: str, events: Events, watch: Watch) -> None:
+    def __init__(self, alias: str, events: Events, watch: Watch, halt: Halt) -> None:
         self.failed_operation: Optional[int] = None
-        self._alias, self._events, self._watch = alias, events, watch
+        self._alias, self._events, self._watch, self._halt = alias, events, watch, halt
         self._queued: Dict[int, Tuple[Any, int]] = {}  # deferred SQL by identity, and the operation that queued it
 
     def install(self) -> None:
         from django.db.migrations.executor import MigrationExecutor
 
-        steps, apply = self, MigrationExecutor.apply_migration
+        executor: Any = MigrationExecutor
+        executor.apply_migration = self._stepped(executor.apply_migration, backwards=False)
+        executor.unapply_migration = self._stepped(executor.unapply_migration, backwards=True)
 
-        def applied(executor: Any, state: Any, migration: Any, *arguments: Any, **words: Any) -> Any:
+    def _stepped(self, run: Callable[..., Any], backwards: bool) -> Callable[..., Any]:
+        steps = self
+
+        def stepped(executor: Any, state: Any, migration: Any, *arguments: Any, **words: Any) -> Any:
             if executor.connection.alias != steps._alias:
-                return apply(executor, state, migration, *arguments, **words)
-            with steps._migration(migration):
-                return apply(executor, state, migration, *arguments, **words)
+                return run(executor, state, migration, *arguments, **words)
+            with steps._migration(migration, backwards):
+                return run(executor, state, migration, *arguments, **words)
 
-        MigrationExecutor.apply_migration = applied  # type: ignore[assignment,method-assign]
+        return stepped
 
     @contextmanager
-    def _migration(self, migration: Any) -> Iterator[None]:
+    def _migration(self, migration: Any, backwards: bool) -> Iterator[None]:
+        """Operations are told on the way forward; on the way back they run in another order, and one may run twice."""
         name = {"app": migration.app_label, "name": migration.name}
         self._events.send("migration_start", **name, atomic=migration.atomic)
         self._queued.clear()
-        operations = self._mark(migration)
+        operations = [] if backwards else self._mark(migration)
+        self._halt.migration_begins("%s.%s" % (migration.app_label, migration.name))
         status = "failed"
         try:
             yield

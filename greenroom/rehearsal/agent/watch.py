@@ -25,6 +25,7 @@ class Watch:
 
     def __init__(self, wrapper: Any, events: Events, wal: bool) -> None:
         self.operation: Optional[int] = None
+        self.statement_ended: Callable[[], None] = lambda: None  # called when its transaction has, where it was alone
         self._events = events
         self._thread, self._process = threading.get_ident(), os.getpid()
         self._n = 0
@@ -52,10 +53,13 @@ class Watch:
         if statement.words == ("ROLLBACK", "TO") and self._open:
             return self._roll_back_to_savepoint(statement)
         if self._session.is_in_transaction():
-            return self._run(statement, "transaction")
-        if statement.is_control or statement.keeps_a_cursor:
-            return self._run(statement, "polled")
-        return self._run_wrapped(statement)
+            result = self._run(statement, "transaction")
+        elif statement.is_control or statement.keeps_a_cursor:
+            result = self._run(statement, "polled")
+        else:
+            result = self._run_wrapped(statement)
+        self.statement_ended()
+        return result
 
     # -- statements
 

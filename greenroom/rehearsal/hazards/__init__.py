@@ -1,33 +1,40 @@
 """The hazards: what can go wrong when a migration meets real data, and how each shows in observations.
 
 `actions` reads what a statement sets out to do; `view` lays the observations out by step, operation and transaction.
-A family of hazards a file: `indexes`, `constraints`, `foreign_keys`, `columns`, `backfills`, `whole` (the plan).
+A family of hazards a file: `indexes`, `constraints`, `foreign_keys`, `columns`, `backfills`, `whole` (the plan); those
+of `drilled` are proven by a drill.
 `evidence` makes findings of matches. A hazard is data and a small function; no text of SQL alone makes a finding.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 from greenroom.rehearsal.document import Budget, Finding
-from greenroom.rehearsal.hazards import backfills, columns, constraints, foreign_keys, indexes, whole
+from greenroom.rehearsal.hazards import backfills, columns, constraints, drilled, foreign_keys, indexes, whole
 from greenroom.rehearsal.hazards.evidence import finding, work
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import Match, View
 from greenroom.rehearsal.observations import Observations
 
-FAMILIES = (indexes, constraints, foreign_keys, columns, backfills, whole)
+FAMILIES = (indexes, constraints, foreign_keys, columns, backfills, whole, drilled)
 CATALOGUE: dict[str, Hazard] = {hazard.id: hazard for family in FAMILIES for hazard in family.HAZARDS}
 SEVERITIES = ("failure", "warning", "note")
 
 
-def judge(observations: Observations, budget: Budget) -> list[Finding]:
-    """Every hazard that the observations prove; the most severe first, then what takes most of its budget."""
+def judge(observations: Observations, budget: Budget, drilled: Sequence[Finding] = ()) -> list[Finding]:
+    """Every hazard that the observations or a drill prove; the most severe first, then what takes most of its budget.
+
+    What a drill has measured of a hazard of the whole plan stands instead of what the migration alone shows of it.
+    """
     view = View(observations)
     matches = [(hazard, match) for hazard in CATALOGUE.values() for match in hazard.detect(view)]
     kept = _merged(_most_specific(matches))
     found = [finding(view, hazard, match, budget, work([other for _, other in kept], match)) for hazard, match in kept]
+    better = {finding.hazard for finding in drilled}
+    found = [one for one in found if one.migration or one.hazard not in better] + list(drilled)
     return sorted(found, key=lambda f: (SEVERITIES.index(f.severity), -_of_budget(f, budget), f.hazard))
 
 

@@ -69,20 +69,21 @@ def _twin(kind: str) -> str:
     )
 
 
-HAZARDS = [
-    Hazard(
-        id="H44",
-        name="lock-queue",
-        what="Any blocking lock without lock_timeout.",
-        why="A lock that waits behind a long transaction makes all others wait too, even for milliseconds of work.",
-        twin="Give the migrating session a lock_timeout of about 2 s, and run migrate again when it gives up.",
-        django="""# settings of the process that migrates
+LOCK_QUEUE = Hazard(
+    id="H44",
+    name="lock-queue",
+    what="Any blocking lock without lock_timeout.",
+    why="A lock that waits behind a long transaction makes all others wait too, even for milliseconds of work.",
+    twin="Give the migrating session a lock_timeout of about 2 s, and run migrate again when it gives up.",
+    django="""# settings of the process that migrates
 DATABASES["default"]["OPTIONS"] = {"options": "-c lock_timeout=2s"}
 
 # or in the migration itself, first of its operations
 migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop)""",
-        detect=lock_queue,
-    ),
+    detect=lock_queue,
+)
+HAZARDS = [
+    LOCK_QUEUE,
     Hazard(
         id="C10",
         name="irreversible",

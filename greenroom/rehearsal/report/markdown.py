@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from greenroom.rehearsal.document import Evidence, Finding, Rehearsal
+from greenroom.rehearsal.document import Drill, Evidence, Finding, Rehearsal
 from greenroom.rehearsal.report import words
 from greenroom.rehearsal.report.limits import Limits, fitted
 
@@ -13,6 +13,7 @@ MAX_BYTES = 60_000
 WIDEST = Limits(entries=30, statements=8, characters=600)
 
 _SIGN = {"pass": "🟢", "warn": "🟡", "fail": "🔴", "note": "⚪", "warning": "🟡", "failure": "🔴"}
+_DRILL_SIGN = {"passed": "🟢", "failed": "🔴", "not run": "⚪"}
 _SPECIAL = re.compile(r"([\\`*\[\]<>|~#&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _MENTION = re.compile(r"@(?=\w)")
 
@@ -157,11 +158,22 @@ def _slowest(r: Rehearsal, limits: Limits) -> list[str]:
 
 
 def _drills(r: Rehearsal, limits: Limits) -> list[str]:
-    lines = [
-        f"- {drill.name}: {drill.status}{f' ({_text(drill.reason, limits)})' if drill.reason else ''}"
-        for drill in r.drills[: limits.entries]
+    blocks = [_drill(drill, limits) for drill in r.drills[: limits.entries]]
+    return ["### Drills", *blocks] if blocks else []
+
+
+def _drill(drill: Drill, limits: Limits) -> str:
+    """One line, behind which its steps are folded."""
+    reason = f": {_html(drill.reason, limits)}" if drill.reason else ""
+    title = f"{_DRILL_SIGN[drill.status]} <b>{drill.name}</b> {drill.status}{reason}"
+    if not drill.steps:
+        return title
+    rows = [
+        [_text(step.what, limits), step.status, _text(step.detail, limits)] for step in drill.steps[: limits.entries]
     ]
-    return ["### Drills", "\n".join(lines)] if lines else []
+    table = _table(["Step", "Outcome", "Measured"], rows, "lll")
+    parts = [f"<details><summary>{title}</summary>", table, *_more(len(drill.steps), limits.entries, "step")]
+    return "\n\n".join([*parts, "</details>"])
 
 
 def _fidelity(r: Rehearsal, limits: Limits) -> list[str]:

@@ -61,6 +61,7 @@ def _story(r: Rehearsal) -> Iterator[RenderableType]:
     yield _hung(Text("what to do", "dim"), Text(words.clean(words.todo(r))), 18)
     yield from _error(r)
     yield from _migrations(r)
+    yield from _drills(r)
     yield from _findings(r)
     yield Text()
 
@@ -117,6 +118,16 @@ def _telling(runs: list[MigrationRun]) -> list[MigrationRun]:
     """The failed ones and the longest, in the order in which they ran."""
     places = sorted(range(len(runs)), key=lambda at: (runs[at].status != "failed", -runs[at].seconds))[:MIGRATIONS]
     return [runs[at] for at in sorted(places)]
+
+
+def _drills(r: Rehearsal) -> Iterator[RenderableType]:
+    if not r.drills:
+        return
+    yield Text()
+    for drill in r.drills:
+        colour = {"passed": "green", "failed": "red", "not run": "dim"}[drill.status]
+        name = Text.assemble((f"{drill.name} ", "bold"), (drill.status, colour))
+        yield _hung(name, Text(words.clean(drill.reason), "dim" if drill.status == "not run" else ""), 19)
 
 
 def _findings(r: Rehearsal) -> Iterator[RenderableType]:

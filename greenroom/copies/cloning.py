@@ -1,0 +1,73 @@
+"""Further databases with what a copy holds now, for experiments that must not touch the copy itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+
+import psycopg
+
+from greenroom.copies.acquiring import Acquired, CopyRequest
+from greenroom.errors import GreenroomError
+from greenroom.postgres import branch, lease, room
+from greenroom.postgres.address import Address
+from greenroom.postgres.holding import Held, held, held_in_passing
+from greenroom.postgres.lease import Lease
+from greenroom.postgres.server import connect
+
+ROOM_SHARE = 1.2  # of the copy: the clone, and what the experiment writes
+
+
+@contextmanager
+def cloned(copy: Acquired, request: CopyRequest) -> Iterator[Acquired]:
+    """A database of its own, leased, with owner, settings and privileges of the copy; dropped when the block ends.
+
+    Nobody may be connected to the copy while it is made. Raises GreenroomError when it cannot be made.
+    """
+    with connect(copy.admin) as connection:
+        settings, privileges = branch.settings_of(connection), branch.privileges_of(connection)
+        owner = _owner(connection)
+        _refuse_no_room(connection, copy)
+    maintenance = copy.held.maintenance if copy.held else branch.maintenance(copy.admin)
+    terms = Lease.new(branch=request.branch, source=copy.name, hours=request.lease_hours)
+    name = lease.copy_name(copy.name.partition("__")[0], request.branch)
+    with _holding(copy, maintenance, name, terms) as clone:
+        branch.create_by_template(clone.connection, name, copy.name, owner, file_copy=copy.own_server)
+        clone.grant()
+        branch.apply_settings(clone.connection, name, settings)
+        branch.apply_statements(clone.connection, name, privileges)
+        clone.whole = True
+        yield replace(
+            copy,
+            name=name,
+            address=copy.address.at(name),
+            admin=copy.admin.at(name),
+            lease_id=terms.id,
+            held=clone,
+            notes=[],
+        )
+
+
+def _holding(copy: Acquired, maintenance: Address, name: str, terms: Lease) -> AbstractContextManager[Held]:
+    """Where the server goes with the copy, nothing has to be written down for one that finds it later."""
+    if copy.own_server or copy.held is None:
+        return held_in_passing(maintenance, name, terms)
+    return held(maintenance, name, terms, keep=False, real=copy.held.real, via=copy.held.via)
+
+
+def _owner(connection: psycopg.Connection) -> str | None:
+    row = connection.execute(
+        "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _refuse_no_room(connection: psycopg.Connection, copy: Acquired) -> None:
+    """Raises GreenroomError where the disk is known to be too full for another one."""
+    found, needed = room.server_room(connection), int(copy.size_bytes * ROOM_SHARE)
+    if found and found.free < needed:
+        raise GreenroomError(
+            f"{copy.label} has {room.told(found.free)} free, and a clone of the copy needs about {room.told(needed)}.",
+            "Make room there, or choose fewer experiments: --drills back",
+        )

@@ -1,0 +1,93 @@
+"""The drills: further experiments on clones of the copy, when its migrations have been rehearsed.
+
+`stage` is what they share: the copy as it was, the copy as it is now, and clones of both. Each drill has a room with
+one function that holds it: `back` (down and up again), `old_release` (the code that is still running, on the new
+schema), `lock_queue` (behind a client that keeps a transaction open), `crash` (ended after each statement).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from greenroom.console import Progress
+from greenroom.copies.acquiring import Acquired
+from greenroom.copies.cloning import cloned
+from greenroom.errors import GreenroomError
+from greenroom.rehearsal.document import Drill, DrillName
+from greenroom.rehearsal.drills import back, crash, lock_queue
+from greenroom.rehearsal.drills.stage import Outcome, Stage
+from greenroom.rehearsal.request import Request
+from greenroom.rehearsal.watching import Watched
+
+ROOMS: dict[DrillName, Callable[[Stage], Outcome]] = {
+    "back": back.hold,
+    "lock-queue": lock_queue.hold,
+    "crash": crash.hold,
+}
+NAMES: tuple[DrillName, ...] = tuple(ROOMS)
+
+
+ELSEWHERE = (
+    "The copy stands on a server that others use, and a drill works on clones of it there: name the drills to hold "
+    "them all the same (--drills back)."
+)
+
+
+@contextmanager
+def prepared(request: Request, copy: Acquired, progress: Progress) -> Iterator[Callable[[Watched], list[Outcome]]]:
+    """Keep the copy as it is before its migration; the result holds the drills when that has been watched."""
+    names = NAMES if request.drills is None else request.drills
+    with ExitStack() as stack:
+        pristine, why_not = copy, ""
+        if request.drills is None and not copy.own_server and copy.kind != "clone":
+            why_not = ELSEWHERE
+        elif names:
+            progress.step("cloning the copy as it is now, for the drills")
+            try:
+                pristine = stack.enter_context(cloned(copy, request.source))
+            except GreenroomError as error:
+                why_not = error.sentence
+
+        def hold(watched: Watched) -> list[Outcome]:
+            stage = Stage(request, copy, pristine, watched, progress, why_not)
+            return [_held(stage, name) for name in NAMES if name in names] if watched.plan.migrations else []
+
+        yield hold
+
+
+def _held(stage: Stage, name: DrillName) -> Outcome:
+    """One after the other: two at once would wait for each other's processor."""
+    if stage.watched.error:
+        return not_run(name, "The migration did not finish, so there is nothing to drill.")
+    if stage.why_not:
+        return not_run(name, stage.why_not)
+    stage.progress.step(f"drill: {name}")
+    began = time.monotonic()
+    try:
+        outcome = ROOMS[name](stage)
+    except GreenroomError as error:
+        outcome = not_run(name, error.sentence)
+    outcome.drill.seconds = round(time.monotonic() - began, 3)
+    return outcome
+
+
+def not_run(name: DrillName, reason: str) -> Outcome:
+    """One that could not be held; never a pass."""
+    return Outcome(Drill(name=name, status="not run", reason=reason))
+
+
+def named(text: str) -> tuple[DrillName, ...]:
+    """`back,crash`, as `--drills` takes it; `none` for none. Raises GreenroomError naming those that there are."""
+    wanted = [word.strip() for word in text.split(",") if word.strip()]
+    if wanted == ["none"]:
+        return ()
+    known = {str(name): name for name in NAMES}
+    if not wanted or (unknown := [word for word in wanted if word not in known]):
+        what = f"there is no drill {unknown[0]}" if wanted else "--drills names no drill"
+        raise GreenroomError(f"{what}; there are {', '.join(NAMES)}.", "For example: --drills back,crash, or none")
+    return tuple(known[word] for word in wanted)
+
+
+__all__ = ["NAMES", "Outcome", "Stage", "named", "prepared"]

@@ -1,0 +1,153 @@
+"""Clients that sit in a transaction: one a table, with a lock that the migration has to wait for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import psycopg
+from psycopg import sql
+
+from greenroom.errors import GreenroomError
+from greenroom.postgres.address import Address
+from greenroom.postgres.server import connect
+
+Kind = Literal["reader", "writer"]
+
+POLL_SECONDS = 0.02
+JOIN_SECONDS = 10.0
+_MODES: dict[Kind, str] = {"reader": "ACCESS SHARE", "writer": "ROW EXCLUSIVE"}
+_PATIENT = " ".join(
+    f"-c {name}=0"
+    for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
+)
+_BLOCKED = """
+SELECT a.pid, s FROM pg_stat_activity a, unnest(pg_blocking_pids(a.pid)) s
+WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND s = ANY(%s)
+"""
+
+
+@dataclass
+class Sitter:
+    """Holds an ordinary client's lock on a table. Seconds are of time.monotonic()."""
+
+    table: str
+    kind: Kind
+    connection: psycopg.Connection = field(repr=False)
+    blocked_pid: int | None = None
+    since: float | None = None
+    until: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long somebody waited for it."""
+        return (self.until or time.monotonic()) - self.since if self.since is not None else 0.0
+
+    def leave(self) -> None:
+        """End the transaction; the session ends with it."""
+        if not self.connection.closed:
+            self.until = time.monotonic()
+            self.connection.close()
+
+
+class Company:
+    """All sitters, looked after by a thread: each leaves when somebody has waited long enough for it."""
+
+    def __init__(
+        self, admin: Address, sitters: list[Sitter], hold: float, strike: Callable[[int], None] | None, leave: bool
+    ) -> None:
+        self.sitters = sitters
+        self._admin, self._hold, self._strike, self._leave = admin, hold, strike, leave
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look_after, name="sitters", daemon=True)
+        self._thread.start()
+
+    @property
+    def blocking(self) -> Sitter | None:
+        """The one that somebody waits for, or waited for in vain, and that has not left."""
+        waited = [sitter for sitter in self.sitters if sitter.since is not None and not sitter.connection.closed]
+        return max(waited, key=lambda sitter: sitter.since or 0.0, default=None)
+
+    def close(self) -> None:
+        """Everybody leaves."""
+        self._over.set()
+        self._thread.join(JOIN_SECONDS)
+        for sitter in self.sitters:
+            sitter.leave()
+
+    def _look_after(self) -> None:
+        try:
+            with connect(self._admin) as connection:
+                while not self._over.wait(POLL_SECONDS):
+                    self._look(connection)
+        except (psycopg.Error, GreenroomError):
+            return  # the server is gone: whoever runs on it says so
+
+    def _look(self, connection: psycopg.Connection) -> None:
+        here = {sitter.connection.info.backend_pid: sitter for sitter in self.sitters if not sitter.connection.closed}
+        now = time.monotonic()
+        for pid, sitting in connection.execute(_BLOCKED, [list(here)]).fetchall():
+            sitter = here[sitting]
+            if sitter.since is None:
+                sitter.since, sitter.blocked_pid = now, pid
+                if self._strike:
+                    self._strike(pid)
+        for sitter in here.values():
+            if sitter.since is not None and (self._leave or now - sitter.since >= self._hold):
+                sitter.leave()
+
+
+@contextmanager
+def sitting(
+    admin: Address,
+    tables: Mapping[str, Kind],
+    hold: float,
+    strike: Callable[[int], None] | None = None,
+    *,
+    leave: bool = False,
+) -> Iterator[Company]:
+    """A client on each of these tables, until somebody has waited `hold` seconds for it, or the block ends.
+
+    `strike` is called with the pid of the backend that waits, as soon as one does; with `leave` the client goes then.
+    Raises GreenroomError.
+    """
+    patient = " ".join(filter(None, [admin.options.get("options"), _known(admin, _PATIENT)]))
+    address = replace(admin, options={**admin.options, "options": patient})
+    sitters: list[Sitter] = []
+    try:
+        for table, kind in tables.items():
+            sitters.append(_sat_down(address, table, kind))
+        company = Company(admin, sitters, hold, strike, leave)
+    except BaseException:
+        for sitter in sitters:
+            sitter.leave()
+        raise
+    try:
+        yield company
+    finally:
+        company.close()
+
+
+def _known(admin: Address, options: str) -> str:
+    """Without those that this server does not know: transaction_timeout came with 17."""
+    with connect(admin) as connection:
+        new = connection.info.server_version >= 170000
+    return options if new else options.replace("-c transaction_timeout=0", "").strip()
+
+
+def _sat_down(address: Address, table: str, kind: Kind) -> Sitter:
+    """Raises GreenroomError for a table that this role may not lock."""
+    connection = connect(address)
+    schema, _, name = table.rpartition(".")
+    words = sql.SQL("LOCK TABLE ONLY {} IN {} MODE")
+    try:
+        connection.execute("BEGIN")
+        connection.execute(words.format(sql.Identifier(schema or "public", name), sql.SQL(_MODES[kind])))
+    except psycopg.Error as error:
+        connection.close()
+        raise GreenroomError(f"no client can be put on {table}: SQLSTATE {error.sqlstate}.") from error
+    return Sitter(table, kind, connection)

@@ -1,0 +1,42 @@
+"""What a rehearsal is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from greenroom.config import Config, Project
+from greenroom.copies.acquiring import CopyRequest
+from greenroom.rehearsal import document as doc
+
+
+@dataclass(frozen=True)
+class Halt:
+    """End the agent, as a crash would, when `after` statements of a migration have ended; 0: before its first one.
+
+    With `then`, it only pauses there, and goes on when that has been called.
+    """
+
+    migration: str
+    after: int
+    then: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be rehearsed, on what, and how much stall is accepted.
+
+    `drills` are those to hold, None: all that apply. For a run of a drill's: `undo` are the migrations to take back
+    instead of applying any, `halt` is where it is to be cut off.
+    """
+
+    config: Config
+    project: Project
+    source: CopyRequest
+    targets: list[str] = field(default_factory=list)
+    budget: doc.Budget = field(default_factory=lambda: doc.Budget(read_ms=1000, write_ms=2000, timeout_seconds=3600))
+    probed_tables: int = 8
+    allow_network: bool = False
+    drills: tuple[doc.DrillName, ...] | None = None
+    undo: tuple[str, ...] = ()
+    halt: Halt | None = None

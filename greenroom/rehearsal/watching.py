@@ -1,0 +1,152 @@
+"""Watching one run of `migrate` on a copy: the agent inside the app, the observer outside, and what both have seen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import psycopg
+
+from greenroom.console import Progress
+from greenroom.copies.acquiring import Acquired
+from greenroom.errors import GreenroomError
+from greenroom.postgres.server import connect
+from greenroom.rehearsal import document as doc
+from greenroom.rehearsal import relations
+from greenroom.rehearsal.agent_process import AgentProcess, Event, started
+from greenroom.rehearsal.failure import failure
+from greenroom.rehearsal.launch import launch
+from greenroom.rehearsal.observations import Relation
+from greenroom.rehearsal.observer import Observer, hear_plan
+from greenroom.rehearsal.probes import Prober, Table
+from greenroom.rehearsal.recorder import Recorder, plan_of
+from greenroom.rehearsal.request import Request
+from greenroom.rehearsal.stalls import Size, stalls
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Everything that was seen on the copy; `applied` are the migrations that were so before, as `app.name`.
+
+    `halted`: it was cut off where the request wanted it. `start` is time.monotonic() when it was let go.
+    """
+
+    ready: Event
+    plan: doc.Plan
+    applied: frozenset[str]
+    traits: dict[tuple[str, int], frozenset[str]]
+    recorder: Recorder
+    stalls: list[doc.Stall]
+    relations: dict[str, Relation]
+    probed: list[str]
+    totals: doc.Totals
+    error: doc.RehearsalError | None
+    blind: bool
+    halted: bool = False
+    start: float = 0.0
+
+
+def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
+    """Run the project's `migrate` on the copy and observe it."""
+    start = launch(request, copy)
+    progress.step("reading the pending migrations")
+    with started(start.python, start.directory, start.environment, redact=_secrets(copy)) as agent:
+        agent.say(start.request)
+        ready, planned, pid = hear_plan(agent)
+        plan = plan_of(planned, fingerprint(planned))
+        with connect(copy.admin) as connection:
+            found = relations.read(connection)
+            probed = relations.probed(connection, found, planned["tables"], request.probed_tables)
+            size = _size(connection)
+        observed = _observe(request, copy, agent, pid, probed, size, plan, progress)
+    known = relations.relations(found)
+    sizes = {name: Size(relation.rows, relation.size_bytes) for name, relation in known.items()}
+    felt = stalls([*observed.recorder.runs, observed.recorder.around], observed.prober.waits, observed.start, sizes)
+    return Watched(
+        ready=ready,
+        plan=plan,
+        applied=frozenset(planned["applied"]),
+        traits=traits(planned),
+        recorder=observed.recorder,
+        stalls=felt,
+        relations=known,
+        probed=[table.label for table in probed],
+        totals=totals(observed, felt, size_after=_size_of(copy), wal=copy.own_server),
+        error=failure(observed.recorder, observed.hang, request.budget.timeout_seconds, agent.process.returncode),
+        blind=observed.blind,
+        halted=observed.recorder.halted,
+        start=observed.start,
+    )
+
+
+def _observe(
+    request: Request,
+    copy: Acquired,
+    agent: AgentProcess,
+    pid: int,
+    probed: list[Table],
+    size: int,
+    plan: doc.Plan,
+    progress: Progress,
+) -> Observer:
+    count = len(plan.migrations)
+    progress.step(f"migrating: {count} pending migration{'' if count == 1 else 's'}, {len(probed)} tables probed")
+    prober = Prober(copy.admin, probed if count else [])
+    then = request.halt.then if request.halt else None
+    observer = Observer(agent, copy.admin, prober, progress, request.budget.timeout_seconds, pid, paused=then)
+    observer.watch(size)
+    if observer.server_lost:
+        where = observer.recorder.migration or "the migration"
+        raise GreenroomError(
+            f"the copy's server {copy.label} went away during {where}, so nothing can be judged.",
+            "Look into that server's log, then run the rehearsal again.",
+        )
+    return observer
+
+
+def fingerprint(planned: Event) -> str:
+    """SHA-256 over the pending migrations' content and the state they start from: equal plans, equal fingerprints."""
+    pending = [[migration["app"], migration["name"], migration["sha256"]] for migration in planned["migrations"]]
+    return hashlib.sha256(json.dumps([pending, planned["applied"]]).encode()).hexdigest()
+
+
+def traits(planned: Event) -> dict[tuple[str, int], frozenset[str]]:
+    """What SQL does not show of each operation, by migration and index."""
+    return {
+        (f"{migration['app']}.{migration['name']}", operation["index"]): frozenset(operation["traits"])
+        for migration in planned["migrations"]
+        for operation in migration["operations"]
+    }
+
+
+def totals(observed: Observer, felt: list[doc.Stall], *, size_after: int, wal: bool) -> doc.Totals:
+    """Sums and maxima over the whole run."""
+    statements = [s for run in [*observed.recorder.runs, observed.recorder.around] for s in run.statements]
+    sizes = observed.sizes
+    return doc.Totals(
+        seconds=observed.seconds,
+        read_stall_ms=max((stall.read_ms for stall in felt), default=0.0),
+        write_stall_ms=max((stall.write_ms for stall in felt), default=0.0),
+        wal_bytes=sum(s.wal_bytes or 0 for s in statements) if wal else None,
+        size_delta_bytes=size_after - sizes.before,
+        size_peak_bytes=max(sizes.peak, size_after) - sizes.before,
+    )
+
+
+def _secrets(copy: Acquired) -> list[str]:
+    addresses = (copy.address, copy.admin)
+    passwords = [address.password.reveal() for address in addresses if address.password]
+    return [*passwords, *(quote(password, safe="") for password in passwords)]  # and as a URL has them
+
+
+def _size_of(copy: Acquired) -> int:
+    with connect(copy.admin) as connection:
+        return _size(connection)
+
+
+def _size(connection: psycopg.Connection) -> int:
+    row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    assert row is not None, "a session has a database"
+    return int(row[0])
