@@ -80,6 +80,18 @@ def test_frames_lead_to_the_projects_own_code(stage: Stage) -> None:
     assert "planted-secret" not in json.dumps(told.events)
 
 
+def test_frames_leave_out_the_agents_own(stage: Stage) -> None:
+    """Its rooms stand between Django's: an operation is run by Django, through the agent."""
+    stage.python_step("0002_raise", "raise ValueError('planted-secret')")
+    frames = stage.rehearse().one("failed")["frames"]
+    assert [(frame["file"], frame["function"]) for frame in frames] == [
+        ("django/db/migrations/executor.py", "apply_migration"),
+        ("django/db/migrations/migration.py", "apply"),
+        ("django/db/migrations/operations/special.py", "database_forwards"),
+        ("shop/migrations/0002_raise.py", "run"),
+    ]
+
+
 def test_exit_of_the_app_is_a_failure(stage: Stage) -> None:
     stage.python_step("0002_exit", "raise SystemExit('planted-secret')")
     told = stage.rehearse()

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+import psycopg
+
 from greenroom.copies.acquiring import Acquired
 from greenroom.copies.cloning import cloned
 from greenroom.postgres import catalog
@@ -137,9 +139,8 @@ def _struck(stage: Stage, clone: Acquired, run: MigrationRun, point: Point) -> b
     with ExitStack() as company:
         struck: list[int] = []
 
-        def strike(pid: int) -> None:
-            with connect(clone.admin) as connection:
-                connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+        def strike(connection: psycopg.Connection, pid: int) -> None:
+            connection.execute("SELECT pg_terminate_backend(%s)", [pid])
             struck.append(pid)
 
         def sit_down() -> None:

@@ -18,6 +18,8 @@ from greenroom.postgres.server import connect
 
 Kind = Literal["reader", "writer"]
 
+Strike = Callable[[psycopg.Connection, int], None]
+
 POLL_SECONDS = 0.02
 JOIN_SECONDS = 10.0
 _MODES: dict[Kind, str] = {"reader": "ACCESS SHARE", "writer": "ROW EXCLUSIVE"}
@@ -57,10 +59,9 @@ class Sitter:
 class Company:
     """All sitters, looked after by a thread: each leaves when somebody has waited long enough for it."""
 
-    def __init__(
-        self, admin: Address, sitters: list[Sitter], hold: float, strike: Callable[[int], None] | None, leave: bool
-    ) -> None:
+    def __init__(self, admin: Address, sitters: list[Sitter], hold: float, strike: Strike | None, leave: bool) -> None:
         self.sitters = sitters
+        self.lost = False  # nobody looked after them any more: the server was gone, or had no session to give
         self._admin, self._hold, self._strike, self._leave = admin, hold, strike, leave
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_after, name="sitters", daemon=True)
@@ -85,7 +86,9 @@ class Company:
                 while not self._over.wait(POLL_SECONDS):
                     self._look(connection)
         except (psycopg.Error, GreenroomError):
-            return  # the server is gone: whoever runs on it says so
+            self.lost = True
+            for sitter in self.sitters:  # or whoever waits for them would wait for ever
+                sitter.leave()
 
     def _look(self, connection: psycopg.Connection) -> None:
         here = {sitter.connection.info.backend_pid: sitter for sitter in self.sitters if not sitter.connection.closed}
@@ -95,7 +98,7 @@ class Company:
             if sitter.since is None:
                 sitter.since, sitter.blocked_pid = now, pid
                 if self._strike:
-                    self._strike(pid)
+                    self._strike(connection, pid)
         for sitter in here.values():
             if sitter.since is not None and (self._leave or now - sitter.since >= self._hold):
                 sitter.leave()
@@ -106,14 +109,14 @@ def sitting(
     admin: Address,
     tables: Mapping[str, Kind],
     hold: float,
-    strike: Callable[[int], None] | None = None,
+    strike: Strike | None = None,
     *,
     leave: bool = False,
 ) -> Iterator[Company]:
     """A client on each of these tables, until somebody has waited `hold` seconds for it, or the block ends.
 
-    `strike` is called with the pid of the backend that waits, as soon as one does; with `leave` the client goes then.
-    Raises GreenroomError.
+    `strike` is called, with a session beside it, for the backend that waits, as soon as one does; with `leave` the client
+    goes then. Raises GreenroomError.
     """
     patient = " ".join(filter(None, [admin.options.get("options"), _known(admin, _PATIENT)]))
     address = replace(admin, options={**admin.options, "options": patient})
