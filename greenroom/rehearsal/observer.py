@@ -130,7 +130,8 @@ class Observer:
         now = self.recorder.ended or time.monotonic()
         self.seconds = now - self.start
         self.recorder.close(now)
-        self.prober.finish(now)
+        if not self.blind:
+            self.prober.finish(now)
 
     def _due(self) -> tuple[float, ...]:
         if self.blind:
@@ -152,6 +153,7 @@ class Observer:
     def _lose_sessions(self) -> None:
         """The server is gone, or somebody has ended our sessions: then what is left of the migration is not probed."""
         self.blind = True
+        self.prober.finish(time.monotonic())  # a probe whose session was ended waits no longer
         try:
             connect(self.admin).close()
         except GreenroomError:

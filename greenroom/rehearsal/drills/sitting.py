@@ -115,8 +115,8 @@ def sitting(
 ) -> Iterator[Company]:
     """A client on each of these tables, until somebody has waited `hold` seconds for it, or the block ends.
 
-    `strike` is called, with a session beside it, for the backend that waits, as soon as one does; with `leave` the client
-    goes then. Raises GreenroomError.
+    `strike` is called, with a session beside it, for the backend that waits, as soon as one does; with `leave` the
+    client goes then. Raises GreenroomError.
     """
     patient = " ".join(filter(None, [admin.options.get("options"), _known(admin, _PATIENT)]))
     address = replace(admin, options={**admin.options, "options": patient})
