@@ -17,13 +17,13 @@ from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
 from greenroom.errors import GreenroomError
 from greenroom.postgres.server import connect
 from greenroom.rehearsal import document as doc
-from greenroom.rehearsal import relations, verdict
+from greenroom.rehearsal import relations, shapes, verdict
 from greenroom.rehearsal.agent_process import AgentProcess, Event, started
 from greenroom.rehearsal.failure import failure
 from greenroom.rehearsal.fidelity import fidelity
 from greenroom.rehearsal.hazards import judge
 from greenroom.rehearsal.launch import launch
-from greenroom.rehearsal.observations import Observations, Relation
+from greenroom.rehearsal.observations import Observations, Relation, Shape
 from greenroom.rehearsal.observer import Observer, hear_plan
 from greenroom.rehearsal.probes import Prober, Table
 from greenroom.rehearsal.recorder import Recorder, label, plan_of
@@ -57,6 +57,8 @@ class Watched:
     totals: doc.Totals
     error: doc.RehearsalError | None
     blind: bool
+    before: dict[str, Shape]
+    after: dict[str, Shape]
 
 
 def rehearse(request: Request, progress: Progress) -> doc.Rehearsal:
@@ -81,8 +83,10 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         with connect(copy.admin) as connection:
             found = relations.read(connection)
             probed = relations.probed(connection, found, planned["tables"], request.probed_tables)
-            size = _size(connection)
+            size, before = _size(connection), shapes.read(connection)
         observed = _observe(request, copy, agent, pid, probed, size, plan, progress)
+    with connect(copy.admin) as connection:
+        size_after, after = _size(connection), shapes.read(connection)
     known = relations.relations(found)
     sizes = {name: Size(relation.rows, relation.size_bytes) for name, relation in known.items()}
     felt = stalls([*observed.recorder.runs, observed.recorder.around], observed.prober.waits, observed.start, sizes)
@@ -94,9 +98,11 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         stalls=felt,
         relations=known,
         probed=[table.label for table in probed],
-        totals=totals(observed, felt, size_after=_size_of(copy), wal=copy.own_server),
+        totals=totals(observed, felt, size_after=size_after, wal=copy.own_server),
         error=failure(observed.recorder, observed.hang, request.budget.timeout_seconds, agent.process.returncode),
         blind=observed.blind,
+        before=shapes.named(before, before),
+        after=shapes.named(after, before),
     )
 
 
@@ -136,6 +142,9 @@ def judged(request: Request, copy: Acquired, watched: Watched) -> doc.Rehearsal:
         error=watched.error,
         totals=watched.totals,
         post_migrate=watched.recorder.around,
+        before=watched.before,
+        after=watched.after,
+        left=shapes.left(watched.before, watched.after),
     )
     findings = judge(observations, request.budget)
     name, reasons = verdict.decide(observations, findings, request.budget)
@@ -158,6 +167,7 @@ def judged(request: Request, copy: Acquired, watched: Watched) -> doc.Rehearsal:
         findings=findings,
         fidelity=fidelity(copy, watched.ready, watched.probed, watched.recorder, blind=watched.blind),
         totals=watched.totals,
+        left=observations.left,
         error=watched.error,
     )
 
@@ -246,11 +256,6 @@ def _secrets(copy: Acquired) -> list[str]:
     addresses = (copy.address, copy.admin)
     passwords = [address.password.reveal() for address in addresses if address.password]
     return [*passwords, *(quote(password, safe="") for password in passwords)]  # and as a URL has them
-
-
-def _size_of(copy: Acquired) -> int:
-    with connect(copy.admin) as connection:
-        return _size(connection)
 
 
 def _size(connection: object) -> int:
