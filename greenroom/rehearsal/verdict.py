@@ -19,7 +19,7 @@ def decide(observations: Observations, findings: list[Finding], budget: Budget) 
     if not observations.plan.migrations and observations.error is None:
         return "pass", ["There are no pending migrations: nothing to rehearse."]
     reasons = [*_failed(observations), *_stalls(observations.stalls, budget), *_rows(observations, findings, budget)]
-    reasons += _cannot_go_back(observations)
+    reasons += [*_cannot_go_back(observations), *_left(observations)]
     if not reasons:
         return "pass", [_calm(observations)]
     reasons.sort(key=lambda reason: (ORDER.index(reason[0]), -reason[1]))
@@ -81,6 +81,15 @@ def _cannot_go_back(observations: Observations) -> Iterator[Reason]:
             0.0,
             f"{planned.app}.{planned.name} cannot be taken back, so nothing of {planned.app} can go back.",
         )
+
+
+def _left(observations: Observations) -> Iterator[Reason]:
+    """What the migrations left in the catalogue that the release before will meet."""
+    for column in observations.left.required_columns:
+        why = f"it does not know {column.column}, which is NOT NULL and has no default"
+        yield "warn", 0.0, f"The release before cannot insert into {column.table}: {why}."
+    for index in observations.left.invalid_indexes:
+        yield "warn", 0.0, f"The index {index.index} on {index.table} was left invalid."
 
 
 def _calm(observations: Observations) -> str:
