@@ -41,7 +41,9 @@ FILL = [
     " SELECT n, 1 + n * 13 % {rows}, n % 7 FROM generate_series(1, {rows}) n",
     "VACUUM (FREEZE, ANALYZE)",
 ]
-SETTINGS = re.compile(r"^settings: (.+)$", re.MULTILINE)  # in an example's docstring: a line for the project's settings
+# In an example's docstring: a line for the project's settings, a setting of the database that the copy comes from.
+PROJECT_SETTING = re.compile(r"^settings: (.+)$", re.MULTILINE)
+SOURCE_SETTING = re.compile(r"^source: (.+)$", re.MULTILINE)
 MIGRATE = """
 import os, django
 from django.conf import settings
@@ -96,7 +98,7 @@ def write_project(directory: Path, migrations: list[Path]) -> Path:
     shutil.copytree(HERE / "shop", directory / "shop", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "shop_settings.py", directory)
     with (directory / "shop_settings.py").open("a") as settings:
-        settings.writelines(f"{line}\n" for path in migrations for line in SETTINGS.findall(path.read_text()))
+        settings.writelines(f"{line}\n" for path in migrations for line in PROJECT_SETTING.findall(path.read_text()))
     for number, path in enumerate(migrations, start=2):
         shutil.copy(path, directory / "shop" / "migrations" / f"{number:04}_{path.name}")
     return directory
@@ -109,4 +111,24 @@ def rehearsed(source: Address, project: Path) -> Rehearsal:
     url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
     copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="hazards")
     request = rehearsing.Request(config=config, project=facts, source=copy, budget=BUDGET)
-    return rehearsing.rehearse(request, Silent())
+    with as_named(source, project):
+        return rehearsing.rehearse(request, Silent())
+
+
+@contextmanager
+def as_named(source: Address, project: Path) -> Iterator[None]:
+    """The source with the settings that the pending migrations name."""
+    texts = [path.read_text() for path in (project / "shop" / "migrations").glob("*.py")]
+    settings = [setting for text in texts for setting in SOURCE_SETTING.findall(text)]
+    alter(source, *(f"SET {setting}" for setting in settings))
+    try:
+        yield
+    finally:
+        alter(source, *("RESET ALL" for _ in settings))
+
+
+def alter(source: Address, *changes: str) -> None:
+    """Change the database's own settings."""
+    for change in changes:
+        with psycopg.connect(**source.parameters, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {source.database} {change}")

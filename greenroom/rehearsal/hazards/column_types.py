@@ -116,7 +116,8 @@ def _types(view: View, action: Action) -> tuple[str, str] | None:
 def _only_zones_differ(before: str, after: str) -> bool:
     """Whether both are timestamps of one precision, one with a zone and one without."""
     without, with_ = sorted((before, after), key=lambda shown: shown.endswith("with time zone"))
-    return before != after and without.replace("without time zone", "with time zone") == with_
+    both = before != after and before.startswith("timestamp")
+    return both and without.replace("without time zone", "with time zone") == with_
 
 
 def _rewrote(view: View, performed: Performed, step: Step, action: Action, rewrite: Rewrite, what: str) -> Match:
@@ -169,7 +170,7 @@ migrations.RunSQL(
     Hazard(
         id="H26",
         name="tz-rewrite",
-        what="RunSQL ALTER COLUMN ... TYPE timestamp with time zone, in a session whose TimeZone is not UTC.",
+        what="RunSQL ALTER COLUMN ... TYPE timestamp with time zone in another TimeZone than UTC: without USE_TZ.",
         why="In UTC nothing has to be written; in every other zone the table and its indexes are rewritten.",
         twin="Where the times are in UTC, say so to the session; else a second column, filled in batches.",
         django="""# the stored times are in UTC; where they are not: a second column as for every other type

@@ -209,10 +209,11 @@ class View:
         return [name for name, columns in shape.checks.items() if column in columns]
 
     def table_of_index(self, step: Step, index: str) -> str | None:
-        """The table of an index that was there before, or the one that the step locked."""
+        """The table that has, or had, an index of this name: one that the step locked, where there are several."""
         name = index.rpartition(".")[2]
-        known = (table for table, relation in self.observations.relations.items() if name in relation.indexes)
-        return next(known, next((lock.table for lock in step.statement.locks), None))
+        known = [table for table, relation in self.observations.relations.items() if name in relation.indexes]
+        locked = [lock.table for lock in step.statement.locks]
+        return next((table for table in known if table in locked), next(iter([*known, *locked]), None))
 
 
 class _LockTimeouts:

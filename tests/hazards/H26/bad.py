@@ -1,6 +1,9 @@
 """A time becomes a time with a zone while the session is not in UTC: every product is written anew.
 
-settings: USE_TZ, TIME_ZONE = False, "Europe/Berlin"
+With USE_TZ, or with a TIME_ZONE, Django tells the session its zone; here the database's own counts.
+
+settings: USE_TZ, TIME_ZONE = False, None
+source: TimeZone = 'Europe/Berlin'
 """
 
 from django.db import migrations

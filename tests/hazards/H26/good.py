@@ -1,6 +1,7 @@
 """The same for times that are in UTC, and the session says so: nothing has to be written.
 
-settings: USE_TZ, TIME_ZONE = False, "Europe/Berlin"
+settings: USE_TZ, TIME_ZONE = False, None
+source: TimeZone = 'Europe/Berlin'
 """
 
 from django.db import migrations
