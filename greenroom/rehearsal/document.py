@@ -2,7 +2,8 @@
 
 Terminal, Markdown, HTML and the ledger are views of it. Units stand in the names: `seconds`, `*_ms`, `*_bytes`; `*_s`
 is an offset in seconds from the moment the migration was let go. A table is named `schema.table`, without the schema
-where that is `public`. SQL is normalised: every literal is `$n`. No value of the data stands anywhere in it.
+where that is `public`. SQL is normalised: every literal but the limit of a timeout is `$n`. No value of the data stands
+anywhere in it.
 """
 
 from __future__ import annotations

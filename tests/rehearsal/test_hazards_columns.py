@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from greenroom.rehearsal.document import Left, LeftColumn
+from greenroom.rehearsal.document import Left, LeftColumn, Lock, Statement
 from greenroom.rehearsal.hazards import judge
 from greenroom.rehearsal.observations import Column, Observations, Shape
 from tests.rehearsal.observed import AX, BUDGET, SHARE, SRX, lock, observed, operation, statement
@@ -81,9 +81,9 @@ def test_new_column_that_rewrites_is_one_hazard(definition: str, found: list[str
     assert ids(observed([add], [read])) == []  # such as a virtual column: nothing was written
 
 
-def retyped(table: str, column: str, *more: object, start: float = 0.0) -> object:
+def retyped(table: str, column: str, *more: Lock, start: float = 0.0) -> Statement:
     sql = f'ALTER TABLE "{table}" ALTER COLUMN "{column}" TYPE bigint USING "{column}"::bigint'
-    return statement(sql, start, 1.0, *more, rewrites=(table,), scans=(table,))  # type: ignore[arg-type]
+    return statement(sql, start, 1.0, *more, rewrites=(table,), scans=(table,))
 
 
 def test_new_type_of_a_key_is_one_finding_with_those_that_refer_to_it() -> None:
@@ -96,7 +96,7 @@ def test_new_type_of_a_key_is_one_finding_with_those_that_refer_to_it() -> None:
         statement(KEY, 2.1, 0.5, scans=(ORDER, "shop_customer")),
     ]
     alter = operation(0, "AlterField", "Alter field id on customer", table="shop_customer", name="id")
-    [finding] = judge(observed([alter], steps), BUDGET)  # type: ignore[arg-type]
+    [finding] = judge(observed([alter], steps), BUDGET)
     assert (finding.hazard, finding.severity, finding.table) == ("H25", "failure", "shop_customer")
     assert finding.evidence.summary.startswith(
         "The new type of id rewrote 90,000 rows (9.0 MB) of shop_customer and, as they refer to it, "
@@ -107,7 +107,7 @@ def test_new_type_of_a_key_is_one_finding_with_those_that_refer_to_it() -> None:
 
 def test_new_type_of_one_table_fans_out_to_nobody() -> None:
     step = retyped(ORDER, "a", lock(ORDER, AX, 0.0, 1000))
-    assert ids(observed([ALTER], [step])) == [("H24", "warning")]  # type: ignore[list-item]
+    assert ids(observed([ALTER], [step])) == [("H24", "warning")]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_time_zone_that_rewrites_nothing_is_no_finding() -> None:
     assert ids(observed([ALTER], [step], before=shape(PLAIN), after=shape(ZONED))) == []
 
 
-def read(ms: float = 500) -> object:
+def read(ms: float = 500) -> Statement:
     sql = 'ALTER TABLE "shop_order" ALTER COLUMN "a" TYPE varchar(200)'
     return statement(sql, 0.0, ms / 1000, lock(ORDER, AX, 0.0, ms), lock(ORDER, SHARE, 0.0, ms), scans=(ORDER,))
 
@@ -148,19 +148,28 @@ def read(ms: float = 500) -> object:
 )
 def test_type_that_writes_nothing_may_read_for_an_index_or_a_check(file: int, checked: bool, found: list[str]) -> None:
     after = shape("character varying(200)", file)
-    observations = observed([ALTER], [read()], before=shape("varchar", checked=checked), after=after)  # type: ignore[list-item]
+    observations = observed([ALTER], [read()], before=shape("varchar", checked=checked), after=after)
     assert ids(observations) == [(hazard, "warning") for hazard in found]
+
+
+def test_index_that_another_statement_rebuilt_is_not_of_the_type() -> None:
+    reindex = statement('REINDEX TABLE "shop_order"', 0.6, 0.1, operation=1, transaction=1, rebuilt=(ORDER,))
+    steps = [read(), reindex]
+    observations = observed(
+        [ALTER, operation(1, "RunSQL")], steps, before=shape("v", checked=True), after=shape("v", 2)
+    )
+    assert ids(observations) == [("H28", "warning")]
 
 
 def test_index_and_check_are_named() -> None:
     after = shape("character varying(200)")
-    checked = observed([ALTER], [read()], before=shape("varchar", checked=True), after=after)  # type: ignore[list-item]
+    checked = observed([ALTER], [read()], before=shape("varchar", checked=True), after=after)
     [finding] = judge(checked, BUDGET)
     assert finding.evidence.summary.startswith(
         "Altering a, a_is_fine was checked again by reading 300,000 rows (38.0 MB) of shop_order in 500 ms; held: "
     )
     assert 'ValidateConstraint("order", name="a_is_fine")' in finding.advice.django
-    rebuilt = observed([ALTER], [read()], before=shape("varchar"), after=shape("varchar", 2))  # type: ignore[list-item]
+    rebuilt = observed([ALTER], [read()], before=shape("varchar"), after=shape("varchar", 2))
     [finding] = judge(rebuilt, BUDGET)
     assert finding.evidence.summary.startswith(
         "Altering a, shop_order_a was built anew from 300,000 rows (38.0 MB) of shop_order in 500 ms; held: "

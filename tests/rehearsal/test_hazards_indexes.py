@@ -148,6 +148,12 @@ def test_other_failures_are_not_of_concurrently(
     assert ids(observed([operation(0, kind), operation(1, "RunSQL")], [], error=failed)) == []
 
 
+def test_refusal_in_a_migration_that_is_not_atomic_has_another_reason() -> None:
+    observations = observed([operation(0, "AddIndexConcurrently")], [], error=error("NotSupportedError"))
+    observations.plan.migrations[0].atomic = False
+    assert ids(observations) == []
+
+
 def test_concurrently_that_the_server_refuses_is_found() -> None:
     refused = statement(CONCURRENT, 0.0, 0.001, sqlstate="25001")
     failed = error("InternalError", "25001")

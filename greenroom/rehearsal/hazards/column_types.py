@@ -64,7 +64,7 @@ def rechecked(view: View) -> Iterator[Match]:
     for performed in view.performed:
         for step, action in _reading(view, performed):
             checks = view.checks(action.table, action.column)
-            if checks and not view.rebuilt(action.table):
+            if checks:
                 did = (
                     f"altering {action.column}, {listed(checks)} {'was' if len(checks) == 1 else 'were'} checked again"
                 )

@@ -199,7 +199,10 @@ class View:
         return self.guarded(step) and done <= {*kinds, "set lock_timeout"}
 
     def rebuilt(self, table: str) -> list[str]:
-        """Indexes that were there before, and were built anew by the end."""
+        """Indexes that were there before, and were built anew by the end, unless a rewrite of the table tells why."""
+        steps = (step for steps in self.transactions.values() for step in steps)
+        if any(rewrite.table == table for step in steps for rewrite in step.statement.rewrites):
+            return []
         before, after = (shapes.get(table, Shape()) for shapes in (self.observations.before, self.observations.after))
         return [name for name, file in before.indexes.items() if after.indexes.get(name, file) != file]
 
