@@ -2,7 +2,8 @@
 
 Terminal, Markdown, HTML and the ledger are views of it. Units stand in the names: `seconds`, `*_ms`, `*_bytes`; `*_s`
 is an offset in seconds from the moment the migration was let go. A table is named `schema.table`, without the schema
-where that is `public`. SQL is normalised: every literal is `$n`. No value of the data stands anywhere in it.
+where that is `public`. SQL is normalised: every literal but the limit of a timeout is `$n`. No value of the data stands
+anywhere in it.
 """
 
 from __future__ import annotations
@@ -249,6 +250,25 @@ class Totals(Part):
     size_peak_bytes: int | None = Field(None, description="over the size at the start, at the highest point")
 
 
+class LeftIndex(Part):
+    table: str
+    index: str
+
+
+class LeftColumn(Part):
+    table: str
+    column: str
+
+
+class Left(Part):
+    """What the catalogue says after the migrations, and did not say before, of tables that were there before."""
+
+    invalid_indexes: list[LeftIndex] = Field([], description="which CONCURRENTLY left behind when it failed")
+    required_columns: list[LeftColumn] = Field(
+        [], description="NOT NULL without a default, which an INSERT of the release before does not name"
+    )
+
+
 class Frame(Part):
     file: str
     line: int
@@ -294,6 +314,7 @@ class Rehearsal(Part):
     drills: list[Drill] = []
     fidelity: Fidelity
     totals: Totals
+    left: Left | None = None
     error: RehearsalError | None = None
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)

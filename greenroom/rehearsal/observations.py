@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from greenroom.rehearsal.document import MigrationRun, Plan, RehearsalError, Stall, Totals
+from greenroom.rehearsal.document import Left, MigrationRun, Plan, RehearsalError, Stall, Totals
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,31 @@ class Relation:
     rows: int
     size_bytes: int
     indexes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Column:
+    """`number` stays when the name changes. `filled`: a default, an identity or an expression gives it a value."""
+
+    number: int
+    type: str
+    nullable: bool = True
+    filled: bool = False
+
+    @property
+    def required(self) -> bool:
+        """Whether an INSERT that does not name it has no value for it."""
+        return not self.nullable and not self.filled
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A table as the catalogue describes it: columns, each check's columns, each index's file, and invalid indexes."""
+
+    columns: dict[str, Column] = field(default_factory=dict)
+    checks: dict[str, list[str]] = field(default_factory=dict)
+    indexes: dict[str, int] = field(default_factory=dict)
+    invalid_indexes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -29,6 +54,9 @@ class Observations:
     error: RehearsalError | None
     totals: Totals
     post_migrate: MigrationRun | None = None
+    before: dict[str, Shape] = field(default_factory=dict)
+    after: dict[str, Shape] = field(default_factory=dict)  # under the name that the table had before
+    left: Left = field(default_factory=Left)
 
 
 def milliseconds(shown: str | None) -> float | None:

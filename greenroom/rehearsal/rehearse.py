@@ -11,7 +11,7 @@ from greenroom.config import CommandTarget, PostgresTarget
 from greenroom.console import Progress
 from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
 from greenroom.rehearsal import document as doc
-from greenroom.rehearsal import drills, verdict
+from greenroom.rehearsal import drills, shapes, verdict
 from greenroom.rehearsal.drills import Outcome
 from greenroom.rehearsal.fidelity import fidelity
 from greenroom.rehearsal.hazards import judge
@@ -45,6 +45,9 @@ def judged(request: Request, copy: Acquired, watched: Watched, drilled: list[Out
         error=watched.error,
         totals=watched.totals,
         post_migrate=watched.recorder.around,
+        before=watched.before,
+        after=watched.after,
+        left=shapes.left(watched.before, watched.after),
     )
     findings = judge(observations, request.budget, [finding for one in drilled for finding in one.findings])
     held = [one.drill for one in drilled]
@@ -69,6 +72,7 @@ def judged(request: Request, copy: Acquired, watched: Watched, drilled: list[Out
         drills=held,
         fidelity=fidelity(copy, watched.ready, watched.probed, watched.recorder, blind=watched.blind),
         totals=watched.totals,
+        left=observations.left,
         error=watched.error,
     )
 

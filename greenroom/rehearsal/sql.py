@@ -45,6 +45,11 @@ _KEYWORD_TYPES = frozenset(
 )
 _OTHER_TYPES = frozenset("bpchar varbit timetz timestamptz vector halfvec sparsevec geometry geography".split())
 _CONSTANTS = frozenset(["null", "true", "false", "default"])
+_TIMEOUT = re.compile(
+    r"\s*SET\s+(?:LOCAL\s+|SESSION\s+)?(?:lock|statement)_timeout\s*(?:=|\sTO\s)\s*"
+    r"(?:[0-9]{1,7}|'[0-9]{1,7} ?(?:us|ms|s|min|h|d)?')[\s;]*",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,11 @@ class _Token:
 def normalise(sql: str) -> str:
     """`sql` with `$1`, `$2`, ... for its literals and placeholders, without comments, at most LONGEST characters.
 
-    Names and type modifiers (`varchar(50)`), NULL and booleans stay. Lists of literals show their first entry and
-    `...`. What came out goes in again unchanged.
+    Names and type modifiers (`varchar(50)`), NULL and booleans stay, and so does the limit that a SET gives to a
+    timeout: 0 is none. Lists of literals show their first entry and `...`. What came out goes in again unchanged.
     """
+    if _TIMEOUT.fullmatch(sql):
+        return " ".join(sql.split()).rstrip("; ")
     tokens = _keep_modifiers(list(_scan(sql)))
     tokens = _fold_values(_fold_lists(_merge(tokens)))
     while tokens and tokens[-1].text == ";":

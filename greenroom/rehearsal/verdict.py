@@ -21,8 +21,7 @@ def decide(
     if not observations.plan.migrations and observations.error is None:
         return "pass", ["There are no pending migrations: nothing to rehearse."]
     reasons = [*_failed(observations), *_stalls(observations.stalls, budget), *_rows(observations, findings, budget)]
-    reasons += _cannot_go_back(observations)
-    reasons += _drilled(drills, findings)
+    reasons += [*_cannot_go_back(observations), *_left(observations), *_drilled(drills, findings)]
     if not reasons:
         return "pass", [_calm(observations)]
     reasons.sort(key=lambda reason: (ORDER.index(reason[0]), -reason[1]))
@@ -92,6 +91,15 @@ def _drilled(drills: Sequence[Drill], findings: list[Finding]) -> Iterator[Reaso
         if drill.status == "failed":
             grave = any(found.drill == drill.name and found.severity == "failure" for found in findings)
             yield "fail" if grave else "warn", 0.1, f"Drill {drill.name}: {drill.reason}"
+
+
+def _left(observations: Observations) -> Iterator[Reason]:
+    """What the migrations left in the catalogue that the release before will meet."""
+    for column in observations.left.required_columns:
+        why = f"it does not know {column.column}, which is NOT NULL and has no default"
+        yield "warn", 0.0, f"The release before cannot insert into {column.table}: {why}."
+    for index in observations.left.invalid_indexes:
+        yield "warn", 0.0, f"The index {index.index} on {index.table} was left invalid."
 
 
 def _calm(observations: Observations) -> str:

@@ -14,11 +14,11 @@ from greenroom.copies.acquiring import Acquired
 from greenroom.errors import GreenroomError
 from greenroom.postgres.server import connect
 from greenroom.rehearsal import document as doc
-from greenroom.rehearsal import relations
+from greenroom.rehearsal import relations, shapes
 from greenroom.rehearsal.agent_process import AgentProcess, Event, started
 from greenroom.rehearsal.failure import failure
 from greenroom.rehearsal.launch import launch
-from greenroom.rehearsal.observations import Relation
+from greenroom.rehearsal.observations import Relation, Shape
 from greenroom.rehearsal.observer import Observer, hear_plan
 from greenroom.rehearsal.probes import Prober, Table
 from greenroom.rehearsal.recorder import Recorder, plan_of
@@ -44,6 +44,8 @@ class Watched:
     totals: doc.Totals
     error: doc.RehearsalError | None
     blind: bool
+    before: dict[str, Shape]
+    after: dict[str, Shape]
     halted: bool = False
     start: float = 0.0
 
@@ -59,8 +61,10 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         with connect(copy.admin) as connection:
             found = relations.read(connection)
             probed = relations.probed(connection, found, planned["tables"], request.probed_tables)
-            size = _size(connection)
+            size, before = _size(connection), shapes.read(connection)
         observed = _observe(request, copy, agent, pid, probed, size, plan, progress)
+    with connect(copy.admin) as connection:
+        size_after, after = _size(connection), shapes.read(connection)
     known = relations.relations(found)
     sizes = {name: Size(relation.rows, relation.size_bytes) for name, relation in known.items()}
     felt = stalls([*observed.recorder.runs, observed.recorder.around], observed.prober.waits, observed.start, sizes)
@@ -73,9 +77,11 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         stalls=felt,
         relations=known,
         probed=[table.label for table in probed],
-        totals=totals(observed, felt, size_after=_size_of(copy), wal=copy.own_server),
+        totals=totals(observed, felt, size_after=size_after, wal=copy.own_server),
         error=failure(observed.recorder, observed.hang, request.budget.timeout_seconds, agent.process.returncode),
         blind=observed.blind,
+        before=shapes.named(before, before),
+        after=shapes.named(after, before),
         halted=observed.recorder.halted,
         start=observed.start,
     )
@@ -139,11 +145,6 @@ def _secrets(copy: Acquired) -> list[str]:
     addresses = (copy.address, copy.admin)
     passwords = [address.password.reveal() for address in addresses if address.password]
     return [*passwords, *(quote(password, safe="") for password in passwords)]  # and as a URL has them
-
-
-def _size_of(copy: Acquired) -> int:
-    with connect(copy.admin) as connection:
-        return _size(connection)
 
 
 def _size(connection: psycopg.Connection) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,9 +29,11 @@ PASSWORD = "of-the-shop"
 BUDGET = Budget(read_ms=5, write_ms=5, timeout_seconds=120)
 
 FILL = [
-    "INSERT INTO shop_customer (name, city)"
-    " SELECT 'customer ' || n, 'city ' || n % 97 FROM generate_series(1, {rows}) n",
-    "INSERT INTO shop_product (sku, stock, price) SELECT 'SKU' || n, n % 50, n % 900 FROM generate_series(1, {rows}) n",
+    "INSERT INTO shop_customer (name, city)"  # the last ten have one name
+    " SELECT 'customer ' || least(n, {rows} - 9), 'city ' || n % 97 FROM generate_series(1, {rows}) n",
+    "INSERT INTO shop_product (sku, stock, price, listed)"
+    " SELECT 'SKU' || n, n % 50, n % 900, timestamp '2020-01-01' + n * interval '1 minute'"
+    " FROM generate_series(1, {rows}) n",
     "INSERT INTO shop_order (customer_id, referrer_id, status, note)"
     " SELECT 1 + n * 7 % {rows}, 1 + n * 11 % {rows}, 'state ' || n % 5, 'note ' || n"
     " FROM generate_series(1, {rows}) n",
@@ -38,6 +41,9 @@ FILL = [
     " SELECT n, 1 + n * 13 % {rows}, n % 7 FROM generate_series(1, {rows}) n",
     "VACUUM (FREEZE, ANALYZE)",
 ]
+# In an example's docstring: a line for the project's settings, a setting of the database that the copy comes from.
+PROJECT_SETTING = re.compile(r"^settings: (.+)$", re.MULTILINE)
+SOURCE_SETTING = re.compile(r"^source: (.+)$", re.MULTILINE)
 MIGRATE = """
 import os, django
 from django.conf import settings
@@ -88,9 +94,11 @@ def shop(server: Server, directory: Path) -> Iterator[Address]:
 
 
 def write_project(directory: Path, migrations: list[Path]) -> Path:
-    """The shop as a Django project, with these migrations pending."""
+    """The shop as a Django project, with these migrations pending, and the settings that they name."""
     shutil.copytree(HERE / "shop", directory / "shop", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "shop_settings.py", directory)
+    with (directory / "shop_settings.py").open("a") as settings:
+        settings.writelines(f"{line}\n" for path in migrations for line in PROJECT_SETTING.findall(path.read_text()))
     for number, path in enumerate(migrations, start=2):
         shutil.copy(path, directory / "shop" / "migrations" / f"{number:04}_{path.name}")
     return directory
@@ -103,4 +111,24 @@ def rehearsed(source: Address, project: Path) -> Rehearsal:
     url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
     copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="hazards")
     request = rehearsing.Request(config=config, project=facts, source=copy, budget=BUDGET)
-    return rehearsing.rehearse(request, Silent())
+    with as_named(source, project):
+        return rehearsing.rehearse(request, Silent())
+
+
+@contextmanager
+def as_named(source: Address, project: Path) -> Iterator[None]:
+    """The source with the settings that the pending migrations name."""
+    texts = [path.read_text() for path in (project / "shop" / "migrations").glob("*.py")]
+    settings = [setting for text in texts for setting in SOURCE_SETTING.findall(text)]
+    alter(source, *(f"SET {setting}" for setting in settings))
+    try:
+        yield
+    finally:
+        alter(source, *("RESET ALL" for _ in settings))
+
+
+def alter(source: Address, *changes: str) -> None:
+    """Change the database's own settings."""
+    for change in changes:
+        with psycopg.connect(**source.parameters, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {source.database} {change}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from greenroom.rehearsal.document import (
     Blocked,
     Budget,
+    Left,
     Lock,
     MigrationRun,
     Operation,
@@ -17,9 +18,10 @@ from greenroom.rehearsal.document import (
     Statement,
     Totals,
 )
-from greenroom.rehearsal.observations import Observations, Relation
+from greenroom.rehearsal.observations import Observations, Relation, Shape
 
 AX, SHARE, SRX, RX = "AccessExclusiveLock", "ShareLock", "ShareRowExclusiveLock", "RowExclusiveLock"
+SUX = "ShareUpdateExclusiveLock"
 BUDGET = Budget(read_ms=1000, write_ms=2000, timeout_seconds=3600)
 RELATIONS = {
     "shop_order": Relation(rows=300_000, size_bytes=38_000_000, indexes=["shop_order_pkey"]),
@@ -45,6 +47,8 @@ def statement(
     transaction: int = 0,
     rows: int | None = None,
     sqlstate: str | None = None,
+    rebuilt: tuple[str, ...] = (),
+    polled: bool = False,
 ) -> Statement:
     return Statement(
         sql=sql,
@@ -55,7 +59,11 @@ def statement(
         rows=rows,
         locks=list(locks),
         scans=[Scan(table=table) for table in scans],
-        rewrites=[Rewrite(table=table) for table in rewrites],
+        rewrites=[
+            *(Rewrite(table=table) for table in rewrites),
+            *(Rewrite(table=table, indexes=[f"{table}_pkey"], only_indexes=True) for table in rebuilt),
+        ],
+        polled=polled,
         transaction=transaction,
         sqlstate=sqlstate,
     )
@@ -86,6 +94,9 @@ def observed(
     lock_timeout_ms: float | None = 2000,
     error: RehearsalError | None = None,
     name: str = "0002_change",
+    before: dict[str, Shape] | None = None,
+    after: dict[str, Shape] | None = None,
+    left: Left | None = None,
 ) -> Observations:
     """What one migration of the shop did; a lock_timeout is set unless told otherwise."""
     planned = PlannedMigration(app="shop", name=name, atomic=True, sha256="0" * 64, operations=operations)
@@ -106,4 +117,7 @@ def observed(
             read_stall_ms=max((one.read_ms for one in found), default=0.0),
             write_stall_ms=max((one.write_ms for one in found), default=0.0),
         ),
+        before=before or {},
+        after=after or {},
+        left=left or Left(),
     )

@@ -63,6 +63,22 @@ def test_normalise_keeps_names_and_types(sql: str) -> None:
     assert normalise(sql) == sql
 
 
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SET LOCAL lock_timeout = '2s';", "SET LOCAL lock_timeout = '2s'"),
+        ("set\n lock_timeout TO 0 ; ", "set lock_timeout TO 0"),
+        ("SET SESSION statement_timeout='500 ms'", "SET SESSION statement_timeout='500 ms'"),
+        ("SET lock_timeout = '2s'; SELECT 1", "SET lock_timeout = $1; SELECT $2"),
+        ("SET lock_timeout = %s", "SET lock_timeout = $1"),
+        ("SET lock_timeout = '49152 Miller'", "SET lock_timeout = $1"),
+        ("SET app.lock_timeout = 7", "SET app.lock_timeout = $1"),
+    ],
+)
+def test_normalise_keeps_the_limit_of_a_timeout(sql: str, expected: str) -> None:
+    assert normalise(sql) == expected
+
+
 def test_normalise_number_of_a_call_is_data_but_a_modifier_is_not() -> None:
     assert normalise("x varchar(50) DEFAULT left_pad(50)") == "x varchar(50) DEFAULT left_pad($1)"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from greenroom.rehearsal.document import Finding, RehearsalError, VerdictName
+from greenroom.rehearsal.document import Finding, Left, LeftColumn, LeftIndex, RehearsalError, VerdictName
 from greenroom.rehearsal.hazards import judge
 from greenroom.rehearsal.observations import Observations
 from greenroom.rehearsal.verdict import decide
@@ -86,6 +86,21 @@ def test_no_way_back_warns() -> None:
     assert decided(observed([operation(0, "RunPython", reversible=False)], [])) == (
         "warn",
         ["shop.0002_change cannot be taken back, so nothing of shop can go back."],
+    )
+
+
+def test_what_the_release_before_will_meet_warns() -> None:
+    left = Left(
+        invalid_indexes=[LeftIndex(table="shop_order", index="order_total")],
+        required_columns=[LeftColumn(table="shop_order", column="vip")],
+    )
+    assert decided(observed(HARMLESS, [], left=left)) == (
+        "warn",
+        [
+            "The release before cannot insert into shop_order: "
+            "it does not know vip, which is NOT NULL and has no default.",
+            "The index order_total on shop_order was left invalid.",
+        ],
     )
 
 

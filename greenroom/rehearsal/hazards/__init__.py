@@ -1,8 +1,8 @@
 """The hazards: what can go wrong when a migration meets real data, and how each shows in observations.
 
 `actions` reads what a statement sets out to do; `view` lays the observations out by step, operation and transaction.
-A family of hazards a file: `indexes`, `constraints`, `foreign_keys`, `columns`, `backfills`, `whole` (the plan); those
-of `drilled` are proven by a drill.
+A family of hazards a file: `indexes`, `standing_indexes`, `concurrently`, `constraints`, `foreign_keys`, `columns`,
+`column_types`, `backfills`, `whole` (the plan); those of `drilled` are proven by a drill.
 `evidence` makes findings of matches. A hazard is data and a small function; no text of SQL alone makes a finding.
 """
 
@@ -13,13 +13,35 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from greenroom.rehearsal.document import Budget, Finding
-from greenroom.rehearsal.hazards import backfills, columns, constraints, drilled, foreign_keys, indexes, whole
+from greenroom.rehearsal.hazards import (
+    backfills,
+    column_types,
+    columns,
+    concurrently,
+    constraints,
+    drilled,
+    foreign_keys,
+    indexes,
+    standing_indexes,
+    whole,
+)
 from greenroom.rehearsal.hazards.evidence import finding, work
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import Match, View
 from greenroom.rehearsal.observations import Observations
 
-FAMILIES = (indexes, constraints, foreign_keys, columns, backfills, whole, drilled)
+FAMILIES = (
+    indexes,
+    standing_indexes,
+    concurrently,
+    constraints,
+    foreign_keys,
+    columns,
+    column_types,
+    backfills,
+    whole,
+    drilled,
+)
 CATALOGUE: dict[str, Hazard] = {hazard.id: hazard for family in FAMILIES for hazard in family.HAZARDS}
 SEVERITIES = ("failure", "warning", "note")
 

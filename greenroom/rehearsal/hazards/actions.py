@@ -13,12 +13,19 @@ _IF = r"(?:IF (?:NOT )?EXISTS )?"
 
 _ALTER = re.compile(rf"ALTER TABLE {_IF}(?:ONLY )?(?P<table>{_NAME}) (?P<rest>.*)", re.I | re.S)
 _PLAIN = [
-    ("create index", rf"CREATE (?P<words>UNIQUE )?INDEX (?:(?P<more>CONCURRENTLY) )?{_IF}(?:(?P<name>{_NAME}) )?"
+    ("create index", rf"CREATE (?P<words>UNIQUE )?INDEX (?:CONCURRENTLY )?{_IF}(?:(?P<name>{_NAME}) )?"
      rf"ON (?:ONLY )?(?P<table>{_NAME})"),
+    ("drop index", rf"DROP INDEX (?:CONCURRENTLY )?{_IF}(?P<name>{_NAME})"),
+    ("reindex", rf"REINDEX (?:\([^)]*\) ?)?(?P<words>INDEX|TABLE|SCHEMA|DATABASE|SYSTEM)\b(?: CONCURRENTLY)?"
+     rf"(?: (?P<name>{_NAME}))?"),
+    ("comment", rf"COMMENT ON COLUMN (?P<table>{_NAME})\.(?P<column>{_PART}) IS"),
+    ("create table", rf"CREATE (?:UNLOGGED )?TABLE {_IF}(?P<table>{_NAME})"),
     ("drop table", rf"DROP TABLE {_IF}(?P<table>{_NAME})"),
     ("write", rf"(?P<words>UPDATE|DELETE FROM|INSERT INTO|MERGE INTO) (?:ONLY )?(?P<table>{_NAME})"),
     ("write", rf"WITH .*?\b(?P<words>UPDATE|DELETE FROM|INSERT INTO|MERGE INTO) (?:ONLY )?(?P<table>{_NAME})"),
-    ("set lock_timeout", r"SET (?:LOCAL |SESSION )?\"?lock_timeout\"? ?(?:=|TO)"),
+    ("reset lock_timeout", r"(?:RESET |SET (?P<words>LOCAL |SESSION )?)\"?lock_timeout\"?(?:$| ?(?:=|TO) ?DEFAULT)"),
+    ("lift lock_timeout", r"SET (?P<words>LOCAL |SESSION )?\"?lock_timeout\"? ?(?:=|TO) ?'?0 ?\w*'?$"),
+    ("set lock_timeout", r"SET (?P<words>LOCAL |SESSION )?\"?lock_timeout\"? ?(?:=|TO)"),
 ]  # fmt: skip
 _CLAUSES = [
     ("add constraint", rf"ADD (?:CONSTRAINT (?P<name>{_PART}) )?(?P<words>UNIQUE|PRIMARY KEY|CHECK|FOREIGN KEY|EXCLUDE|"
@@ -27,6 +34,7 @@ _CLAUSES = [
     ("alter type", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) (?:SET DATA )?TYPE (?P<type>[\w ]+(?:\([\d, ]+\))?)"),
     ("set not null", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) SET NOT NULL"),
     ("set default", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) SET DEFAULT"),
+    ("drop default", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) DROP DEFAULT"),
     ("drop constraint", rf"DROP CONSTRAINT {_IF}(?P<name>{_PART})"),
     ("drop column", rf"DROP (?:COLUMN )?{_IF}(?P<column>{_PART})"),
     ("validate", rf"VALIDATE CONSTRAINT (?P<name>{_PART})"),
@@ -36,19 +44,16 @@ _CLAUSE_PATTERNS = [(kind, re.compile(pattern, re.I | re.S)) for kind, pattern i
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _PARENT = re.compile(rf"\bREFERENCES (?P<parent>{_NAME})", re.I)
 _COLUMNS = re.compile(
-    rf"(?:UNIQUE|KEY|\bON (?:ONLY )?{_NAME}(?: USING \w+)?) ?\((?P<columns>{_PART}(?:, ?{_PART})*)\)", re.I
+    rf"(?:UNIQUE|KEY|\bON (?:ONLY )?{_NAME}(?: USING \w+)?) ?\((?P<columns>{_PART}(?:, ?{_PART})*)(?: \w+_ops)?\)", re.I
 )
-_WORDS = (
-    "UNIQUE",
-    "PRIMARY KEY",
-    "CHECK",
-    "FOREIGN KEY",
-    "NOT NULL",
-    "NOT VALID",
-    "USING INDEX",
-    "GENERATED",
-    "DEFAULT",
-)
+_WORDS = {
+    **{
+        word: word for word in ("UNIQUE", "PRIMARY KEY", "CHECK", "FOREIGN KEY", "NOT NULL", "NOT VALID", "USING INDEX")
+    },
+    **{word: word for word in ("GENERATED", "STORED", "IDENTITY", "DEFAULT", "CONCURRENTLY", "AT TIME ZONE")},
+    "SERIAL": r"(?:(?:BIG|SMALL)?SERIAL[248]?|NEXTVAL)",
+    "PATTERN_OPS": r"\w+_PATTERN_OPS",
+}
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,8 @@ def _action(kind: str, match: re.Match[str], text: str, table: str) -> Action:
     bare = _QUOTED.sub("", text).upper()
     parent, listed = _PARENT.search(text), _COLUMNS.search(text) if kind in ("add constraint", "create index") else None
     columns = tuple(unquoted(name) for name in re.findall(_PART, listed["columns"])) if listed else ()
-    words = {word for word in _WORDS if re.search(rf"\b{word}\b", bare)}
-    words |= {word.strip().upper() for word in (found.get("words"), found.get("more")) if word and kind != "add column"}
+    words = {word for word, pattern in _WORDS.items() if re.search(rf"\b{pattern}\b", bare)}
+    words |= {word.strip().upper() for word in (found.get("words"),) if word and kind != "add column"}
     return Action(
         kind=kind,
         table=table,

@@ -1,4 +1,4 @@
-"""Columns: what rewrites the table, and what only works as long as it is empty."""
+"""New columns: what rewrites the table, what only works as long as it is empty, what the release before lacks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from greenroom.rehearsal.document import Rewrite
 from greenroom.rehearsal.hazards.actions import Action
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import Match, Performed, Step, View
-from greenroom.rehearsal.hazards.wording import names, rows_of, took
-from greenroom.rehearsal.report.words import number, size
+from greenroom.rehearsal.hazards.wording import names, rewritten, rows_of
 
 NOT_NULL_VIOLATION, UNIQUE_VIOLATION = "23502", "23505"
 
@@ -37,36 +36,49 @@ def volatile_default(view: View) -> Iterator[Match]:
     for performed in view.performed:
         for step, action in performed.doing("add column"):
             rewrite = step.rewrite(action.table)
-            if (
-                rewrite
-                and "DEFAULT" in action.words
-                and "GENERATED" not in action.words
-                and view.populated(action.table)
-            ):
-                did = f"a default for each row rewrote {rewritten(view, step, action.table, rewrite)}"
-                yield Match(
-                    performed, (step,), action.table, did, names(performed, action), rows=view.rows(action.table)
-                )
+            kept = action.words & {"GENERATED", "IDENTITY", "SERIAL"}
+            if rewrite and "DEFAULT" in action.words and not kept and view.populated(action.table):
+                yield _rewrote(view, performed, step, action, rewrite, "a default for each row")
 
 
-def type_rewrite(view: View) -> Iterator[Match]:
-    """H24: the new type is stored in another way, so every row is written anew."""
+def generated_stored(view: View) -> Iterator[Match]:
+    """H22: a column that is computed and stored is computed for every row at once."""
     for performed in view.performed:
-        for step, action in performed.doing("alter type"):
+        for step, action in performed.doing("add column"):
             rewrite = step.rewrite(action.table)
-            if rewrite and view.populated(action.table):
-                did = f"the new type of {action.column} rewrote {rewritten(view, step, action.table, rewrite)}"
-                facts = names(performed, action) | {"type": action.type}
-                yield Match(performed, (step,), action.table, did, facts, rows=view.rows(action.table))
+            if rewrite and action.words & {"GENERATED", "IDENTITY"} == {"GENERATED"} and view.populated(action.table):
+                yield _rewrote(view, performed, step, action, rewrite, f"the generated column {action.column}")
 
 
-def rewritten(view: View, step: Step, table: str, rewrite: Rewrite) -> str:
-    """`300,000 rows (38 MB) of shop_order and 3 indexes in 1.4 s`."""
-    before = view.relation(table)
-    rows = rows_of(view, table) if before else f"{number(rewrite.rows)} rows ({size(rewrite.size_bytes)}) of {table}"
-    count = len(rewrite.indexes)
-    indexes = f" and {count} index{'' if count == 1 else 'es'}" if count else ""
-    return f"{rows}{indexes} {took(step)}"
+def serial_add(view: View) -> Iterator[Match]:
+    """H23: a column that takes its values from a sequence takes one for every row at once."""
+    for performed in view.performed:
+        for step, action in performed.doing("add column"):
+            rewrite = step.rewrite(action.table)
+            if rewrite and action.words & {"IDENTITY", "SERIAL"} and view.populated(action.table):
+                yield _rewrote(view, performed, step, action, rewrite, f"numbering the new column {action.column}")
+
+
+def default_dropped(view: View) -> Iterator[Match]:
+    """H19: by the catalogue, a column that the release before does not know has to be given a value."""
+    for found in view.observations.left.required_columns:
+        doing = [
+            (performed, step, action)
+            for performed in view.performed
+            for step, action in performed.doing("add column", "drop default", "set not null")
+            if (action.table, action.column) == (found.table, found.column) and not step.statement.sqlstate
+        ]
+        performed = doing[-1][0] if doing else Performed("", None, frozenset(), ())
+        action = doing[-1][2] if doing else Action("add column", table=found.table, column=found.column)
+        did = f"the column {found.column} of {found.table} is NOT NULL and has no default in the database"
+        did += ": an INSERT of the release before, which does not name it, gives it no value"
+        steps = tuple(step for other, step, _ in doing if other is performed)
+        yield Match(performed, steps, found.table, did, names(performed, action), severity="warning")
+
+
+def _rewrote(view: View, performed: Performed, step: Step, action: Action, rewrite: Rewrite, what: str) -> Match:
+    did = f"{what} rewrote {rewritten(view, step, action.table, rewrite)}"
+    return Match(performed, (step,), action.table, did, names(performed, action), rows=view.rows(action.table))
 
 
 def _failed(view: View, performed: Performed, step: Step, action: Action, did: str) -> Match:
@@ -98,6 +110,15 @@ migrations.AddField("$model", "$field", models.$field_class(null=True))
         hides=frozenset({"H08", "H11"}),
     ),
     Hazard(
+        id="H19",
+        name="default-dropped",
+        what="AddField(default=...): Django takes the default out of the database again.",
+        why="The release that still runs does not name the column: its INSERT fails, for want of a value (23502).",
+        twin="Give the column a db_default, which stays; or make it nullable until the next release.",
+        django="""migrations.AddField("$model", "$field", models.$field_class(..., db_default=...))""",
+        detect=default_dropped,
+    ),
+    Hazard(
         id="H20",
         name="volatile-default",
         what="AddField(db_default=RandomUUID()) and other defaults that differ from row to row.",
@@ -113,7 +134,7 @@ class Migration(migrations.Migration):
 
     operations = [migrations.RunPython(fill_in_batches, migrations.RunPython.noop)]""",
         detect=volatile_default,
-        hides=frozenset({"H10", "H11", "H13"}),
+        hides=frozenset({"H10", "H11", "H13", "H14"}),
     ),
     Hazard(
         id="H21",
@@ -138,21 +159,43 @@ migrations.RunSQL(
         hides=frozenset({"H08", "H18"}),
     ),
     Hazard(
-        id="H24",
-        name="type-rewrite",
-        what="AlterField to a type that is stored differently: integer to bigint, a shorter varchar, another scale.",
+        id="H22",
+        name="generated-stored",
+        what="AddField(GeneratedField(db_persist=True)).",
         why="The table and all its indexes are rewritten under ACCESS EXCLUSIVE.",
-        twin="Add a second column of the new type, write both, fill it in batches, then swap the names.",
-        django="""# first migration; from then on the code writes both columns
-migrations.AddField("$model", "${field}_new", models.$field_class(null=True))
+        twin="An ordinary column that a trigger fills for new rows, and batches for the old; or a virtual one.",
+        django="""# PostgreSQL 18 with Django 6.0: models.GeneratedField(..., db_persist=False) is computed when read
 
-# second migration, atomic = False: copy in batches
-migrations.RunPython(copy_in_batches, migrations.RunPython.noop)
+# first migration
+migrations.AddField("$model", "$field", models.$field_class(..., null=True))
 
-# third migration
-migrations.RenameField("$model", "$field", "${field}_old")
-migrations.RenameField("$model", "${field}_new", "$field")""",
-        detect=type_rewrite,
-        hides=frozenset({"H01", "H03", "H08", "H10", "H13", "H17"}),
+# second migration, first SET LOCAL lock_timeout = '2s'
+migrations.RunSQL("CREATE TRIGGER ... BEFORE INSERT OR UPDATE ...", "DROP TRIGGER ...")
+
+# third migration, atomic = False
+migrations.RunPython(fill_in_batches, migrations.RunPython.noop)""",
+        detect=generated_stored,
+        hides=frozenset({"H10", "H11"}),
+    ),
+    Hazard(
+        id="H23",
+        name="serial-add",
+        what="AddField(AutoField), RunSQL ADD COLUMN ... serial or ... GENERATED AS IDENTITY.",
+        why="Every row takes its number at once: the table and all its indexes are rewritten under ACCESS EXCLUSIVE.",
+        twin="Add the column nullable, let a sequence number new rows, and number the old ones in batches.",
+        django="""# first migration
+migrations.AddField("$model", "$field", models.BigIntegerField(null=True))
+migrations.RunSQL(
+    [
+        'CREATE SEQUENCE "${table}_${column}_seq" OWNED BY "$table"."$column"',
+        'ALTER TABLE "$table" ALTER COLUMN "$column" SET DEFAULT nextval(...)',
+    ],
+    migrations.RunSQL.noop,
+)
+
+# second migration, atomic = False: number the old rows in batches, by nextval(...)
+migrations.RunPython(fill_in_batches, migrations.RunPython.noop)""",
+        detect=serial_add,
+        hides=frozenset({"H08", "H10", "H11"}),
     ),
 ]

@@ -10,19 +10,31 @@ from greenroom.rehearsal.hazards.view import Match, Performed, Step, View
 from greenroom.rehearsal.hazards.wording import names, rows_of, took
 
 AX = "AccessExclusiveLock"
+STOP_WRITERS = ("ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", AX)
 CHECK_VIOLATION, NOT_NULL_VIOLATION = "23514", "23502"
 
 
 def check_validating(view: View) -> Iterator[Match]:
-    """H10: a check is validated while ACCESS EXCLUSIVE is held; also a later VALIDATE in the same transaction."""
+    """H10: a check is validated while ACCESS EXCLUSIVE is held."""
     for performed in view.performed:
         for step, action in performed.doing("add constraint", "validate"):
-            if not view.populated(action.table) or not _validates_check(view, step, action):
+            if not view.populated(action.table):
                 continue
             if step.failed(CHECK_VIOLATION):
                 yield _failed(view, performed, step, action, "a check")
-            elif _scanned_under_ax(view, step, action.table):
+            elif _adds_check(action) and _scanned_under_ax(view, step, action.table):
                 did = f"a check was validated by reading {rows_of(view, action.table)} {took(step)}"
+                yield _match(view, performed, (step,), action, did)
+
+
+def validated_under_lock(view: View) -> Iterator[Match]:
+    """H12: VALIDATE lets everybody through, but an earlier statement of its transaction does not."""
+    for performed in view.performed:
+        for step, action in performed.doing("validate"):
+            table = action.table
+            if view.populated(table) and step.scan(table) and view.locked_before(step, table, *STOP_WRITERS):
+                did = f"a constraint was validated by reading {rows_of(view, table)} {took(step)}"
+                did += ", while an earlier statement's lock was held"
                 yield _match(view, performed, (step,), action, did)
 
 
@@ -57,16 +69,8 @@ def set_not_null(view: View) -> Iterator[Match]:
                 yield _match(view, performed, working, action, did)
 
 
-def _validates_check(view: View, step: Step, action: Action) -> bool:
-    if action.kind == "add constraint":
-        return "CHECK" in action.words and "NOT VALID" not in action.words
-    return not any(lock.mode == "RowShareLock" for lock in step.statement.locks) and not _adds_key(view, step, action)
-
-
-def _adds_key(view: View, step: Step, action: Action) -> bool:
-    """Whether the constraint that is validated was added as a foreign key in the same transaction."""
-    added = (a for other in view.before(step) for a in other.actions if a.kind == "add constraint")
-    return any(a.name == action.name and a.parent for a in added)
+def _adds_check(action: Action) -> bool:
+    return action.kind == "add constraint" and "CHECK" in action.words and "NOT VALID" not in action.words
 
 
 def _scanned_under_ax(view: View, step: Step, table: str) -> bool:
@@ -129,6 +133,18 @@ migrations.SeparateDatabaseAndState(
 migrations.RunSQL('ALTER TABLE "$table" VALIDATE CONSTRAINT "${table}_${column}_check"', migrations.RunSQL.noop)""",
         detect=inline_check_scan,
         hides=frozenset({"H10"}),
+    ),
+    Hazard(
+        id="H12",
+        name="validate-same-tx",
+        what="AddConstraintNotValid and ValidateConstraint in one atomic migration; VALIDATE after other changes.",
+        why="The lock of the first statement is held until the commit: the rows are read under it after all.",
+        twin="Validate in the next migration, where nothing else has locked the table.",
+        django="""# first migration: AddConstraintNotValid(...), or ADD CONSTRAINT ... NOT VALID
+
+# next migration, and nothing else in it
+migrations.RunSQL('ALTER TABLE "$table" VALIDATE CONSTRAINT "$constraint"', migrations.RunSQL.noop)""",
+        detect=validated_under_lock,
     ),
     Hazard(
         id="H17",

@@ -68,20 +68,4 @@ class Migration(migrations.Migration):
     detect=by_drill,
 )
 
-INVALID_INDEX = Hazard(
-    id="H06",
-    name="invalid-index-leftover",
-    what="A CONCURRENTLY that was cut off, or failed.",
-    why="The index stays, invalid: it costs every write, serves no query, and stands in the way of the next attempt.",
-    twin="Drop the invalid index concurrently, then build it again.",
-    django="""class Migration(migrations.Migration):
-    atomic = False
-
-    operations = [
-        migrations.RunSQL('DROP INDEX CONCURRENTLY IF EXISTS "index"', migrations.RunSQL.noop),
-        AddIndexConcurrently("model", models.Index(fields=["field"], name="index")),
-    ]""",
-    detect=by_drill,
-)
-
-HAZARDS = [INVALID_INDEX, DESTRUCTIVE_REVERSE, REVERSE_BLOCKS]
+HAZARDS = [DESTRUCTIVE_REVERSE, REVERSE_BLOCKS]

@@ -124,11 +124,16 @@ def work(matches: Iterable[Match], match: Match) -> float | None:
 
     A quick change of a small table that then stays locked behind somebody else's long work did not cause the stall.
     """
-    if match.lock_is_all or match.rows_only:
-        return None
+    if match.lock_is_all or match.rows_only or match.blamed_ms is not None:
+        return match.blamed_ms
     transactions = {step.transaction for step in match.steps}
-    steps = {id(step): step for other in matches if other.table == match.table for step in other.steps}
+    steps = {id(step): step for other in matches if _worked(other, match) for step in other.steps}
     return sum(step.statement.seconds for step in steps.values() if step.transaction in transactions) * 1000
+
+
+def _worked(other: Match, match: Match) -> bool:
+    """Whether the steps of the one are work on the table of the other, and not just a lock of it."""
+    return other.table == match.table and other.blamed_ms is None
 
 
 def _strength(lock: Lock) -> tuple[int, float]:

@@ -33,23 +33,24 @@ RENAMES = {
 )""",
 }
 FOREIGN_KEY_VIOLATION = "23503"
+MAKING = ("create table", "add column", "add constraint", "create index")  # what a new table or column takes
 
 
 def fk_validating(view: View) -> Iterator[Match]:
     """H13: a foreign key is looked up for every row of its table, which is locked, and so is the parent."""
     for performed in view.performed:
-        for step, found in performed.doing("add constraint", "add column", "validate"):
-            action = _key(view, step, found)
-            if action is None or not view.populated(action.table):
+        for step, action in performed.doing("add constraint", "add column", "validate"):
+            if not view.populated(action.table):
                 continue
             facts = names(performed, action)
             if step.failed(FOREIGN_KEY_VIOLATION):
                 did = f"a foreign key failed on {rows_of(view, action.table)}: some point nowhere (SQLSTATE 23503)"
                 yield Match(performed, (step,), action.table, did, facts, severity="failure")
-            elif step.scan(action.table) and _stops_writers(view, step, action.table):
-                parent = f" to {action.parent}" if action.parent else ""
-                did = f"a foreign key{parent} was validated by reading {rows_of(view, action.table)} {took(step)}"
-                yield Match(performed, (step,), action.table, did, facts, rows=view.rows(action.table))
+            elif _looks_up(action) and step.scan(action.table) and _stops_writers(view, step, action.table):
+                did = f"a foreign key to {action.parent} was validated by reading {rows_of(view, action.table)}"
+                yield Match(
+                    performed, (step,), action.table, f"{did} {took(step)}", facts, rows=view.rows(action.table)
+                )
 
 
 def fk_rebuild(view: View) -> Iterator[Match]:
@@ -70,12 +71,32 @@ def fk_rebuild(view: View) -> Iterator[Match]:
                 yield Match(performed, (drop, step), action.table, did, facts, django, rows=rows)
 
 
+def locks_parents(view: View) -> Iterator[Match]:
+    """H14: a new table or column refers to tables that are in use, and stops their writers until the commit."""
+    for performed in view.performed:
+        made = [
+            (step, action, [lock.table for lock in step.statement.locks if lock.mode == SRX])
+            for step, action in performed.doing("create table", "add column", "add constraint")
+            if action.parent and "NOT VALID" not in action.words and not view.bounded(step, *MAKING)
+        ]
+        parents = {table for _, action, locked in made for table in locked if table != action.table}
+        parents = {table for table in parents if view.populated(table)}
+        if parents:
+            largest = max(parents, key=lambda table: view.rows(table) or 0)
+            steps = tuple(step for step, _, locked in made if parents & {*locked})
+            children = listed(sorted({action.table for _, action, _ in made}))
+            did = f"foreign keys of {children} locked {listed([rows_of(view, table) for table in sorted(parents)])}"
+            did += " against writers"
+            facts = names(performed, made[0][1])
+            yield Match(performed, steps, largest, did, facts, lock_is_all=True, rows=view.rows(largest))
+
+
 def drop_locks_parent(view: View) -> Iterator[Match]:
     """H16: dropping a key, or a table with one, locks the parent against everybody: unguarded, or beside other work."""
     for performed in view.performed:
         for step, action in performed.doing("drop constraint", "drop table", "drop column"):
             parents = sorted({lock.table for lock in step.statement.locks if lock.mode == AX} - {action.table})
-            if not parents or _follows_twin(view, step):
+            if not parents or view.bounded(step, "drop constraint"):
                 continue
             parent = next((table for table in parents if view.populated(table)), None)
             if parent:
@@ -84,26 +105,13 @@ def drop_locks_parent(view: View) -> Iterator[Match]:
                 yield Match(performed, (step,), action.table, did, facts, lock_is_all=True, rows=view.rows(parent))
 
 
-def _key(view: View, step: Step, action: Action) -> Action | None:
-    """The action, if it makes the server look up a foreign key; for VALIDATE the one that had added it, where known."""
-    if action.kind != "validate":
-        empty = action.kind == "add column" and "DEFAULT" not in action.words  # nothing to look up
-        return action if action.makes_foreign_key and not empty else None
-    added = (a for other in view.before(step) for a in other.actions if a.kind == "add constraint" and a.parent)
-    known = next((a for a in added if a.name == action.name), None)
-    looks_at_parent = any(lock.mode == "RowShareLock" for lock in step.statement.locks)
-    return known or (action if looks_at_parent else None)
+def _looks_up(action: Action) -> bool:
+    """Whether the server looks up a parent for each row: not for a new column that is empty."""
+    return action.makes_foreign_key and (action.kind == "add constraint" or "DEFAULT" in action.words)
 
 
 def _stops_writers(view: View, step: Step, table: str) -> bool:
     return any(lock.table == table and at_least(lock.mode, SRX) for lock in view.held(step))
-
-
-def _follows_twin(view: View, step: Step) -> bool:
-    """A lock_timeout is set, and the transaction does nothing but drop the constraint."""
-    others = [other for other in view.transactions[step.transaction] if other.statement.operation is not None]
-    kinds = {action.kind for other in others for action in other.actions}
-    return view.guarded(step) and kinds <= {"drop constraint", "set lock_timeout"}
 
 
 HAZARDS = [
@@ -128,6 +136,32 @@ migrations.SeparateDatabaseAndState(
 # next migration
 migrations.RunSQL('ALTER TABLE "$table" VALIDATE CONSTRAINT "$constraint"', migrations.RunSQL.noop)""",
         detect=fk_validating,
+        hides=frozenset({"H14"}),
+    ),
+    Hazard(
+        id="H14",
+        name="fk-locks-parent",
+        what="CreateModel or AddField with a foreign key or many-to-many field to a table that is in use.",
+        why="SHARE ROW EXCLUSIVE is held on every parent until the commit: nobody can write to any of them.",
+        twin="Use db_constraint=False; then each foreign key alone, NOT VALID, with a lock_timeout and a retry.",
+        django="""# first migration: the model or field with models.ForeignKey(..., db_constraint=False)
+
+# then a migration for each foreign key
+migrations.SeparateDatabaseAndState(
+    database_operations=[
+        migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop),
+        migrations.RunSQL(
+            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
+            ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED NOT VALID',
+            'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"',
+        ),
+    ],
+    state_operations=[migrations.AlterField(...)],  # without db_constraint=False
+)
+
+# last migration: for each of them
+migrations.RunSQL('ALTER TABLE "$table" VALIDATE CONSTRAINT "$constraint"', migrations.RunSQL.noop)""",
+        detect=locks_parents,
     ),
     Hazard(
         id="H15",
@@ -145,7 +179,7 @@ migrations.RunSQL('ALTER TABLE "$table" VALIDATE CONSTRAINT "$constraint"', migr
     state_operations=[migrations.AlterField("$model", "$field", models.ForeignKey("$parent", ..., null=True))],
 )""",
         detect=fk_rebuild,
-        hides=frozenset({"H13", "H16", "H17"}),
+        hides=frozenset({"H13", "H14", "H16", "H17"}),
     ),
     Hazard(
         id="H16",

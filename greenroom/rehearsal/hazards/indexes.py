@@ -8,26 +8,10 @@ from greenroom.rehearsal.hazards.actions import Action
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import Match, Performed, Step, View
 from greenroom.rehearsal.hazards.wording import names, rows_of, took
+from greenroom.rehearsal.report.words import duration
 
 AX, SHARE, SRX = "AccessExclusiveLock", "ShareLock", "ShareRowExclusiveLock"
 UNIQUE_VIOLATION = "23505"
-
-UNIQUE_TWIN = """class Migration(migrations.Migration):
-    atomic = False
-
-    operations = [
-        migrations.SeparateDatabaseAndState(
-            database_operations=[
-                migrations.RunSQL(
-                    'CREATE UNIQUE INDEX CONCURRENTLY "$index" ON "$table" ($columns)',  # add WHERE ... for a condition
-                    'DROP INDEX CONCURRENTLY "$index"',
-                ),
-            ],
-            state_operations=[
-                migrations.AddConstraint("$model", models.UniqueConstraint(fields=[$fields], name="$index")),
-            ],
-        ),
-    ]"""
 
 
 def builds(view: View) -> Iterator[tuple[Performed, Step, Action]]:
@@ -41,9 +25,44 @@ def builds(view: View) -> Iterator[tuple[Performed, Step, Action]]:
 def index_blocking(view: View) -> Iterator[Match]:
     """H01: the build holds SHARE, and it is no part of adding a column."""
     for performed, step, action in builds(view):
-        if view.holds(step, action.table, SHARE) and not _of_new_column(view, performed, step, action):
-            django = UNIQUE_TWIN if "UNIQUE" in action.words else None
-            yield _built(view, performed, step, action, "an index was built from", django)
+        alone = view.holds(step, action.table, SHARE) and not _of_new_column(view, performed, step, action)
+        if alone and "UNIQUE" not in action.words:
+            yield _built(view, performed, step, action, "an index was built from")
+
+
+def like_index_twin(view: View) -> Iterator[Match]:
+    """H02: beside the index that was asked for, Django has a second one of the same column built, for LIKE alone."""
+    found = list(builds(view))
+    for performed, step, action in found:
+        if "PATTERN_OPS" not in action.words or not view.holds(step, action.table, SHARE, AX):
+            continue
+        same = [
+            (s, a) for s, a in performed.doing("create index", "add constraint") if s is not step and _like(a, action)
+        ]
+        if same:
+            steps = (*(s for s, a in same if a.kind == "create index"), step)
+            seconds = duration(sum(s.statement.seconds for s in steps))
+            column = action.column
+            what = (
+                f"two indexes of {column}, one for LIKE alone, were"
+                if len(steps) > 1
+                else f"an index of {column} for LIKE was"
+            )
+            did = f"{what} built from {rows_of(view, action.table)} in {seconds}"
+            yield Match(performed, steps, action.table, did, names(performed, action), rows=view.rows(action.table))
+
+
+def unique_partial(view: View) -> Iterator[Match]:
+    """H09: a unique constraint that only an index can express; its build holds SHARE, or fails on the rows."""
+    for performed in view.performed:
+        for step, action in performed.doing("create index"):
+            if _makes_unique(action) and view.populated(action.table) and step.failed(UNIQUE_VIOLATION):
+                did = f"a unique index failed on {rows_of(view, action.table)}: some are equal (SQLSTATE 23505)"
+                yield Match(performed, (step,), action.table, did, names(performed, action), severity="failure")
+    for performed, step, action in builds(view):
+        alone = view.holds(step, action.table, SHARE) and not _of_new_column(view, performed, step, action)
+        if alone and "UNIQUE" in action.words:
+            yield _built(view, performed, step, action, "a unique index was built from")
 
 
 def index_under_ax(view: View) -> Iterator[Match]:
@@ -60,18 +79,22 @@ def index_under_ax(view: View) -> Iterator[Match]:
 def unique_constraint(view: View) -> Iterator[Match]:
     """H08: a unique constraint builds its index under ACCESS EXCLUSIVE, or fails on the rows that are there."""
     for performed in view.performed:
-        for step, action in performed.doing("add constraint", "add column", "create index"):
+        for step, action in performed.doing("add constraint", "add column"):
             if not _makes_unique(action) or not view.populated(action.table):
                 continue
             if step.failed(UNIQUE_VIOLATION):
                 did = f"a unique constraint failed on {rows_of(view, action.table)}: some are equal (SQLSTATE 23505)"
                 yield Match(performed, (step,), action.table, did, names(performed, action), severity="failure")
-            elif action.kind != "create index" and not action.parent and _scanned_under_ax(view, step, action):
+            elif not action.parent and _scanned_under_ax(view, step, action):
                 yield _built(view, performed, step, action, "a unique constraint built its index from")
 
 
 def _of_new_column(view: View, performed: Performed, step: Step, action: Action) -> bool:
     return any(performed.doing("add column")) and view.locked_before(step, action.table, AX)
+
+
+def _like(one: Action, other: Action) -> bool:
+    return (one.table, one.columns) == (other.table, other.columns) and "PATTERN_OPS" not in one.words
 
 
 def _makes_unique(action: Action) -> bool:
@@ -82,12 +105,9 @@ def _scanned_under_ax(view: View, step: Step, action: Action) -> bool:
     return view.populated(action.table) and bool(step.scan(action.table)) and view.holds(step, action.table, AX)
 
 
-def _built(
-    view: View, performed: Performed, step: Step, action: Action, doing: str, django: str | None = None
-) -> Match:
+def _built(view: View, performed: Performed, step: Step, action: Action, doing: str) -> Match:
     did = f"{doing} {rows_of(view, action.table)} {took(step)}"
-    rows = view.rows(action.table)
-    return Match(performed, (step,), action.table, did, names(performed, action), django, rows=rows)
+    return Match(performed, (step,), action.table, did, names(performed, action), rows=view.rows(action.table))
 
 
 HAZARDS = [
@@ -109,6 +129,22 @@ class Migration(migrations.Migration):
         detect=index_blocking,
     ),
     Hazard(
+        id="H02",
+        name="like-index-twin",
+        what="A CharField, TextField or SlugField with db_index=True or unique=True.",
+        why="Django has two indexes built, one of them for LIKE alone: twice the time, and twice the upkeep.",
+        twin="Leave the field as it is, and build the one index that is wanted with AddIndexConcurrently.",
+        django="""class Migration(migrations.Migration):
+    atomic = False
+
+    operations = [
+        AddIndexConcurrently("$model", models.Index(fields=[$fields], name="$index")),
+        # where LIKE or startswith needs one: models.Index(..., opclasses=["varchar_pattern_ops"])
+    ]""",
+        detect=like_index_twin,
+        hides=frozenset({"H01"}),
+    ),
+    Hazard(
         id="H03",
         name="index-under-AX",
         what="AddField of a foreign key, one-to-one or slug: the index is built in the column's own transaction.",
@@ -125,7 +161,7 @@ class Migration(migrations.Migration):
         AddIndexConcurrently("$model", models.Index(fields=[$fields], name="$index")),
     ]""",
         detect=index_under_ax,
-        hides=frozenset({"H01"}),
+        hides=frozenset({"H01", "H02", "H14"}),
     ),
     Hazard(
         id="H08",
@@ -156,5 +192,29 @@ migrations.SeparateDatabaseAndState(
 )""",
         detect=unique_constraint,
         hides=frozenset({"H01", "H03"}),
+    ),
+    Hazard(
+        id="H09",
+        name="unique-partial",
+        what="UniqueConstraint with a condition, an expression, an opclass or INCLUDE.",
+        why="Django makes it a unique index, whose build holds SHARE on the table: nobody can write.",
+        twin="Build the unique index concurrently, and tell Django's state that it is the constraint.",
+        django="""class Migration(migrations.Migration):
+    atomic = False
+
+    operations = [
+        migrations.SeparateDatabaseAndState(
+            database_operations=[
+                migrations.RunSQL(
+                    'CREATE UNIQUE INDEX CONCURRENTLY "$index" ON "$table" ($columns)',  # add WHERE ... for a condition
+                    'DROP INDEX CONCURRENTLY "$index"',
+                ),
+            ],
+            state_operations=[
+                migrations.AddConstraint("$model", models.UniqueConstraint(fields=[$fields], name="$index")),
+            ],
+        ),
+    ]""",
+        detect=unique_partial,
     ),
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from greenroom.rehearsal.document import Lock, MigrationRun, Operation, Rewrite, Scan, Severity, Statement
 from greenroom.rehearsal.hazards.actions import Action, actions
-from greenroom.rehearsal.observations import Observations, Relation
+from greenroom.rehearsal.observations import Column, Observations, Relation, Shape
 
 MODES = ("RowExclusiveLock", "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")
 _MODEL = re.compile(r"\b(?:to|from|on model|of model|on|model) (\w+)$")
@@ -91,6 +91,7 @@ class Match:
     rows_only: bool = False  # nobody but writers of changed rows waits
     lock_is_all: bool = False  # the lock itself is the harm, not work done under it
     rows: int | None = None
+    blamed_ms: float | None = None  # how much of a stall is its own; None: the work of its steps
 
 
 class View:
@@ -100,7 +101,7 @@ class View:
         self.observations = observations
         self.transactions: dict[tuple[str, int], list[Step]] = defaultdict(list)
         self.performed: list[Performed] = []
-        self._guards: dict[str, float] = {}  # when the migration first set a lock_timeout
+        self._timeouts = _LockTimeouts(bool(observations.lock_timeout_ms))
         self._locks: dict[tuple[str, int], list[Lock]] = defaultdict(list)
         self._planned = {
             (f"{m.app}.{m.name}", op.index): op for m in observations.plan.migrations for op in m.operations
@@ -115,8 +116,7 @@ class View:
             step = Step(migration, statement, tuple(self._resolved(a, statement) for a in actions(statement.sql)))
             self.transactions[step.transaction].append(step)
             self._locks[step.transaction] += statement.locks
-            if any(action.kind == "set lock_timeout" for action in step.actions):
-                self._guards.setdefault(migration, step.start)
+            self._timeouts.take(step)
             by_operation[statement.operation].append(step)
         for index, steps in by_operation.items():
             key = (migration, -1 if index is None else index)
@@ -179,8 +179,68 @@ class View:
         return any(lock.table == table and lock.mode in modes for lock in locks)
 
     def guarded(self, step: Step) -> bool:
-        """Whether a lock_timeout was set when the step began: in the session, or by the migration itself."""
-        return bool(self.observations.lock_timeout_ms) or self._guards.get(step.migration, step.end) < step.start
+        """Whether a lock_timeout was in force for the step: of the session, or set by the migrations themselves."""
+        return self._timeouts.limited(step)
+
+    def column(self, table: str, name: str) -> Column | None:
+        """The column as it was before the migrations."""
+        shape = self.observations.before.get(table)
+        return shape.columns.get(name) if shape else None
+
+    def column_after(self, table: str, name: str) -> Column | None:
+        """The column as the migrations left it."""
+        shape = self.observations.after.get(table)
+        return shape.columns.get(name) if shape else None
+
+    def bounded(self, step: Step, *kinds: str) -> bool:
+        """Whether a lock_timeout is in force, and the transaction does nothing but things of these kinds."""
+        steps = [other for other in self.transactions[step.transaction] if other.statement.operation is not None]
+        done = {action.kind for other in steps for action in other.actions}
+        return self.guarded(step) and done <= {*kinds, "set lock_timeout"}
+
+    def rebuilt(self, table: str) -> list[str]:
+        """Indexes that were there before, and were built anew by the end, unless a rewrite of the table tells why."""
+        steps = (step for steps in self.transactions.values() for step in steps)
+        if any(rewrite.table == table for step in steps for rewrite in step.statement.rewrites):
+            return []
+        before, after = (shapes.get(table, Shape()) for shapes in (self.observations.before, self.observations.after))
+        return [name for name, file in before.indexes.items() if after.indexes.get(name, file) != file]
+
+    def checks(self, table: str, column: str) -> list[str]:
+        """Checks that were there before and look at the column."""
+        shape = self.observations.before.get(table, Shape())
+        return [name for name, columns in shape.checks.items() if column in columns]
+
+    def table_of_index(self, step: Step, index: str) -> str | None:
+        """The table that has, or had, an index of this name: one that the step locked, where there are several."""
+        name = index.rpartition(".")[2]
+        known = [table for table, relation in self.observations.relations.items() if name in relation.indexes]
+        locked = [lock.table for lock in step.statement.locks]
+        return next((table for table in known if table in locked), next(iter([*known, *locked]), None))
+
+
+class _LockTimeouts:
+    """Which statements ran under a lock_timeout: the session's, or what a SET made it, for LOCAL in one transaction."""
+
+    def __init__(self, at_start: bool) -> None:
+        self._at_start = self._session = at_start
+        self._local: dict[tuple[str, int], bool] = {}
+        self._limited: set[int] = set()
+
+    def take(self, step: Step) -> None:
+        """The next statement, in the order in which they ran."""
+        values = {"set lock_timeout": True, "lift lock_timeout": False, "reset lock_timeout": self._at_start}
+        for action in step.actions:
+            if action.kind in values and "LOCAL" in action.words:
+                self._local[step.transaction] = values[action.kind]
+            elif action.kind in values:
+                self._session = values[action.kind]
+        if self._local.get(step.transaction, self._session):
+            self._limited.add(id(step.statement))
+
+    def limited(self, step: Step) -> bool:
+        """Whether this one was."""
+        return id(step.statement) in self._limited
 
 
 def model_of(table: str) -> str:

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 from greenroom.rehearsal.document import MigrationRun, PlannedMigration, Severity
 from greenroom.rehearsal.hazards.hazard import Hazard
-from greenroom.rehearsal.hazards.view import Match, Performed, View
+from greenroom.rehearsal.hazards.view import Match, Performed, Step, View
 from greenroom.rehearsal.hazards.wording import listed
 from greenroom.rehearsal.observations import Observations
+from greenroom.rehearsal.report.words import duration
 
+MANY_TABLES = 3  # so many are too many for one transaction, however short it is
+A_WHILE = 0.05  # seconds: for so long not even two should be
 QUEUED_FOR = {"AccessExclusiveLock", "ShareRowExclusiveLock", "ShareLock", "ExclusiveLock"}
 
 
@@ -26,6 +29,38 @@ def lock_queue(view: View) -> Iterator[Match]:
         did = f"no lock_timeout was set while {listed(tables)} {'was' if len(tables) == 1 else 'were'} locked"
         did += ": behind one long transaction, everybody would queue"
         yield Match(Performed("", None, frozenset(), ()), tuple(steps), None, did, severity="note")
+
+
+def long_transaction(view: View) -> Iterator[Match]:
+    """H46: tables that different operations have locked stay locked until all of them are done."""
+    for (migration, _), steps in view.transactions.items():
+        taken: dict[str, Step] = {}
+        for step in steps:
+            for lock in step.statement.locks if step.statement.operation is not None else ():
+                if lock.mode in QUEUED_FOR and not lock.polled and view.populated(lock.table):
+                    taken.setdefault(lock.table, step)
+        if len({step.statement.operation for step in taken.values()}) < 2:
+            continue
+        idle = {table: _work_on_others(steps, table) for table in taken}
+        table = max(idle, key=lambda name: idle[name])
+        if len(taken) >= MANY_TABLES or idle[table] >= A_WHILE:
+            did = f"{len(taken)} tables were locked until the commit ({listed(sorted(taken))})"
+            did += f", {table} through {duration(idle[table])} of work on others"
+            locking = tuple({id(step): step for step in taken.values()}.values())
+            performed, facts = Performed(migration, None, frozenset(), ()), {"table": table}
+            yield Match(performed, locking, table, did, facts, blamed_ms=idle[table] * 1000, rows=view.rows(table))
+
+
+def _work_on_others(steps: list[Step], table: str) -> float:
+    """Seconds of the statements that came after the last one that had to do with the table."""
+    last = max(at for at, step in enumerate(steps) if _concerns(step, table))
+    return sum(step.statement.seconds for step in steps[last + 1 :] if step.statement.operation is not None)
+
+
+def _concerns(step: Step, table: str) -> bool:
+    statement = step.statement
+    seen = {one.table for found in (statement.locks, statement.scans, statement.rewrites) for one in found}
+    return table in seen or any(action.table == table for action in step.actions)
 
 
 def irreversible(view: View) -> Iterator[Match]:
@@ -84,6 +119,19 @@ migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop)""",
 )
 HAZARDS = [
     LOCK_QUEUE,
+    Hazard(
+        id="H46",
+        name="long-tx-many-tables",
+        what="Changes of several tables in one atomic migration.",
+        why="Locks add up and are held until the commit: each table waits for the work on all others.",
+        twin="One table that is in use a migration: each then has its own transaction.",
+        django="""# first migration
+operations = [...]  # what concerns $table, and nothing else
+
+# next migration
+operations = [...]  # the next table""",
+        detect=long_transaction,
+    ),
     Hazard(
         id="C10",
         name="irreversible",

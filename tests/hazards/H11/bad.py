@@ -6,5 +6,5 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [("shop", "0001_initial")]
     operations = [
-        migrations.AddField("product", "weight", models.PositiveIntegerField(default=0)),
+        migrations.AddField("product", "weight", models.PositiveIntegerField(db_default=0)),
     ]

@@ -13,15 +13,23 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=100)),
                 ("city", models.CharField(max_length=60, null=True)),
             ],
+            options={
+                "constraints": [models.CheckConstraint(condition=~models.Q(name=""), name="shop_customer_has_name")],
+            },
         ),
         migrations.CreateModel(
             "Product",
             [
-                ("id", models.BigAutoField(primary_key=True)),
+                ("id", models.AutoField(primary_key=True)),
                 ("sku", models.CharField(max_length=20)),
                 ("stock", models.IntegerField()),
                 ("price", models.DecimalField(max_digits=10, decimal_places=2)),
             ],
+            options={"indexes": [models.Index(fields=["sku"], name="shop_product_sku_idx")]},
+        ),
+        migrations.SeparateDatabaseAndState(
+            database_operations=[migrations.RunSQL('ALTER TABLE "shop_product" ADD COLUMN "listed" timestamp NULL')],
+            state_operations=[migrations.AddField("product", "listed", models.DateTimeField(null=True))],
         ),
         migrations.CreateModel(
             "Order",
