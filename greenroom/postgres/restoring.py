@@ -31,6 +31,7 @@ _HARMLESS_WITHOUT_SUPERUSER = re.compile(
 _QUOTES_ROWS = re.compile(r"TABLE DATA|MATERIALIZED VIEW DATA|BLOB|LARGE OBJECT|INDEX|CONSTRAINT|SEQUENCE SET")
 _ENTRY = re.compile(r"pg_restore: from TOC entry \d+; \d+ \d+ (?P<entry>.*)$")
 _WORKING = re.compile(r"pg_restore: (?:processing (?:data for )?|creating )(?P<what>[\w ]+) (?P<name>\".*\")$")
+_DISK_FULL = "53100"
 _NO_ROOM = ("No space left on device", "Disk quota exceeded", "could not extend file")
 
 
@@ -230,10 +231,10 @@ def _readable(entry: str) -> str:
     return entry.rpartition(" ")[0] or entry
 
 
-def disk_full(target: Target, said: str) -> GreenroomError | None:
-    """The error for a full disk, where a program's words or the server's log tell of one."""
+def disk_full(target: Target, said: str = "", *, sqlstate: str | None = None) -> GreenroomError | None:
+    """The error for a full disk, where a program's words, an SQLSTATE or the server's log tell of one."""
     logged = target.log.read_text(errors="replace") if target.log and target.log.exists() else ""
-    if not any(words in said or words in logged for words in _NO_ROOM):
+    if sqlstate != _DISK_FULL and not any(words in said or words in logged for words in _NO_ROOM):
         return None
     more = "set TMPDIR to a directory with more room" if target.log else "give another --server"
     return GreenroomError(

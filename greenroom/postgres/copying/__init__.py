@@ -3,7 +3,8 @@
 - `source`   the session that holds the snapshot, and what must not change beneath it
 - `tables`   which tables are big, and whether their rows may travel in binary
 - `rows`     moving the rows of one table: a COPY here, a COPY there, a pipe between
-- `pool`     several at once, the biggest first, and how far they are
+- `pool`     several at once, the biggest first
+- `meter`    how far they are
 
 The result is what `pg_dump | pg_restore` makes. pg_dump writes an archive without the rows of the big tables; these go
 from server to server by themselves, while no index is there yet.
@@ -42,21 +43,14 @@ def copy_database(
     `big_bytes` or more (heap and TOAST) are moved one by one, the others by pg_dump.
     """
     with nameless() as file:
+        stored = Stored.nameless(file.fileno(), f"the archive of {source_address.database}")
         with source.reading(source_address) as reading:
-            excluded = tables.without_rows(reading.connection, exclude_data)
-            big = tables.big(reading.connection, big_bytes, excluded) if client.program("psql").exists() else []
+            left_out = tables.without_rows(reading.connection, exclude_data)
+            big = tables.big(reading.connection, big_bytes, left_out) if client.program("psql").exists() else []
             reading.hold_still(big)
-            without = [*excluded, *(table.relation for table in big)]
-            dumping.dump_into(
-                file,
-                source_address,
-                client,
-                progress,
-                without,
-                compress=dumping.UNCOMPRESSED,
-                snapshot=reading.snapshot,
-            )
-            stored = Stored.nameless(file.fileno(), f"the archive of {source_address.database}")
+            without = [*left_out, *(table.relation for table in big)]
+            how = {"compress": dumping.UNCOMPRESSED, "snapshot": reading.snapshot}
+            dumping.dump_into(file, source_address, client, progress, without, **how)
             if big:
                 restoring.restore_section(stored, target, client, progress, "pre-data")
                 road = Road(source_address, target, client, reading.snapshot, reading.encoding)
