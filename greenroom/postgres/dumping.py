@@ -96,6 +96,14 @@ def dump_into(
             raise failed()
 
 
+def left_behind(subscriptions: Sequence[str]) -> list[str]:
+    """The note on subscriptions that are in the source and not in the copy."""
+    if not subscriptions:
+        return []
+    many = "s" if len(subscriptions) > 1 else ""
+    return [f"not copied: the subscription{many} {', '.join(subscriptions)}, so that the copy receives nothing"]
+
+
 @contextmanager
 def dumping(
     words: Sequence[str], source: Address, output: BinaryIO | int

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from greenroom.console import Progress
-from greenroom.postgres import dumping, restoring
+from greenroom.postgres import dumping, restoring, sections
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.children import nameless
@@ -56,8 +56,8 @@ def copy_database(
                 road = Road(source_address, target, client, reading.snapshot, reading.encoding)
                 pool.move(road, big, stored, progress)
         if not big:
-            restoring.restore_stored(stored, target, client, progress, before_indexes)
+            sections.restore_stored(stored, target, client, progress, before_indexes)
             return
         if before_indexes:
             before_indexes()
-        restoring.restore_section(stored, target, client, progress, "post-data", jobs=restoring.jobs())
+        sections.restore_post_data(stored, target, client, progress)
