@@ -17,7 +17,7 @@ from greenroom.copies.reach import Reached, for_app, reached
 from greenroom.errors import GreenroomError
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import branch as branches
-from greenroom.postgres import copying, lease, masking, restoring, room
+from greenroom.postgres import copying, dumping, lease, masking, restoring, room
 from greenroom.postgres.analysis import analyse
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.holding import Held, held
@@ -135,7 +135,13 @@ def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         tunnelled=found.via is not None,
         held=copy,
         role=migrates.role,
-        notes=[*notes, *_refused(refused), *migrates.notes, *_tunnel_notes(found)],
+        notes=[
+            *notes,
+            *dumping.left_behind(found.subscriptions),
+            *_refused(refused),
+            *migrates.notes,
+            *_tunnel_notes(found),
+        ],
         size_bytes=here.size_bytes,
     )
 

@@ -10,7 +10,7 @@ from greenroom.copies import snapshot
 from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.copies.restored import Content, restored
 from greenroom.postgres import archive as archives
-from greenroom.postgres import restoring, snapshots
+from greenroom.postgres import dumping, restoring, sections, snapshots
 from greenroom.postgres.archive import Archive
 from greenroom.postgres.server import ServerFacts
 
@@ -38,7 +38,7 @@ def _content(archive: Archive) -> Content:
 
     def fill(target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress) -> None:
         progress.step(f"restoring {archive.path.name}")
-        restoring.restore_file(archive.path, target, restorer, progress, before_indexes)
+        sections.restore_file(archive.path, target, restorer, progress, before_indexes)
 
     return Content(
         archive=archive,
@@ -47,7 +47,10 @@ def _content(archive: Archive) -> Content:
         client=restorer,
         fill=fill,
         source_facts=told(archive),
-        notes=["a dump does not tell its server's settings (TimeZone, timeouts, memory): those of the copy's hold"],
+        notes=[
+            "a dump does not tell its server's settings (TimeZone, timeouts, memory): those of the copy's hold",
+            *dumping.left_behind(archive.subscriptions),
+        ],
     )
 
 

@@ -47,6 +47,7 @@ class Origin:
     excluded: list[str]
     left_out: list[tuple[str, str]]
     sizes: dict[str, int]
+    subscriptions: list[str]
 
     @property
     def exact_names(self) -> list[str]:
@@ -77,6 +78,7 @@ def read(source: Reached, name: str, exclude_data: list[str], rules: list[Rule],
             excluded=excluded,
             left_out=_parts(connection, excluded),
             sizes=_sizes(connection),
+            subscriptions=_subscriptions(connection),
         )
 
 
@@ -89,6 +91,16 @@ def _parts(connection: psycopg.Connection, names: list[str]) -> list[tuple[str, 
         """,
         [names],
     ).fetchall()
+
+
+def _subscriptions(connection: psycopg.Connection) -> list[str]:
+    rows = connection.execute(
+        """
+        SELECT subname FROM pg_subscription
+        WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1
+        """
+    )
+    return [name for (name,) in rows]
 
 
 def _sizes(connection: psycopg.Connection) -> dict[str, int]:

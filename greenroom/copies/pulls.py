@@ -18,7 +18,7 @@ from greenroom.copies.reach import reached
 from greenroom.copies.restored import Content, restored
 from greenroom.postgres import archive as archives
 from greenroom.postgres import binaries as programs
-from greenroom.postgres import cluster, copying, dumping, masking, restoring, room, snapshots
+from greenroom.postgres import cluster, copying, dumping, masking, restoring, room, sections, snapshots
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.masking import Rule
 from greenroom.postgres.server import connect, only_reading
@@ -174,7 +174,7 @@ class There:
             bring(self.dump, origin, self.compress, path, progress)
             archive = archives.inspect(path)
             progress.step(f"restoring {origin.real.database}")
-            restoring.restore_file(path, target, archives.restorer_for(archive), progress, before_indexes)
+            sections.restore_file(path, target, archives.restorer_for(archive), progress, before_indexes)
         finally:
             path.unlink(missing_ok=True)
 
@@ -212,5 +212,6 @@ def _content(
         notes=[
             *([road.note] if road.note else []),
             *([f"not copied: the rows of {', '.join(origin.excluded)}"] if origin.excluded else []),
+            *dumping.left_behind(origin.subscriptions),
         ],
     )

@@ -41,6 +41,11 @@ class Archive:
         return sorted(entry.name for entry in self.contents.of_kind("EXTENSION"))
 
     @property
+    def subscriptions(self) -> list[str]:
+        """Names of the subscriptions in it, which are not restored."""
+        return sorted(entry.name for entry in self.contents.of_kind("SUBSCRIPTION"))
+
+    @property
     def icu_collations(self) -> list[str]:
         """Names of the collations that a server without ICU cannot make."""
         return sorted(e.name for e in self.contents.of_kind("COLLATION") if "provider = icu" in e.definition)

@@ -20,7 +20,7 @@ ENGLISH = {"LC_ALL": "C"}  # of the programs' own words, where those are read
 @contextmanager
 def running(words: Sequence[str | Path], *, env: Mapping[str, str], **streams: Any) -> Iterator[Popen[bytes]]:
     """A child that ends with the block: PostgreSQL's programs roll back on SIGTERM. `streams` are Popen's."""
-    process = shell.spawn([*dies_with_us(), *words], env={**ENGLISH, **env}, **streams)
+    process = shell.spawn([*dies_with_us(), *words], env={**ENGLISH, "PGAPPNAME": "greenroom", **env}, **streams)
     try:
         yield process
     finally:

@@ -42,9 +42,10 @@ def dump_words(
     """The argv of a pg_dump in custom format to its standard output, here or on another host; it holds no password.
 
     `exclude_data` are exact names, `schema.table` or both parts by themselves, of tables that come without rows;
-    `compress` is `0` (not at all), a level of gzip, or `METHOD:LEVEL` where pg_dump is 16 or newer.
+    `compress` is `0` (not at all), a level of gzip, or `METHOD:LEVEL` where pg_dump is 16 or newer. Subscriptions stay
+    behind: a copy must never receive what is meant for the source, and could not be dropped with one.
     """
-    words = [str(program), "--format=custom", f"--compress={compress}", "--no-password"]
+    words = [str(program), "--format=custom", f"--compress={compress}", "--no-password", "--no-subscriptions"]
     words += [f"--snapshot={snapshot}"] if snapshot else []
     words += [f"--exclude-table-data={pattern}" for name in exclude_data for pattern in _patterns(name)]
     return [*words, f"--dbname={conninfo}"]
@@ -95,6 +96,14 @@ def dump_into(
             raise failed()
 
 
+def left_behind(subscriptions: Sequence[str]) -> list[str]:
+    """The note on subscriptions that are in the source and not in the copy."""
+    if not subscriptions:
+        return []
+    many = "s" if len(subscriptions) > 1 else ""
+    return [f"not copied: the subscription{many} {', '.join(subscriptions)}, so that the copy receives nothing"]
+
+
 @contextmanager
 def dumping(
     words: Sequence[str], source: Address, output: BinaryIO | int
@@ -115,19 +124,13 @@ def failure(said: str, source: Address) -> GreenroomError:
             f"the dump of {where} does not fit on the disk here.", "Free some space, or set TMPDIR to another disk."
         )
     if denied := _DENIED.search(said):
-        return GreenroomError(
-            f"pg_dump of {where} failed: {denied[0]}.",
-            _READER,
-        )
+        return GreenroomError(f"pg_dump of {where} failed: {denied[0]}.", _READER)
     if any(words in said for words in _LOST):
         return GreenroomError(
             f"the server {source.server} went away while {source.database} was dumped.",
             "Is the VPN still on, and does the server run? Then run again.",
         )
-    return GreenroomError(
-        f"pg_dump of {where} failed.",
-        _READER,
-    )
+    return GreenroomError(f"pg_dump of {where} failed.", _READER)
 
 
 def _patterns(relation: Relation) -> Iterator[str]:

@@ -15,7 +15,7 @@ from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
-from greenroom.postgres.children import ENGLISH, STOP_SECONDS, running
+from greenroom.postgres.children import ENGLISH, STOP_SECONDS, nameless, running
 from greenroom.postgres.dumping import UNCOMPRESSED, Relation, dump_words, dumping
 from greenroom.postgres.server import only_reading
 from greenroom.shell import PIPE, Popen, TimeoutExpired
@@ -31,6 +31,7 @@ _HARMLESS_WITHOUT_SUPERUSER = re.compile(
 _QUOTES_ROWS = re.compile(r"TABLE DATA|MATERIALIZED VIEW DATA|BLOB|LARGE OBJECT|INDEX|CONSTRAINT|SEQUENCE SET")
 _ENTRY = re.compile(r"pg_restore: from TOC entry \d+; \d+ \d+ (?P<entry>.*)$")
 _WORKING = re.compile(r"pg_restore: (?:processing (?:data for )?|creating )(?P<what>[\w ]+) (?P<name>\".*\")$")
+_DISK_FULL = "53100"
 _NO_ROOM = ("No space left on device", "Disk quota exceeded", "could not extend file")
 
 
@@ -59,7 +60,7 @@ class Target:
         """pg_restore's argv, without the archive; the password goes by `environment`."""
         owners = [] if self.ownership else ["--no-owner", "--no-acl"]
         words = [*owners, f"--dbname={self.address.conninfo}"]
-        return [binaries.program("pg_restore"), "--verbose", "--no-password", *words]
+        return [binaries.program("pg_restore"), "--verbose", "--no-password", "--no-subscriptions", *words]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -80,65 +81,52 @@ class Stored:
         """One in an open file that no directory lists: each child that gets the descriptor opens it anew."""
         return cls(Path(f"/dev/fd/{descriptor}"), name, descriptor)
 
+    @property
+    def table(self) -> Path:
+        """The file with its table of contents."""
+        return self.path / "toc.dat" if self.path.is_dir() else self.path
+
 
 def jobs() -> int:
     """How many sessions restore at once: as many as there are processors, within reason."""
     return max(2, min(MOST_JOBS, os.cpu_count() or 1))
 
 
-def restore_file(
-    archive: Path,
-    target: Target,
-    binaries: Binaries,
-    progress: Progress,
-    before_indexes: Callable[[], None] | None = None,
-) -> None:
-    """Restore an archive with several jobs. Raises GreenroomError.
-
-    `before_indexes` is called when all rows are there, and no index, constraint or trigger is yet.
-    """
-    restore_stored(Stored(archive, archive.name), target, binaries, progress, before_indexes)
-
-
-def restore_stored(
+def restore_section(
     stored: Stored,
     target: Target,
     binaries: Binaries,
     progress: Progress,
-    before_indexes: Callable[[], None] | None = None,
+    section: str,
+    *,
+    jobs: int = 1,
+    only: Iterable[int] | None = None,
 ) -> None:
-    """The same, for an archive that may be nameless. Raises GreenroomError."""
-    if before_indexes is None:
-        restore_section(stored, target, binaries, progress, jobs=jobs())
-        return
-    restore_section(stored, target, binaries, progress, "pre-data")
-    restore_section(stored, target, binaries, progress, "data", jobs=jobs())
-    before_indexes()
-    restore_section(stored, target, binaries, progress, "post-data", jobs=jobs())
-
-
-def restore_section(
-    stored: Stored, target: Target, binaries: Binaries, progress: Progress, section: str | None = None, *, jobs: int = 1
-) -> None:
-    """One of `pre-data`, `data` and `post-data`, or all of them. Raises GreenroomError."""
-    words = section_words(stored, target, binaries, section, jobs=jobs)
-    with running(words, env=target.environment, stderr=PIPE, **inherited(stored)) as restoring:
-        assert restoring.stderr is not None
-        watch(restoring.stderr, target, progress, cut_off_in(stored.name))
-        refuse_silent_failure(restoring, target)
+    """One of `pre-data`, `data` and `post-data`, or of that the entries of these numbers. Raises GreenroomError."""
+    with nameless() as chosen:
+        if only is not None:
+            chosen.write("".join(f"{number};\n" for number in only).encode())
+            chosen.flush()
+        listed = None if only is None else chosen.fileno()
+        words = section_words(stored, target, binaries, section, jobs=jobs, listed=listed)
+        with running(words, env=target.environment, stderr=PIPE, **inherited(stored, listed)) as restoring:
+            assert restoring.stderr is not None
+            watch(restoring.stderr, target, progress, cut_off_in(stored.name))
+            refuse_silent_failure(restoring, target)
 
 
 def section_words(
-    stored: Stored, target: Target, binaries: Binaries, section: str | None, *, jobs: int = 1
+    stored: Stored, target: Target, binaries: Binaries, section: str, *, jobs: int = 1, listed: int | None = None
 ) -> list[str | Path]:
-    """pg_restore's argv for a section of an archive."""
-    parts = [*([f"--section={section}"] if section else []), *([f"--jobs={jobs}"] if jobs > 1 else [])]
+    """pg_restore's argv for a section of an archive; `listed` is the descriptor of a list of entries."""
+    parts = [f"--section={section}", *([f"--jobs={jobs}"] if jobs > 1 else [])]
+    parts += [] if listed is None else [f"--use-list=/dev/fd/{listed}"]
     return [*target.words(binaries), *parts, stored.path]
 
 
-def inherited(stored: Stored) -> dict[str, tuple[int, ...]]:
-    """Popen's option that lets pg_restore open a nameless archive."""
-    return {} if stored.descriptor is None else {"pass_fds": (stored.descriptor,)}
+def inherited(stored: Stored, *others: int | None) -> dict[str, tuple[int, ...]]:
+    """Popen's option that lets pg_restore open a nameless archive, and other files without a name."""
+    return {"pass_fds": tuple(number for number in (stored.descriptor, *others) if number is not None)}
 
 
 def restore_from(
@@ -230,10 +218,10 @@ def _readable(entry: str) -> str:
     return entry.rpartition(" ")[0] or entry
 
 
-def disk_full(target: Target, said: str) -> GreenroomError | None:
-    """The error for a full disk, where a program's words or the server's log tell of one."""
+def disk_full(target: Target, said: str = "", *, sqlstate: str | None = None) -> GreenroomError | None:
+    """The error for a full disk, where a program's words, an SQLSTATE or the server's log tell of one."""
     logged = target.log.read_text(errors="replace") if target.log and target.log.exists() else ""
-    if not any(words in said or words in logged for words in _NO_ROOM):
+    if sqlstate != _DISK_FULL and not any(words in said or words in logged for words in _NO_ROOM):
         return None
     more = "set TMPDIR to a directory with more room" if target.log else "give another --server"
     return GreenroomError(

@@ -21,6 +21,7 @@ _LONGEST_STRING = 1 << 30
 _COMPRESSIONS = ("none", "gzip", "lz4", "zstd")
 _OFFSET_KNOWN = 2
 _BLOBS = 3
+_PRE_DATA, _POST_DATA = 2, 4
 
 
 class NotAnArchive(ValueError):
@@ -42,6 +43,8 @@ class Entry:
     definition: str
     has_data: bool
     place: int | str | None  # of its data: offset in the file, or name of the file in the directory
+    number: int = 0
+    section: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,15 @@ class Contents:
     def of_kind(self, kind: str) -> Iterator[Entry]:
         """All entries of one kind, in the archive's order."""
         return (entry for entry in self.entries if entry.kind == kind)
+
+    @property
+    def post_data(self) -> Iterator[Entry]:
+        """What `--section=post-data` restores; an entry without a section belongs to that of the one before it."""
+        section = _PRE_DATA
+        for entry in self.entries:
+            section = entry.section if entry.section >= _PRE_DATA else section
+            if section == _POST_DATA:
+                yield entry
 
 
 def major(version: str) -> int:
@@ -113,11 +125,11 @@ class _Reader:
             self._int()
 
     def _entry(self) -> Entry:
-        self._int()  # its number
+        number = self._int()
         has_data = bool(self._int())
         self._string(), self._string()  # catalogue and object ids
         name, kind = self._string() or "", self._string() or ""
-        self._int()  # section
+        section = self._int()
         definition = self._string() or ""
         self._string(), self._string()  # DROP and COPY statements
         schema = self._string()
@@ -131,7 +143,8 @@ class _Reader:
         while self._string() is not None:  # what it depends on
             continue
         place = self._place_of_data()
-        return Entry(kind, schema or None, name, owner or None, definition, has_data, place if has_data else None)
+        place = place if has_data else None
+        return Entry(kind, schema or None, name, owner or None, definition, has_data, place, number, section)
 
     def _place_of_data(self) -> int | str | None:
         if self._format != _CUSTOM:

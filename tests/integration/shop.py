@@ -46,6 +46,21 @@ class Shop:
         assert given.password
         return f"postgresql://{given.user}:{given.password.reveal()}@{given.host}:{given.port}/{given.database}"
 
+    @contextmanager
+    def subscribed(self) -> Iterator[None]:
+        """For as long as the block lasts it has a subscription, called theirs, with a comment and a password."""
+        with connect(self.admin) as connection:
+            connection.execute(
+                f"CREATE SUBSCRIPTION theirs CONNECTION 'host=nowhere.invalid password={PLANTED}' PUBLICATION x "
+                "WITH (connect = false, slot_name = NONE)"
+            )
+            connection.execute("COMMENT ON SUBSCRIPTION theirs IS 'of others'")
+        try:
+            yield
+        finally:
+            with connect(self.admin) as connection:
+                connection.execute("DROP SUBSCRIPTION theirs")
+
     def dump(self, path: Path, *options: str) -> Path:
         program = self.server.binaries.program("pg_dump")
         words = [program, "-Fc", "-f", path, *options, f"--dbname={self.admin.conninfo}"]

@@ -96,6 +96,24 @@ def test_pull_through_vpn_host_streams_a_dump(source: Shop, vpn: Bastion) -> Non
     assert copy.dropped and source.state() == before
 
 
+@pytest.mark.parametrize("remote", [False, True])
+def test_subscription_stays_behind_the_vpn_host(
+    source: Shop, vpn: Bastion, monkeypatch: pytest.MonkeyPatch, *, remote: bool
+) -> None:
+    """Even a superuser's dump there brings none."""
+    vpn.client(source.server.binaries)
+    assert source.admin.password
+    who = {"user": source.admin.user, "password_variable": "BOSS"}
+    monkeypatch.setenv("BOSS", source.admin.password.reveal())
+    with source.subscribed(), acquire(wanted(source, via=vpn.via, how={"remote": remote}, **who), Silent()) as copy:
+        assert copy.method == ("pipe" if remote else "restore")
+        assert "not copied: the subscription theirs, so that the copy receives nothing" in copy.notes
+        with connect(copy.admin) as connection:
+            mine = "SELECT subname FROM pg_subscription JOIN pg_database d ON d.oid = subdbid WHERE datname = %s"
+            assert connection.execute(mine, [copy.name]).fetchall() == []
+    assert copy.dropped
+
+
 def test_pull_by_file_leaves_nothing_on_the_host(source: Shop, vpn: Bastion) -> None:
     vpn.client(source.server.binaries)
     heard = Heard()

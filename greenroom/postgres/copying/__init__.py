@@ -3,7 +3,8 @@
 - `source`   the session that holds the snapshot, and what must not change beneath it
 - `tables`   which tables are big, and whether their rows may travel in binary
 - `rows`     moving the rows of one table: a COPY here, a COPY there, a pipe between
-- `pool`     several at once, the biggest first, and how far they are
+- `pool`     several at once, the biggest first
+- `meter`    how far they are
 
 The result is what `pg_dump | pg_restore` makes. pg_dump writes an archive without the rows of the big tables; these go
 from server to server by themselves, while no index is there yet.
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from greenroom.console import Progress
-from greenroom.postgres import dumping, restoring
+from greenroom.postgres import dumping, restoring, sections
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.children import nameless
@@ -42,28 +43,21 @@ def copy_database(
     `big_bytes` or more (heap and TOAST) are moved one by one, the others by pg_dump.
     """
     with nameless() as file:
+        stored = Stored.nameless(file.fileno(), f"the archive of {source_address.database}")
         with source.reading(source_address) as reading:
-            excluded = tables.without_rows(reading.connection, exclude_data)
-            big = tables.big(reading.connection, big_bytes, excluded) if client.program("psql").exists() else []
+            left_out = tables.without_rows(reading.connection, exclude_data)
+            big = tables.big(reading.connection, big_bytes, left_out) if client.program("psql").exists() else []
             reading.hold_still(big)
-            without = [*excluded, *(table.relation for table in big)]
-            dumping.dump_into(
-                file,
-                source_address,
-                client,
-                progress,
-                without,
-                compress=dumping.UNCOMPRESSED,
-                snapshot=reading.snapshot,
-            )
-            stored = Stored.nameless(file.fileno(), f"the archive of {source_address.database}")
+            without = [*left_out, *(table.relation for table in big)]
+            how = {"compress": dumping.UNCOMPRESSED, "snapshot": reading.snapshot}
+            dumping.dump_into(file, source_address, client, progress, without, **how)
             if big:
                 restoring.restore_section(stored, target, client, progress, "pre-data")
                 road = Road(source_address, target, client, reading.snapshot, reading.encoding)
                 pool.move(road, big, stored, progress)
         if not big:
-            restoring.restore_stored(stored, target, client, progress, before_indexes)
+            sections.restore_stored(stored, target, client, progress, before_indexes)
             return
         if before_indexes:
             before_indexes()
-        restoring.restore_section(stored, target, client, progress, "post-data", jobs=restoring.jobs())
+        sections.restore_post_data(stored, target, client, progress)

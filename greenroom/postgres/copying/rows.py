@@ -26,7 +26,8 @@ from greenroom.shell import PIPE, Popen
 CONNECTION_LOST = 2  # psql's exit code
 _SQLSTATE = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5})\s*$", re.MULTILINE)
 _CUT_SHORT = "22P04"  # what COPY says of a stream that ends in the middle
-_DISK_FULL, _DENIED = "53100", "42501"
+_DENIED = "42501"
+_SHUT_DOWN = ("57P01", "57P02", "57P03")  # by its administrator, by a crash, or it is not up again yet
 # as pg_dump and pg_restore have it, so that a value reads and sounds the same at both ends
 _ALIKE = (
     "SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0; SET row_security = off; "
@@ -38,22 +39,13 @@ _READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION S
 
 @dataclass(frozen=True)
 class Road:
-    """From where to where. `emptied` are the tables of the target that the connected role may empty."""
+    """From where to where, in which snapshot; `encoding` is the source database's, and what both sides speak."""
 
     source: Address
     target: Target
     client: Binaries
     snapshot: str
     encoding: str
-
-    def allowed_to_empty(self, tables: list[Table]) -> set[str]:
-        """Tables that the target's role may empty: what is loaded after TRUNCATE needs no log, and comes frozen."""
-        with connect(self.target.address) as connection:
-            rows = connection.execute(
-                "SELECT name FROM unnest(%s::text[]) AS name WHERE has_table_privilege(name, 'TRUNCATE')",
-                [[table.quoted for table in tables]],
-            ).fetchall()
-        return {name for (name,) in rows}
 
 
 @dataclass
@@ -70,9 +62,20 @@ class Move:
         return self.reader.poll() is not None and self.writer.poll() is not None
 
 
+def may_empty(target: Target, tables: list[Table]) -> set[Table]:
+    """Those that the target's role may empty: what is loaded after TRUNCATE needs no log, and comes frozen."""
+    with connect(target.address) as connection:
+        rows = connection.execute(
+            "SELECT name FROM unnest(%s::text[]) AS name WHERE has_table_privilege(name, 'TRUNCATE')",
+            [[table.quoted for table in tables]],
+        ).fetchall()
+    allowed = {name for (name,) in rows}
+    return {table for table in tables if table.quoted in allowed}
+
+
 @contextmanager
 def moving(road: Road, table: Table, *, emptied: bool) -> Iterator[Move]:
-    """The rows of one table, on their way for as long as the block lasts."""
+    """The rows of one table, on their way for as long as the block lasts; `emptied`: the role may TRUNCATE it."""
     reading, writing = only_reading(road.source), road.target
     with (
         nameless() as read,
@@ -97,35 +100,39 @@ def moving(road: Road, table: Table, *, emptied: bool) -> Iterator[Move]:
 
 
 def check(move: Move, road: Road) -> None:
-    """Raises GreenroomError when the rows did not all arrive."""
-    read, written = (_sqlstate(file) for file in move.said)
+    """Raises GreenroomError when the rows did not all arrive: the end of a stream alone does not say that."""
     if move.reader.returncode == 0 and move.writer.returncode == 0:
         return
-    if read == _DENIED:
-        raise GreenroomError(
-            f"{road.source.user} may not read every row of {move.table} of {road.source.database}.",
+    read, written = (_sqlstate(file) for file in move.said)
+    source_is_gone = move.reader.returncode == CONNECTION_LOST and written in (None, _CUT_SHORT)
+    if read or source_is_gone:
+        raise _not_read(move.table, road, read)
+    raise _not_written(move.table, road, written)
+
+
+def _not_read(table: Table, road: Road, sqlstate: str | None) -> GreenroomError:
+    where = f"{road.source.database} on {road.source.server}"
+    if sqlstate == _DENIED:
+        return GreenroomError(
+            f"{road.source.user} may not read every row of {table} of {where}.",
             "Use a role that may read everything (GRANT pg_read_all_data; with row security, one with BYPASSRLS).",
         )
-    if read:
-        raise GreenroomError(
-            f"{move.table} cannot be read from {road.source.server}: SQLSTATE {read}.", "The server's log says more."
-        )
-    if move.reader.returncode == CONNECTION_LOST and written in (None, _CUT_SHORT):
-        raise GreenroomError(
-            f"the server {road.source.server} went away, or takes no more connections, while {move.table} was read.",
+    if sqlstate in (None, *_SHUT_DOWN):
+        return GreenroomError(
+            f"{where} went away, or takes no more connections, while {table} was read.",
             "Is the VPN still on, and does the server run? Then run again.",
         )
-    raise _not_written(move, road, written)
+    return GreenroomError(f"{table} of {where} cannot be read: SQLSTATE {sqlstate}.", "The server's log says more.")
 
 
-def _not_written(move: Move, road: Road, sqlstate: str | None) -> GreenroomError:
-    if sqlstate == _DISK_FULL or disk_full(road.target, ""):
-        return disk_full(road.target, "No space left on device") or lost(road.target)
-    if sqlstate is None:
+def _not_written(table: Table, road: Road, sqlstate: str | None) -> GreenroomError:
+    if full := disk_full(road.target, sqlstate=sqlstate):
+        return full
+    if sqlstate in (None, *_SHUT_DOWN):
         return lost(road.target)
     return GreenroomError(
-        f"the rows of {move.table} cannot be written on {road.target.label}: SQLSTATE {sqlstate}.",
-        "pg_dump --table of it, restored by hand, shows the server's own words, which can quote rows.",
+        f"the rows of {table} cannot be written on {road.target.label}: SQLSTATE {sqlstate}.",
+        "Restored by hand with pg_dump --table, the server says why in its own words, which can quote rows.",
     )
 
 

@@ -25,15 +25,22 @@ WITH RECURSIVE plain (oid) AS (
     WHERE typtype = 'e' OR typnamespace = 'pg_catalog'::regnamespace AND typname = ANY (%(plain)s)
     UNION
     SELECT t.oid FROM pg_type t JOIN plain ON t.typtype = 'd' AND t.typbasetype = plain.oid
+), moving (oid) AS (
+    -- an enum's hash is another one in another database, where a row belongs to another partition
+    SELECT p.partrelid FROM pg_partitioned_table p JOIN pg_opclass o ON o.oid = ANY (p.partclass)
+    JOIN pg_am ON pg_am.oid = o.opcmethod AND amname = 'hash'
+    WHERE o.opcname = 'enum_ops' AND o.opcnamespace = 'pg_catalog'::regnamespace
+    UNION
+    SELECT i.inhrelid FROM pg_inherits i JOIN moving ON i.inhparent = moving.oid
 ), sized AS (
     SELECT c.oid, n.nspname, c.relname,
            coalesce(pg_relation_size(c.oid), 0) + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) AS bytes
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND c.relpersistence IN ('p', 'u')
+    WHERE c.relkind = 'r' AND (c.relpersistence = 'p' OR c.relpersistence = 'u' AND NOT pg_is_in_recovery())
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
       AND NOT EXISTS (
           SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-      AND NOT c.oid = ANY (%(excluded)s)
+      AND NOT c.oid = ANY (%(excluded)s) AND NOT EXISTS (SELECT FROM moving WHERE moving.oid = c.oid)
 )
 SELECT s.oid, s.nspname, s.relname, s.bytes, array_agg(a.attname::text ORDER BY a.attnum),
        bool_and(EXISTS (SELECT FROM plain WHERE plain.oid = a.atttypid))
@@ -89,7 +96,8 @@ class Table:
 def big(connection: psycopg.Connection, least: int, excluded: Iterable[tuple[str, str]]) -> list[Table]:
     """Tables of at least so many bytes, the biggest first; without those that pg_dump must treat in ways of its own.
 
-    These are: what extensions made, foreign and partitioned tables (which have no rows), tables without columns.
+    These are: what extensions made, foreign and partitioned tables (which have no rows), tables without columns, and
+    partitions by the hash of an enum, whose rows are in other partitions there.
     """
     names = list(excluded)
     left_out = connection.execute(

@@ -1,0 +1,64 @@
+"""Restoring an archive, section by section: the schema, the rows, and what is built on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from greenroom.console import Progress
+from greenroom.postgres import toc
+from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.restoring import Stored, Target, jobs, restore_section
+
+_ATTACHING = "INDEX ATTACH"
+
+
+def restore_file(
+    archive: Path,
+    target: Target,
+    binaries: Binaries,
+    progress: Progress,
+    before_indexes: Callable[[], None] | None = None,
+) -> None:
+    """Restore an archive with several jobs. Raises GreenroomError.
+
+    `before_indexes` is called when all rows are there, and no index, constraint or trigger is yet.
+    """
+    restore_stored(Stored(archive, archive.name), target, binaries, progress, before_indexes)
+
+
+def restore_stored(
+    stored: Stored,
+    target: Target,
+    binaries: Binaries,
+    progress: Progress,
+    before_indexes: Callable[[], None] | None = None,
+) -> None:
+    """The same, for an archive that may be nameless. Raises GreenroomError."""
+    restore_section(stored, target, binaries, progress, "pre-data")
+    restore_section(stored, target, binaries, progress, "data", jobs=jobs())
+    if before_indexes:
+        before_indexes()
+    restore_post_data(stored, target, binaries, progress)
+
+
+def restore_post_data(stored: Stored, target: Target, binaries: Binaries, progress: Progress) -> None:
+    """Indexes, constraints, triggers and what comes after them, with several jobs. Raises GreenroomError.
+
+    Nothing else is done while the indexes of partitions are attached: that locks them in an order in which no reader
+    does, and a foreign key that is checked beside it would end in a deadlock.
+    """
+    for numbers, sessions in steps(toc.read(stored.table)):
+        restore_section(stored, target, binaries, progress, "post-data", jobs=sessions, only=numbers)
+
+
+def steps(contents: toc.Contents) -> Iterator[tuple[list[int] | None, int]]:
+    """What is restored one after the other: numbers of the entries (None: all), and by how many sessions."""
+    numbers = [entry.number for entry in contents.post_data]
+    places = [place for place, entry in enumerate(contents.post_data) if entry.kind == _ATTACHING]
+    if not places:
+        yield None, jobs()
+        return
+    first, after = places[0], places[-1] + 1
+    steps = [(numbers[:first], jobs()), (numbers[first:after], 1), (numbers[after:], jobs())]
+    yield from ((some, sessions) for some, sessions in steps if some)

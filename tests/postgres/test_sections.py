@@ -1,0 +1,36 @@
+"""The last section of an archive is restored in steps where the indexes of partitions are attached."""
+
+from __future__ import annotations
+
+import pytest
+
+from greenroom.postgres.restoring import jobs
+from greenroom.postgres.sections import steps
+from greenroom.postgres.toc import Contents, Entry
+
+NONE, PRE, DATA, POST = 1, 2, 3, 4
+
+
+def contents(*entries: tuple[str, int]) -> Contents:
+    made = (Entry(kind, "public", "x", "me", "", False, None, n, section) for n, (kind, section) in enumerate(entries))
+    return Contents("shop", "18.0", "18.0", "none", tuple(made))
+
+
+START = [("ENCODING", PRE), ("TABLE", PRE), ("ACL", NONE), ("TABLE DATA", DATA)]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        (["INDEX", "FK CONSTRAINT"], [(None, jobs())]),
+        ([], [(None, jobs())]),
+        (
+            ["CONSTRAINT", "INDEX", "INDEX ATTACH", "COMMENT", "INDEX ATTACH", "TRIGGER", "FK CONSTRAINT"],
+            [([4, 5], jobs()), ([6, 7, 8], 1), ([9, 10], jobs())],
+        ),
+        (["INDEX", "INDEX ATTACH"], [([4], jobs()), ([5], 1)]),
+    ],
+)
+def test_steps_attach_alone(kinds: list[str], expected: list[object]) -> None:
+    last = [(kind, NONE if kind == "COMMENT" else POST) for kind in kinds]
+    assert list(steps(contents(*START, *last))) == expected
