@@ -117,7 +117,7 @@ def test_every_shell_script_is_checked() -> None:
     assert scripts == set(checks.SHELL_SCRIPTS)
 
 
-@pytest.mark.parametrize("name", ["app", "dev", "tools", "compat-oldest", "compat-newest"])
+@pytest.mark.parametrize("name", ["app", "dev", "tools", "peers", "compat-oldest", "compat-newest"])
 def test_pins_are_exact_and_hashed(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     assert "://" not in text
@@ -128,7 +128,7 @@ def test_pins_are_exact_and_hashed(name: str) -> None:
         assert all(re.fullmatch(r" {4}--hash=sha256:[0-9a-f]{64}(?: \\)?", line) for line in rest), first
 
 
-@pytest.mark.parametrize("name", ["app", "dev", "tools", "compat-oldest", "compat-newest"])
+@pytest.mark.parametrize("name", ["app", "dev", "tools", "peers", "compat-oldest", "compat-newest"])
 def test_every_requirement_is_pinned(name: str) -> None:
     wanted = re.findall(
         r"^([A-Za-z0-9][A-Za-z0-9._-]*)", (ROOT / "requirements" / f"{name}.in").read_text(), re.MULTILINE

@@ -110,7 +110,8 @@ def lock_words(upgrade: bool) -> list[list[str]]:
     app = [*compiled, "requirements/app.in", "-o", "requirements/app.txt"]
     dev = [*compiled, "requirements/dev.in", "-c", "requirements/app.txt", "-o", "requirements/dev.txt"]
     tools = [*compiled, "requirements/tools.in", "-o", "requirements/tools.txt"]
-    return [app, dev, tools]
+    peers = [*compiled, "requirements/peers.in", "-o", "requirements/peers.txt"]
+    return [app, dev, tools, peers]
 
 
 def passes(check: Lint) -> bool:

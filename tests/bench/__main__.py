@@ -10,6 +10,7 @@ SUITES = {
     "startup": "`./inv --list` against bare Invoke with an empty tasks.py",
     "demo": "`./inv migrate-rehearse` on the demo",
     "clones": "clones of snapshots, and a second rehearsal of one dump",
+    "detection": "who finds what: Greenroom and four linters on the catalogue's examples",
     "prediction": "stalls that were rehearsed against those that a load on the source suffers",
     "memory": "the watching process, and what the agent adds to the app",
 }

@@ -35,12 +35,13 @@ def test_pytest_words_negative_workers() -> None:
 
 @pytest.mark.parametrize("upgrade", [False, True])
 def test_lock_words_pin_for_all_platforms_without_addresses(upgrade: bool) -> None:
-    app, dev, tools = checks.lock_words(upgrade)
+    app, dev, tools, peers = checks.lock_words(upgrade)
     for words in (app, dev):
         assert words[:3] == ["uv", "pip", "compile"]
         assert {"--universal", "--generate-hashes", "--no-strip-extras", "--no-emit-index-url"} <= set(words)
         assert ("--upgrade" in words) == upgrade
     assert dev[-5:] == ["requirements/dev.in", "-c", "requirements/app.txt", "-o", "requirements/dev.txt"]
+    assert peers[-3:] == ["requirements/peers.in", "-o", "requirements/peers.txt"]
     assert tools[-3:] == ["requirements/tools.in", "-o", "requirements/tools.txt"]
 
 
