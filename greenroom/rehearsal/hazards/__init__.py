@@ -1,7 +1,8 @@
 """The hazards: what can go wrong when a migration meets real data, and how each shows in observations.
 
 `actions` reads what a statement sets out to do; `view` lays the observations out by step, operation and transaction.
-A family of hazards a file: `indexes`, `constraints`, `foreign_keys`, `columns`, `backfills`, `whole` (the plan).
+A family of hazards a file: `indexes`, `constraints`, `foreign_keys`, `columns`, `backfills`, `whole` (the plan),
+`keys`, `data_types`, `partitions`, `triggers`, `maintenance`.
 `evidence` makes findings of matches. A hazard is data and a small function; no text of SQL alone makes a finding.
 """
 
@@ -11,13 +12,28 @@ from collections import defaultdict
 from dataclasses import replace
 
 from greenroom.rehearsal.document import Budget, Finding
-from greenroom.rehearsal.hazards import backfills, columns, constraints, foreign_keys, indexes, whole
+from greenroom.rehearsal.hazards import (
+    backfills,
+    columns,
+    constraints,
+    data_types,
+    foreign_keys,
+    indexes,
+    keys,
+    maintenance,
+    partitions,
+    triggers,
+    whole,
+)
 from greenroom.rehearsal.hazards.evidence import finding, work
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import Match, View
 from greenroom.rehearsal.observations import Observations
 
-FAMILIES = (indexes, constraints, foreign_keys, columns, backfills, whole)
+FAMILIES = (
+    *(indexes, constraints, foreign_keys, columns, backfills, whole),
+    *(keys, data_types, partitions, triggers, maintenance),
+)
 CATALOGUE: dict[str, Hazard] = {hazard.id: hazard for family in FAMILIES for hazard in family.HAZARDS}
 SEVERITIES = ("failure", "warning", "note")
 

@@ -15,6 +15,16 @@ _ALTER = re.compile(rf"ALTER TABLE {_IF}(?:ONLY )?(?P<table>{_NAME}) (?P<rest>.*
 _PLAIN = [
     ("create index", rf"CREATE (?P<words>UNIQUE )?INDEX (?:(?P<more>CONCURRENTLY) )?{_IF}(?:(?P<name>{_NAME}) )?"
      rf"ON (?:ONLY )?(?P<table>{_NAME})"),
+    ("cluster", r"CLUSTER\b"),
+    ("vacuum full", r"VACUUM (?:\([^)]*)?FULL\b"),
+    ("refresh", rf"REFRESH MATERIALIZED VIEW (?P<words>CONCURRENTLY )?(?P<table>{_NAME})"),
+    ("truncate", rf"TRUNCATE (?:TABLE )?(?:ONLY )?(?P<table>{_NAME})"),
+    ("alter domain", rf"ALTER DOMAIN (?P<name>{_NAME}) (?P<words>ADD|VALIDATE|SET NOT NULL)"),
+    ("add enum value", rf"ALTER TYPE (?P<name>{_NAME}) ADD VALUE"),
+    ("trigger", rf"(?P<words>CREATE|DROP)(?: OR REPLACE)?(?: CONSTRAINT)? TRIGGER {_IF}(?P<name>{_PART})"
+     rf" .*?\bON (?P<table>{_NAME})"),
+    ("policy", rf"(?P<words>CREATE|ALTER|DROP) POLICY {_IF}(?P<name>{_PART}) ON (?P<table>{_NAME})"),
+    ("create partition", rf"CREATE TABLE {_IF}(?P<name>{_NAME}) PARTITION OF (?P<table>{_NAME})"),
     ("drop table", rf"DROP TABLE {_IF}(?P<table>{_NAME})"),
     ("write", rf"(?P<words>UPDATE|DELETE FROM|INSERT INTO|MERGE INTO) (?:ONLY )?(?P<table>{_NAME})"),
     ("write", rf"WITH .*?\b(?P<words>UPDATE|DELETE FROM|INSERT INTO|MERGE INTO) (?:ONLY )?(?P<table>{_NAME})"),
@@ -27,6 +37,11 @@ _CLAUSES = [
     ("alter type", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) (?:SET DATA )?TYPE (?P<type>[\w ]+(?:\([\d, ]+\))?)"),
     ("set not null", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) SET NOT NULL"),
     ("set default", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) SET DEFAULT"),
+    ("move", r"SET (?P<words>TABLESPACE|UNLOGGED|LOGGED|ACCESS METHOD)\b"),
+    ("attach", rf"ATTACH PARTITION (?P<name>{_NAME})"),
+    ("detach", rf"DETACH PARTITION (?P<name>{_NAME})(?: (?P<words>CONCURRENTLY|FINALIZE))?"),
+    ("trigger", rf"(?P<words>ENABLE|DISABLE) (?:(?:ALWAYS|REPLICA) )?TRIGGER (?P<name>{_PART})"),
+    ("policy", r"(?P<words>(?:ENABLE|DISABLE|FORCE|NO FORCE) ROW LEVEL SECURITY)"),
     ("drop constraint", rf"DROP CONSTRAINT {_IF}(?P<name>{_PART})"),
     ("drop column", rf"DROP (?:COLUMN )?{_IF}(?P<column>{_PART})"),
     ("validate", rf"VALIDATE CONSTRAINT (?P<name>{_PART})"),

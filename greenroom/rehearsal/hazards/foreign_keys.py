@@ -75,7 +75,7 @@ def drop_locks_parent(view: View) -> Iterator[Match]:
     for performed in view.performed:
         for step, action in performed.doing("drop constraint", "drop table", "drop column"):
             parents = sorted({lock.table for lock in step.statement.locks if lock.mode == AX} - {action.table})
-            if not parents or _follows_twin(view, step):
+            if not parents or view.bounded(step, "drop constraint"):
                 continue
             parent = next((table for table in parents if view.populated(table)), None)
             if parent:
@@ -97,13 +97,6 @@ def _key(view: View, step: Step, action: Action) -> Action | None:
 
 def _stops_writers(view: View, step: Step, table: str) -> bool:
     return any(lock.table == table and at_least(lock.mode, SRX) for lock in view.held(step))
-
-
-def _follows_twin(view: View, step: Step) -> bool:
-    """A lock_timeout is set, and the transaction does nothing but drop the constraint."""
-    others = [other for other in view.transactions[step.transaction] if other.statement.operation is not None]
-    kinds = {action.kind for other in others for action in other.actions}
-    return view.guarded(step) and kinds <= {"drop constraint", "set lock_timeout"}
 
 
 HAZARDS = [

@@ -182,6 +182,14 @@ class View:
         """Whether a lock_timeout was set when the step began: in the session, or by the migration itself."""
         return bool(self.observations.lock_timeout_ms) or self._guards.get(step.migration, step.end) < step.start
 
+    def bounded(self, step: Step, kind: str) -> bool:
+        """Whether a lock_timeout was set, and its transaction does nothing but actions of this kind."""
+        others = [other for other in self.transactions[step.transaction] if other.statement.operation is not None]
+        return self.guarded(step) and {action.kind for other in others for action in other.actions} <= {
+            kind,
+            "set lock_timeout",
+        }
+
 
 def model_of(table: str) -> str:
     """What a table's model is called by Django's own rule (`app_model`), in small letters."""
