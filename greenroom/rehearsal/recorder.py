@@ -38,6 +38,7 @@ class Recorder:
     ended: float | None = None  # time.monotonic() of the agent's last word, before its interpreter shuts down
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unwritten: frozenset[str] = frozenset()  # materialized views: no client writes them, so none waits to
     _transaction: int = 0
     _open: tuple[Event, Statement] | None = None
     _last: Statement | None = None  # the one that a later reading belongs to
@@ -67,7 +68,7 @@ class Recorder:
     def polled(self, table: str, mode: str, first: float, last: float) -> None:
         """A lock of the running statement, seen from outside between two times of time.monotonic()."""
         if self._open:
-            lock = _lock(label(table), mode, first - self.start)
+            lock = self._lock(label(table), mode, first - self.start)
             lock.polled, lock.held_ms = True, (last - first) * 1000
             self._open[1].locks.append(lock)
 
@@ -156,8 +157,18 @@ class Recorder:
     def _name(self, seen: Event) -> str:
         return self._names.setdefault(seen["oid"], label(seen["table"]))
 
+    def _lock(self, table: str, mode: str, acquired_s: float) -> Lock:
+        return Lock(
+            table=table,
+            mode=mode,
+            acquired_s=acquired_s,
+            held_ms=0.0,
+            blocks_reads=mode in BLOCK_READS,
+            blocks_writes=mode in BLOCK_WRITES and table not in self.unwritten,
+        )
+
     def _take_reading(self, statement: Statement, started: float, event: Event) -> None:
-        locks = [_lock(self._name(seen), seen["mode"], started - self.start) for seen in _old(event, "locks")]
+        locks = [self._lock(self._name(seen), seen["mode"], started - self.start) for seen in _old(event, "locks")]
         statement.locks += locks
         self._held += locks
         self.locked.update(lock.table for lock in locks)
@@ -210,17 +221,6 @@ class Recorder:
 def _old(event: Event, kind: str) -> list[Event]:
     """What was seen of relations that existed before the rehearsal: of new ones there are no clients."""
     return [seen for seen in event.get(kind, ()) if not seen["new"]]
-
-
-def _lock(table: str, mode: str, acquired_s: float) -> Lock:
-    return Lock(
-        table=table,
-        mode=mode,
-        acquired_s=acquired_s,
-        held_ms=0.0,
-        blocks_reads=mode in BLOCK_READS,
-        blocks_writes=mode in BLOCK_WRITES,
-    )
 
 
 def _strength(lock: Lock) -> tuple[bool, bool]:

@@ -82,7 +82,8 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
             found = relations.read(connection)
             probed = relations.probed(connection, found, planned["tables"], request.probed_tables)
             size = _size(connection)
-        observed = _observe(request, copy, agent, pid, probed, size, plan, progress)
+        recorder = Recorder(unwritten=frozenset(one.label for one in found if one.kind == "m"))
+        observed = _observe(request, copy, agent, pid, probed, size, plan, recorder, progress)
     known = relations.relations(found)
     sizes = {name: Size(relation.rows, relation.size_bytes) for name, relation in known.items()}
     felt = stalls([*observed.recorder.runs, observed.recorder.around], observed.prober.waits, observed.start, sizes)
@@ -108,12 +109,13 @@ def _observe(
     probed: list[Table],
     size: int,
     plan: doc.Plan,
+    recorder: Recorder,
     progress: Progress,
 ) -> Observer:
     count = len(plan.migrations)
     progress.step(f"migrating: {count} pending migration{'' if count == 1 else 's'}, {len(probed)} tables probed")
     prober = Prober(copy.admin, probed if count else [])
-    observer = Observer(agent, copy.admin, prober, progress, request.budget.timeout_seconds, pid)
+    observer = Observer(agent, copy.admin, prober, progress, request.budget.timeout_seconds, pid, recorder)
     observer.watch(size)
     if observer.server_lost:
         where = observer.recorder.migration or "the migration"

@@ -40,7 +40,7 @@ HAZARDS = [
     Hazard(
         id="H38",
         name="trigger-ddl",
-        what="django-pgtrigger, RunSQL CREATE TRIGGER, DROP TRIGGER, ENABLE or DISABLE TRIGGER.",
+        what="RunSQL CREATE TRIGGER, DROP TRIGGER, ENABLE or DISABLE TRIGGER, and the operations of django-pgtrigger.",
         why="It takes SHARE ROW EXCLUSIVE, DROP TRIGGER even ACCESS EXCLUSIVE, and keeps it until the commit.",
         twin="A migration of its own, with a lock_timeout and a retry.",
         django=BOUNDED.replace("$ddl", "CREATE TRIGGER ... ON"),
