@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
+
+import psycopg
 
 from greenroom import __version__, git
 from greenroom.config import CommandTarget, Config, PostgresTarget, Project
@@ -18,12 +21,13 @@ from greenroom.errors import GreenroomError
 from greenroom.postgres.server import connect
 from greenroom.rehearsal import document as doc
 from greenroom.rehearsal import relations, verdict
+from greenroom.rehearsal.aftermath import Client
 from greenroom.rehearsal.agent_process import AgentProcess, Event, started
 from greenroom.rehearsal.failure import failure
 from greenroom.rehearsal.fidelity import fidelity
 from greenroom.rehearsal.hazards import judge
 from greenroom.rehearsal.launch import launch
-from greenroom.rehearsal.observations import Observations, Relation
+from greenroom.rehearsal.observations import Aftermath, Observations, Relation
 from greenroom.rehearsal.observer import Observer, hear_plan
 from greenroom.rehearsal.probes import Prober, Table
 from greenroom.rehearsal.recorder import Recorder, label, plan_of
@@ -57,6 +61,7 @@ class Watched:
     totals: doc.Totals
     error: doc.RehearsalError | None
     blind: bool
+    aftermath: Aftermath
 
 
 def rehearse(request: Request, progress: Progress) -> doc.Rehearsal:
@@ -83,7 +88,9 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
             probed = relations.probed(connection, found, planned["tables"], request.probed_tables)
             size = _size(connection)
         recorder = Recorder(unwritten=frozenset(one.label for one in found if one.kind == "m"))
-        observed = _observe(request, copy, agent, pid, probed, size, plan, recorder, progress)
+        with closing(Client(copy.admin, found if plan.migrations else [])) as client:
+            observed = _observe(request, copy, agent, pid, probed, size, plan, recorder, progress)
+            left = _left(client)
     known = relations.relations(found)
     sizes = {name: Size(relation.rows, relation.size_bytes) for name, relation in known.items()}
     felt = stalls([*observed.recorder.runs, observed.recorder.around], observed.prober.waits, observed.start, sizes)
@@ -97,8 +104,17 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         probed=[table.label for table in probed],
         totals=totals(observed, felt, size_after=_size_of(copy), wal=copy.own_server),
         error=failure(observed.recorder, observed.hang, request.budget.timeout_seconds, agent.process.returncode),
-        blind=observed.blind,
+        blind=observed.blind or left is None,
+        aftermath=left or Aftermath(),
     )
+
+
+def _left(client: Client) -> Aftermath | None:
+    """None where somebody has ended our sessions."""
+    try:
+        return client.aftermath()
+    except psycopg.OperationalError:
+        return None
 
 
 def _observe(
@@ -138,6 +154,7 @@ def judged(request: Request, copy: Acquired, watched: Watched) -> doc.Rehearsal:
         error=watched.error,
         totals=watched.totals,
         post_migrate=watched.recorder.around,
+        aftermath=watched.aftermath,
     )
     findings = judge(observations, request.budget)
     name, reasons = verdict.decide(observations, findings, request.budget)

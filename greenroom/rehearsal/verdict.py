@@ -20,6 +20,7 @@ def decide(observations: Observations, findings: list[Finding], budget: Budget) 
         return "pass", ["There are no pending migrations: nothing to rehearse."]
     reasons = [*_failed(observations), *_stalls(observations.stalls, budget), *_rows(observations, findings, budget)]
     reasons += _cannot_go_back(observations)
+    reasons += _lost(observations, findings)
     if not reasons:
         return "pass", [_calm(observations)]
     reasons.sort(key=lambda reason: (ORDER.index(reason[0]), -reason[1]))
@@ -81,6 +82,14 @@ def _cannot_go_back(observations: Observations) -> Iterator[Reason]:
             0.0,
             f"{planned.app}.{planned.name} cannot be taken back, so nothing of {planned.app} can go back.",
         )
+
+
+def _lost(observations: Observations, findings: list[Finding]) -> Iterator[Reason]:
+    """Views that went without a word: whoever reads them will fail."""
+    for finding in findings:
+        if finding.hazard == "H48" and observations.error is None:
+            gone = ", ".join(sorted(observations.aftermath.views_gone))
+            yield "fail", 0.2, f"{finding.migration} has dropped what it does not name: {gone}."
 
 
 def _calm(observations: Observations) -> str:

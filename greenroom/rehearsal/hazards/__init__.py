@@ -2,7 +2,7 @@
 
 `actions` reads what a statement sets out to do; `view` lays the observations out by step, operation and transaction.
 A family of hazards a file: `indexes`, `constraints`, `foreign_keys`, `columns`, `backfills`, `whole` (the plan),
-`keys`, `data_types`, `partitions`, `triggers`, `maintenance`.
+`keys`, `data_types`, `partitions`, `triggers`, `maintenance`, `clients`, `habits`.
 `evidence` makes findings of matches. A hazard is data and a small function; no text of SQL alone makes a finding.
 """
 
@@ -14,10 +14,12 @@ from dataclasses import replace
 from greenroom.rehearsal.document import Budget, Finding
 from greenroom.rehearsal.hazards import (
     backfills,
+    clients,
     columns,
     constraints,
     data_types,
     foreign_keys,
+    habits,
     indexes,
     keys,
     maintenance,
@@ -32,7 +34,7 @@ from greenroom.rehearsal.observations import Observations
 
 FAMILIES = (
     *(indexes, constraints, foreign_keys, columns, backfills, whole),
-    *(keys, data_types, partitions, triggers, maintenance),
+    *(keys, data_types, partitions, triggers, maintenance, clients, habits),
 )
 CATALOGUE: dict[str, Hazard] = {hazard.id: hazard for family in FAMILIES for hazard in family.HAZARDS}
 SEVERITIES = ("failure", "warning", "note")

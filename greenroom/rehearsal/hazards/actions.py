@@ -19,11 +19,13 @@ _PLAIN = [
     ("vacuum full", r"VACUUM (?:\([^)]*)?FULL\b"),
     ("refresh", rf"REFRESH MATERIALIZED VIEW (?P<words>CONCURRENTLY )?(?P<table>{_NAME})"),
     ("truncate", rf"TRUNCATE (?:TABLE )?(?:ONLY )?(?P<table>{_NAME})"),
+    ("drop view", rf"DROP (?:MATERIALIZED )?VIEW {_IF}(?P<listed>(?P<table>{_NAME})(?:, ?{_NAME})*)"),
     ("alter domain", rf"ALTER DOMAIN (?P<name>{_NAME}) (?P<words>ADD|VALIDATE|SET NOT NULL)"),
     ("add enum value", rf"ALTER TYPE (?P<name>{_NAME}) ADD VALUE"),
     ("trigger", rf"(?P<words>CREATE|DROP)(?: OR REPLACE)?(?: CONSTRAINT)? TRIGGER {_IF}(?P<name>{_PART})"
      rf" .*?\bON (?P<table>{_NAME})"),
     ("policy", rf"(?P<words>CREATE|ALTER|DROP) POLICY {_IF}(?P<name>{_PART}) ON (?P<table>{_NAME})"),
+    ("create table", rf"CREATE TABLE {_IF}(?P<table>{_NAME}) \("),
     ("create partition", rf"CREATE TABLE {_IF}(?P<name>{_NAME}) PARTITION OF (?P<table>{_NAME})"),
     ("drop table", rf"DROP TABLE {_IF}(?P<table>{_NAME})"),
     ("write", rf"(?P<words>UPDATE|DELETE FROM|INSERT INTO|MERGE INTO) (?:ONLY )?(?P<table>{_NAME})"),
@@ -78,6 +80,7 @@ class Action:
     parent: str = ""
     type: str = ""
     words: frozenset[str] = frozenset()
+    listed: tuple[str, ...] = ()  # where one statement names several
 
     @property
     def makes_foreign_key(self) -> bool:
@@ -123,6 +126,7 @@ def _action(kind: str, match: re.Match[str], text: str, table: str) -> Action:
         parent=unquoted(parent["parent"]) if parent else "",
         type=(found.get("type") or "").split(" USING ")[0].split(" COLLATE ")[0].strip(),
         words=frozenset(words),
+        listed=tuple(unquoted(name) for name in re.findall(_NAME, found.get("listed") or "")),
     )
 
 
