@@ -396,8 +396,7 @@ class Planner:
         self._loader = self._executor.loader
         self._wrapper = wrapper
         self._loader.check_consistent_history(wrapper)
-        for app, names in self._loader.detect_conflicts().items():
-            raise Stop("The app %s has more than one last migration: %s." % (app, ", ".join(sorted(names))))
+        self._conflicts = {app: sorted(names) for app, names in self._loader.detect_conflicts().items()}
         resolved = [self._resolve(target) for target in targets]
         self.arguments = [arguments for arguments, _ in resolved]  # of the migrate command, once for each target
         self._nodes = [nodes for _, nodes in resolved] or [self._loader.graph.leaf_nodes()]
@@ -405,6 +404,8 @@ class Planner:
 
     def pending(self) -> List[Any]:
         """Migrations in the order in which Django will apply them. Raises Stop for a plan that goes backwards."""
+        if self._conflicts:
+            return []  # `migrate` will refuse to begin
         everything = self._executor.migration_plan(self._loader.graph.leaf_nodes(), clean_start=True)
         place = {migration: number for number, (migration, _) in enumerate(everything)}
         found: Dict[Any, None] = {}
@@ -444,7 +445,8 @@ class Planner:
             for migration in pending
         ]
         applied = sorted("%s.%s" % key for key in self._loader.applied_migrations)
-        return {"migrations": migrations, "applied": applied, "tables": list(self.tables)}
+        tables = list(self.tables)
+        return {"migrations": migrations, "applied": applied, "tables": tables, "conflicts": self._conflicts}
 
     def _resolve(self, target: str) -> Tuple[Tuple[str, ...], List[Any]]:
         """`app` or `app.name` as arguments of the migrate command, and the graph's nodes that they stand for."""
@@ -1057,6 +1059,7 @@ class Steps:
         self.failed_operation: Optional[int] = None
         self._alias, self._events, self._watch = alias, events, watch
         self._queued: Dict[int, Tuple[Any, int]] = {}  # deferred SQL by identity, and the operation that queued it
+        self._queried: Set[Tuple[int, str]] = set()  # operations of the migration, and models of the code
 
     def install(self) -> None:
         from django.db.migrations.executor import MigrationExecutor
@@ -1070,12 +1073,30 @@ class Steps:
                 return apply(executor, state, migration, *arguments, **words)
 
         MigrationExecutor.apply_migration = applied  # type: ignore[assignment,method-assign]
+        self._notice_models()
+
+    def _notice_models(self) -> None:
+        """Tell which models an operation queries as the code has them: a migration's own are of another registry."""
+        from django.apps import apps
+        from django.db.models.sql import Query
+
+        get_compiler = Query.get_compiler
+
+        def noticed(query: Any, *arguments: Any, **words: Any) -> Any:
+            operation, about = self._watch.operation, getattr(query.model, "_meta", None)
+            if operation is not None and about and about.apps is apps and (operation, about.label) not in self._queried:
+                self._queried.add((operation, about.label))
+                self._events.send("model", operation=operation, model=about.label)
+            return get_compiler(query, *arguments, **words)
+
+        Query.get_compiler = noticed  # type: ignore[assignment,method-assign]
 
     @contextmanager
     def _migration(self, migration: Any) -> Iterator[None]:
         name = {"app": migration.app_label, "name": migration.name}
         self._events.send("migration_start", **name, atomic=migration.atomic)
         self._queued.clear()
+        self._queried.clear()
         operations = self._mark(migration)
         status = "failed"
         try:

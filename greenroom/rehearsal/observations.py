@@ -64,3 +64,5 @@ class Observations:
     totals: Totals
     post_migrate: MigrationRun | None = None
     aftermath: Aftermath = field(default_factory=Aftermath)
+    models: dict[tuple[str, int], list[str]] = field(default_factory=dict)  # of the code, by migration and operation
+    conflicts: dict[str, list[str]] = field(default_factory=dict)  # an app's last migrations, where they are several

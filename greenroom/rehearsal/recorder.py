@@ -38,6 +38,7 @@ class Recorder:
     ended: float | None = None  # time.monotonic() of the agent's last word, before its interpreter shuts down
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    models: dict[tuple[str, int], list[str]] = field(default_factory=dict)  # of the code, by migration and operation
     unwritten: frozenset[str] = frozenset()  # materialized views: no client writes them, so none waits to
     _transaction: int = 0
     _open: tuple[Event, Statement] | None = None
@@ -196,6 +197,9 @@ class Recorder:
 
     def _on_note(self, event: Event) -> None:
         self.notes.append(event["what"])
+
+    def _on_model(self, event: Event) -> None:
+        self.models.setdefault((self.migration or "", event["operation"]), []).append(event["model"])
 
     def _on_done(self, event: Event) -> None:
         self.done, self.ended = True, event["t"]

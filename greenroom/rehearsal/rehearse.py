@@ -62,6 +62,7 @@ class Watched:
     error: doc.RehearsalError | None
     blind: bool
     aftermath: Aftermath
+    conflicts: dict[str, list[str]]
 
 
 def rehearse(request: Request, progress: Progress) -> doc.Rehearsal:
@@ -106,6 +107,7 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         error=failure(observed.recorder, observed.hang, request.budget.timeout_seconds, agent.process.returncode),
         blind=observed.blind or left is None,
         aftermath=left or Aftermath(),
+        conflicts=planned["conflicts"],
     )
 
 
@@ -155,6 +157,8 @@ def judged(request: Request, copy: Acquired, watched: Watched) -> doc.Rehearsal:
         totals=watched.totals,
         post_migrate=watched.recorder.around,
         aftermath=watched.aftermath,
+        models=watched.recorder.models,
+        conflicts=watched.conflicts,
     )
     findings = judge(observations, request.budget)
     name, reasons = verdict.decide(observations, findings, request.budget)

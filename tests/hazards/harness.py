@@ -1,8 +1,9 @@
 """A shop with 200,000 rows a table, and a rehearsal of a migration on it: what every hazard is tried with.
 
 A hazard's folder has `bad*` and `good*` migrations: a `bad` each is a case of its own, the `good` ones are a release
-each, in order. They are Django's (`.py`), or SQL that becomes a RunSQL (`.sql`, with a line `-- atomic: no` where it
-cannot run in a transaction). `setup.sql` makes what must be there before, on a clone of the shop for that folder alone.
+each, in order; a folder `bad` has several that are pending at once. They are Django's (`.py`), or SQL that becomes a
+RunSQL (`.sql`, with a line `-- atomic: no` where it cannot run in a transaction). `setup.sql` makes what must be there
+before, on a clone of the shop for that hazard alone.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def hazards() -> list[str]:
 
 
 def bad() -> list[Path]:
-    """Every migration that shows a hazard."""
-    return sorted(path for path in HERE.glob("*/bad*") if path.suffix in (".py", ".sql"))
+    """Every migration, or folder of them, that shows a hazard."""
+    return sorted(HERE.glob("*/bad*"))
 
 
 def good(hazard: str) -> list[Path]:
@@ -119,7 +120,8 @@ def write_project(directory: Path, migrations: list[Path]) -> Path:
     shutil.copytree(HERE / "shop", directory / "shop", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "shop_settings.py", directory)
     before = "0001_initial"
-    for number, path in enumerate(migrations, start=2):
+    files = [file for path in migrations for file in (sorted(path.glob("*.py")) if path.is_dir() else [path])]
+    for number, path in enumerate(files, start=2):
         migration = directory / "shop" / "migrations" / f"{number:04}_{path.stem}.py"
         migration.write_text(path.read_text() if path.suffix == ".py" else _run_sql(path, before))
         before = migration.stem

@@ -157,3 +157,26 @@ def test_dated_types_are_one_note_a_table() -> None:
             "New columns of shop_order will want another type: note is json, code is character(2).",
         ),
     ]
+
+
+def test_several_last_migrations_are_why_django_did_not_begin() -> None:
+    refused = observed([], [], error=RehearsalError(kind="migration failed", exception="CommandError"))
+    refused.plan.migrations.clear()
+    refused.conflicts = {"shop": ["0002_a", "0002_b"]}
+    assert told(refused) == [
+        ("G02", "failure", None, "The app shop has 2 last migrations, 0002_a, 0002_b: Django refused to begin.")
+    ]
+    assert "makemigrations --merge shop" in judge(refused, BUDGET)[0].advice.django
+    assert decide(refused, judge(refused, BUDGET), BUDGET) == ("fail", ["The migration failed with CommandError."])
+
+
+def test_model_of_the_code_that_an_operation_queried() -> None:
+    update = statement('UPDATE "shop_order" SET "note" = $1', 0.0, 0.01, rows=3)
+    observations = observed([operation(0, "RunPython", table=None)], [update])
+    observations.models = {("shop.0002_change", 0): ["shop.Order", "shop.Colour"], ("shop.0001_initial", 0): ["a.B"]}
+    [finding] = judge(observations, BUDGET)
+    assert (finding.hazard, finding.severity, finding.operation) == ("G03", "note", 0)
+    assert finding.evidence.summary == (
+        "RunPython queried shop.Order, shop.Colour as the code is today, not as this migration knows it."
+    )
+    assert finding.advice.django.endswith('apps.get_model("shop", "Order")')

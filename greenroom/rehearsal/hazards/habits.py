@@ -10,7 +10,7 @@ from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import Match, Performed, View
 from greenroom.rehearsal.hazards.wording import listed, names, rows_of
 from greenroom.rehearsal.observations import DatedColumn, Lookup
-from greenroom.rehearsal.report.words import duration
+from greenroom.rehearsal.report.words import duration, number
 
 
 def key_without_index(view: View) -> Iterator[Match]:
@@ -20,6 +20,24 @@ def key_without_index(view: View) -> Iterator[Match]:
         did = f"the foreign key {listed(list(lookup.columns))} of {lookup.table} to {lookup.parent} has no index"
         did += f": {_cost(view, lookup)}" if lookup.seconds is not None else ""
         yield Match(performed, (), lookup.table, did, names(performed, action), severity="note")
+
+
+def leaf_nodes(view: View) -> Iterator[Match]:
+    """G02: an app has more than one last migration, and Django did not begin."""
+    for app, names_of in view.observations.conflicts.items():
+        did = f"the app {app} has {number(len(names_of))} last migrations, {listed(names_of)}: Django refused to begin"
+        yield Match(Performed("", None, frozenset(), ()), (), None, did, {"app": app}, severity="failure")
+
+
+def model_import(view: View) -> Iterator[Match]:
+    """G03: an operation queried a model as the code has it."""
+    for performed in view.performed:
+        index = performed.operation.index if performed.operation else -1
+        models = view.observations.models.get((performed.migration, index))
+        if models:
+            did = f"{performed.kind} queried {listed(models)} as the code is today, not as this migration knows it"
+            facts = {"app": models[0].partition(".")[0], "model": models[0].partition(".")[2]}
+            yield Match(performed, (), None, did, facts, severity="note")
 
 
 def dated_type(view: View) -> Iterator[Match]:
@@ -69,6 +87,28 @@ HAZARDS = [
         AddIndexConcurrently("$model", models.Index(fields=[$fields], name="$index")),
     ]""",
         detect=key_without_index,
+    ),
+    Hazard(
+        id="G02",
+        name="leaf-nodes",
+        what="Two migrations of one app that both follow the same one, as two branches have made them.",
+        why="Django does not know which is the last, and refuses to migrate anything.",
+        twin="Let Django join them, or make one depend on the other.",
+        django="""# python manage.py makemigrations --merge $app
+class Migration(migrations.Migration):
+    dependencies = [("$app", ...), ("$app", ...)]
+    operations = []""",
+        detect=leaf_nodes,
+    ),
+    Hazard(
+        id="G03",
+        name="model-import",
+        what="RunPython with a model that is imported from the app.",
+        why="The class changes with the code: one day it asks for columns that are not there yet, and this fails.",
+        twin="Ask the migration's own registry for the model.",
+        django="""def forwards(apps, schema_editor):
+    model = apps.get_model("$app", "$model")""",
+        detect=model_import,
     ),
     Hazard(
         id="G04",
