@@ -19,7 +19,7 @@ from greenroom.rehearsal.catalog import Catalog, Key
 from greenroom.rehearsal.channel import patient
 from greenroom.rehearsal.observations import Aftermath, Lookup
 from greenroom.rehearsal.recorder import label
-from greenroom.rehearsal.relations import Found
+from greenroom.rehearsal.relations import read
 
 PREPARED = 200  # tables: more are not asked for
 TRIED = 10  # look-ups
@@ -35,10 +35,10 @@ FROM (SELECT {0}::oid AS oid UNION SELECT relid FROM pg_partition_tree({0}::oid:
 class Client:
     """Connected before the migration; `aftermath` says after it what the client has met."""
 
-    def __init__(self, address: Address, found: list[Found]) -> None:
+    def __init__(self, address: Address) -> None:
         self._connection = connect(patient(address))
         self._before = catalog.read(self._connection)
-        tables = [one for one in found if one.reachable and one.kind in ("r", "p")][:PREPARED]
+        tables = [one for one in read(self._connection) if one.reachable and one.kind in ("r", "p")][:PREPARED]
         self._prepared = {f"greenroom_{number}": one.label for number, one in enumerate(tables)}
         for name, one in zip(self._prepared, tables, strict=True):
             self._prepare(sql.Identifier(name), sql.Identifier(one.schema, one.name))

@@ -80,7 +80,10 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
     """Run the project's `migrate` on the copy and observe it."""
     start = launch(request.project, request.config.root, copy, request.targets, allow_network=request.allow_network)
     progress.step("reading the pending migrations")
-    with started(start.python, start.directory, start.environment, redact=_secrets(copy)) as agent:
+    with (
+        closing(Client(copy.admin)) as client,
+        started(start.python, start.directory, start.environment, redact=_secrets(copy)) as agent,
+    ):
         agent.say(start.request)
         ready, planned, pid = hear_plan(agent)
         plan = plan_of(planned, fingerprint(planned))
@@ -89,9 +92,8 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
             probed = relations.probed(connection, found, planned["tables"], request.probed_tables)
             size = _size(connection)
         recorder = Recorder(unwritten=frozenset(one.label for one in found if one.kind == "m"))
-        with closing(Client(copy.admin, found if plan.migrations else [])) as client:
-            observed = _observe(request, copy, agent, pid, probed, size, plan, recorder, progress)
-            left = _left(client)
+        observed = _observe(request, copy, agent, pid, probed, size, plan, recorder, progress)
+        left = _left(client, recorder)
     known = relations.relations(found)
     sizes = {name: Size(relation.rows, relation.size_bytes) for name, relation in known.items()}
     felt = stalls([*observed.recorder.runs, observed.recorder.around], observed.prober.waits, observed.start, sizes)
@@ -105,18 +107,19 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         probed=[table.label for table in probed],
         totals=totals(observed, felt, size_after=_size_of(copy), wal=copy.own_server),
         error=failure(observed.recorder, observed.hang, request.budget.timeout_seconds, agent.process.returncode),
-        blind=observed.blind or left is None,
-        aftermath=left or Aftermath(),
+        blind=observed.blind,
+        aftermath=left,
         conflicts=planned["conflicts"],
     )
 
 
-def _left(client: Client) -> Aftermath | None:
-    """None where somebody has ended our sessions."""
+def _left(client: Client, recorder: Recorder) -> Aftermath:
+    """What the migration has left; nothing where somebody has ended the client's session, which is noted."""
     try:
         return client.aftermath()
     except psycopg.OperationalError:
-        return None
+        recorder.notes.append("a session was ended that would have found out what became of views, keys and statements")
+        return Aftermath()
 
 
 def _observe(
@@ -133,7 +136,7 @@ def _observe(
     count = len(plan.migrations)
     progress.step(f"migrating: {count} pending migration{'' if count == 1 else 's'}, {len(probed)} tables probed")
     prober = Prober(copy.admin, probed if count else [])
-    observer = Observer(agent, copy.admin, prober, progress, request.budget.timeout_seconds, pid, recorder)
+    observer = Observer(agent, copy.admin, prober, progress, request.budget.timeout_seconds, pid, recorder=recorder)
     observer.watch(size)
     if observer.server_lost:
         where = observer.recorder.migration or "the migration"

@@ -12,7 +12,7 @@ import pytest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect
-from greenroom.rehearsal import aftermath, relations
+from greenroom.rehearsal import aftermath
 from greenroom.rehearsal.aftermath import Client
 from greenroom.rehearsal.observations import Aftermath, DatedColumn, Lookup
 
@@ -45,7 +45,7 @@ def database(server: Server) -> Iterator[Address]:
 
 def after(database: Address, *statements: str) -> Aftermath:
     """What a client meets after these."""
-    with connect(database) as connection, closing(Client(database, relations.read(connection))) as client:
+    with connect(database) as connection, closing(Client(database)) as client:
         for statement in statements:
             connection.execute(statement)
         return client.aftermath()
@@ -140,7 +140,7 @@ def test_dated_types_of_new_columns_only(database: Address) -> None:
 
 
 def test_session_that_was_ended_is_told(database: Address) -> None:
-    with connect(database) as connection, closing(Client(database, relations.read(connection))) as client:
+    with connect(database) as connection, closing(Client(database)) as client:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -151,6 +151,6 @@ def test_session_that_was_ended_is_told(database: Address) -> None:
 
 def test_table_that_is_still_locked_does_not_keep_it(database: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aftermath, "WAIT_MS", 50)
-    with connect(database) as other, closing(Client(database, relations.read(other))) as client, other.transaction():
+    with connect(database) as other, closing(Client(database)) as client, other.transaction():
         other.execute("LOCK TABLE person")
         assert client.aftermath().refused == {"person": "55P03"}
