@@ -6,6 +6,8 @@ and the processor that watching takes is the migration's.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from psycopg import pq
 
 from greenroom.postgres.address import Address
@@ -18,20 +20,17 @@ _PATIENT = " ".join(
 )
 
 
+def patient(address: Address) -> Address:
+    """The same, for sessions that no timeout of the application's ends."""
+    options = " ".join(filter(None, [address.options.get("options"), _PATIENT]))
+    return replace(address, options={**address.options, "options": options, "client_encoding": "UTF8"})
+
+
 class Channel:
     """One connection, at most one query under way."""
 
     def __init__(self, address: Address) -> None:
-        options = " ".join(filter(None, [address.options.get("options"), _PATIENT]))
-        patient = Address(
-            address.host,
-            address.port,
-            address.database,
-            address.user,
-            address.password,
-            {**address.options, "options": options, "client_encoding": "UTF8"},
-        )
-        self._connection = connect(patient)
+        self._connection = connect(patient(address))
         self._pg = self._connection.pgconn
         self._pg.nonblocking = 1
         self._descriptor = self._pg.socket  # kept: libpq forgets it when the server goes away, a selector must not

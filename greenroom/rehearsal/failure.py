@@ -38,8 +38,16 @@ def _raised(recorder: Recorder, event: Event) -> RehearsalError:
         constraint=event.get("constraint"),
         applied=_applied(recorder),
         frames=[Frame(**frame) for frame in event.get("frames", ())],
-        advice=_closed(recorder) if event["exception"].endswith("Refused") else _advice(event.get("sqlstate")),
+        advice=_why(recorder, event),
     )
+
+
+def _why(recorder: Recorder, event: Event) -> str:
+    if event["exception"].endswith("Refused"):
+        return _closed(recorder)
+    if event["exception"].endswith("CommandError") and not recorder.runs:
+        return "Django refuses to begin; `manage.py migrate` in the project says why."
+    return _advice(event.get("sqlstate"))
 
 
 def _closed(recorder: Recorder) -> str:

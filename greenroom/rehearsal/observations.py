@@ -41,6 +41,40 @@ class Shape:
     invalid_indexes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class DatedColumn:
+    """A column of a type that is changed later, at the price of a rewrite."""
+
+    table: str
+    name: str
+    type: str  # as format_type() shows it
+    is_key: bool = False  # of the primary key
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A foreign key without an index: what the server does for each row that is deleted from the parent.
+
+    `seconds` of one look-up of the referring rows, which read them all; None when it was not tried.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    parent: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What has become of the things that a client of the copy knew before the migration."""
+
+    views: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)  # view -> (table, column) that it reads
+    views_gone: frozenset[str] = frozenset()
+    dated: tuple[DatedColumn, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)  # table -> SQLSTATE of a SELECT that was prepared before
+
+
 @dataclass
 class Observations:
     """All tables are named as in the document: without the schema where that is public."""
@@ -57,6 +91,9 @@ class Observations:
     before: dict[str, Shape] = field(default_factory=dict)
     after: dict[str, Shape] = field(default_factory=dict)  # under the name that the table had before
     left: Left = field(default_factory=Left)
+    aftermath: Aftermath = field(default_factory=Aftermath)
+    models: dict[tuple[str, int], list[str]] = field(default_factory=dict)  # of the code, by migration and operation
+    conflicts: dict[str, list[str]] = field(default_factory=dict)  # an app's last migrations, where they are several
 
 
 def milliseconds(shown: str | None) -> float | None:

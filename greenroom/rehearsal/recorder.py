@@ -39,6 +39,8 @@ class Recorder:
     ended: float | None = None  # time.monotonic() of the agent's last word, before its interpreter shuts down
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    models: dict[tuple[str, int], list[str]] = field(default_factory=dict)  # of the code, by migration and operation
+    unwritten: frozenset[str] = frozenset()  # materialized views: no client writes them, so none waits to
     _transaction: int = 0
     _open: tuple[Event, Statement] | None = None
     _last: Statement | None = None  # the one that a later reading belongs to
@@ -68,7 +70,7 @@ class Recorder:
     def polled(self, table: str, mode: str, first: float, last: float) -> None:
         """A lock of the running statement, seen from outside between two times of time.monotonic()."""
         if self._open:
-            lock = _lock(label(table), mode, first - self.start)
+            lock = self._lock(label(table), mode, first - self.start)
             lock.polled, lock.held_ms = True, (last - first) * 1000
             self._open[1].locks.append(lock)
 
@@ -157,8 +159,18 @@ class Recorder:
     def _name(self, seen: Event) -> str:
         return self._names.setdefault(seen["oid"], label(seen["table"]))
 
+    def _lock(self, table: str, mode: str, acquired_s: float) -> Lock:
+        return Lock(
+            table=table,
+            mode=mode,
+            acquired_s=acquired_s,
+            held_ms=0.0,
+            blocks_reads=mode in BLOCK_READS,
+            blocks_writes=mode in BLOCK_WRITES and table not in self.unwritten,
+        )
+
     def _take_reading(self, statement: Statement, started: float, event: Event) -> None:
-        locks = [_lock(self._name(seen), seen["mode"], started - self.start) for seen in _old(event, "locks")]
+        locks = [self._lock(self._name(seen), seen["mode"], started - self.start) for seen in _old(event, "locks")]
         statement.locks += locks
         self._held += locks
         self.locked.update(lock.table for lock in locks)
@@ -187,6 +199,9 @@ class Recorder:
     def _on_note(self, event: Event) -> None:
         self.notes.append(event["what"])
 
+    def _on_model(self, event: Event) -> None:
+        self.models.setdefault((self.migration or "", event["operation"]), []).append(event["model"])
+
     def _on_done(self, event: Event) -> None:
         self.done, self.ended = True, event["t"]
 
@@ -214,17 +229,6 @@ class Recorder:
 def _old(event: Event, kind: str) -> list[Event]:
     """What was seen of relations that existed before the rehearsal: of new ones there are no clients."""
     return [seen for seen in event.get(kind, ()) if not seen["new"]]
-
-
-def _lock(table: str, mode: str, acquired_s: float) -> Lock:
-    return Lock(
-        table=table,
-        mode=mode,
-        acquired_s=acquired_s,
-        held_ms=0.0,
-        blocks_reads=mode in BLOCK_READS,
-        blocks_writes=mode in BLOCK_WRITES,
-    )
 
 
 def _strength(lock: Lock) -> tuple[bool, bool]:

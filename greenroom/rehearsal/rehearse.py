@@ -48,6 +48,9 @@ def judged(request: Request, copy: Acquired, watched: Watched, drilled: list[Out
         before=watched.before,
         after=watched.after,
         left=shapes.left(watched.before, watched.after),
+        aftermath=watched.aftermath,
+        models=watched.recorder.models,
+        conflicts=watched.conflicts,
     )
     findings = judge(observations, request.budget, [finding for one in drilled for finding in one.findings])
     held = [one.drill for one in drilled]

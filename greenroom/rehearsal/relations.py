@@ -14,13 +14,18 @@ from greenroom.rehearsal.recorder import label
 SESSIONS_A_TABLE = 3  # a reader, a writer and a row probe
 SESSIONS_SPARE = 10  # for the app, the observer, and whoever else uses the server
 
+# a partitioned table has what its partitions have
 _TABLES = """
-SELECT n.nspname, c.relname, c.relkind, greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid), c.relpages,
+SELECT n.nspname, c.relname, c.relkind, coalesce(p.rows, greatest(c.reltuples, 0)::bigint),
+       coalesce(p.size, pg_total_relation_size(c.oid)), c.relpages,
        ARRAY(SELECT i.relname::text FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
              WHERE x.indrelid = c.oid ORDER BY 1),
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
        AND has_table_privilege(c.oid, 'UPDATE')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     LEFT JOIN LATERAL (SELECT sum(greatest(l.reltuples, 0))::bigint, sum(pg_total_relation_size(l.oid))::bigint
+                        FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf)
+               AS p (rows, size) ON c.relkind = 'p'
 WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 ORDER BY 5 DESC, 1, 2
 """

@@ -21,7 +21,8 @@ def decide(
     if not observations.plan.migrations and observations.error is None:
         return "pass", ["There are no pending migrations: nothing to rehearse."]
     reasons = [*_failed(observations), *_stalls(observations.stalls, budget), *_rows(observations, findings, budget)]
-    reasons += [*_cannot_go_back(observations), *_left(observations), *_drilled(drills, findings)]
+    reasons += [*_cannot_go_back(observations), *_left(observations), *_lost(observations, findings)]
+    reasons += _drilled(drills, findings)
     if not reasons:
         return "pass", [_calm(observations)]
     reasons.sort(key=lambda reason: (ORDER.index(reason[0]), -reason[1]))
@@ -100,6 +101,14 @@ def _left(observations: Observations) -> Iterator[Reason]:
         yield "warn", 0.0, f"The release before cannot insert into {column.table}: {why}."
     for index in observations.left.invalid_indexes:
         yield "warn", 0.0, f"The index {index.index} on {index.table} was left invalid."
+
+
+def _lost(observations: Observations, findings: list[Finding]) -> Iterator[Reason]:
+    """Views that went without a word: whoever reads them will fail."""
+    for finding in findings:
+        if finding.hazard == "H48" and observations.error is None:
+            gone = ", ".join(sorted(observations.aftermath.views_gone))
+            yield "fail", 0.2, f"{finding.migration} has dropped what it does not name: {gone}."
 
 
 def _calm(observations: Observations) -> str:

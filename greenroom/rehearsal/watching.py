@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -15,10 +16,11 @@ from greenroom.errors import GreenroomError
 from greenroom.postgres.server import connect
 from greenroom.rehearsal import document as doc
 from greenroom.rehearsal import relations, shapes
+from greenroom.rehearsal.aftermath import Client
 from greenroom.rehearsal.agent_process import AgentProcess, Event, started
 from greenroom.rehearsal.failure import failure
 from greenroom.rehearsal.launch import launch
-from greenroom.rehearsal.observations import Relation, Shape
+from greenroom.rehearsal.observations import Aftermath, Relation, Shape
 from greenroom.rehearsal.observer import Observer, hear_plan
 from greenroom.rehearsal.probes import Prober, Table
 from greenroom.rehearsal.recorder import Recorder, plan_of
@@ -46,6 +48,8 @@ class Watched:
     blind: bool
     before: dict[str, Shape]
     after: dict[str, Shape]
+    aftermath: Aftermath
+    conflicts: dict[str, list[str]]
     halted: bool = False
     start: float = 0.0
 
@@ -54,7 +58,10 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
     """Run the project's `migrate` on the copy and observe it."""
     start = launch(request, copy)
     progress.step("reading the pending migrations")
-    with started(start.python, start.directory, start.environment, redact=_secrets(copy)) as agent:
+    with (
+        closing(Client(copy.admin)) as client,
+        started(start.python, start.directory, start.environment, redact=_secrets(copy)) as agent,
+    ):
         agent.say(start.request)
         ready, planned, pid = hear_plan(agent)
         plan = plan_of(planned, fingerprint(planned))
@@ -62,7 +69,9 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
             found = relations.read(connection)
             probed = relations.probed(connection, found, planned["tables"], request.probed_tables)
             size, before = _size(connection), shapes.read(connection)
-        observed = _observe(request, copy, agent, pid, probed, size, plan, progress)
+        recorder = Recorder(unwritten=frozenset(one.label for one in found if one.kind == "m"))
+        observed = _observe(request, copy, agent, pid, probed, size, plan, recorder, progress)
+        aftermath = _aftermath(client, recorder)
     with connect(copy.admin) as connection:
         size_after, after = _size(connection), shapes.read(connection)
     known = relations.relations(found)
@@ -82,9 +91,20 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         blind=observed.blind,
         before=shapes.named(before, before),
         after=shapes.named(after, before),
+        aftermath=aftermath,
+        conflicts=planned["conflicts"],
         halted=observed.recorder.halted,
         start=observed.start,
     )
+
+
+def _aftermath(client: Client, recorder: Recorder) -> Aftermath:
+    """What the migration has left; nothing where somebody has ended the client's session, which is noted."""
+    try:
+        return client.aftermath()
+    except psycopg.OperationalError:
+        recorder.notes.append("a session was ended that would have found out what became of views, keys and statements")
+        return Aftermath()
 
 
 def _observe(
@@ -95,13 +115,15 @@ def _observe(
     probed: list[Table],
     size: int,
     plan: doc.Plan,
+    recorder: Recorder,
     progress: Progress,
 ) -> Observer:
     count = len(plan.migrations)
     progress.step(f"migrating: {count} pending migration{'' if count == 1 else 's'}, {len(probed)} tables probed")
     prober = Prober(copy.admin, probed if count else [])
     then = request.halt.then if request.halt else None
-    observer = Observer(agent, copy.admin, prober, progress, request.budget.timeout_seconds, pid, paused=then)
+    seconds = request.budget.timeout_seconds
+    observer = Observer(agent, copy.admin, prober, progress, seconds, pid, paused=then, recorder=recorder)
     observer.watch(size)
     if observer.server_lost:
         where = observer.recorder.migration or "the migration"

@@ -1,4 +1,10 @@
-"""A shop with 200,000 rows a table, and a rehearsal of a migration on it: what every hazard is tried with."""
+"""A shop with 200,000 rows a table, and a rehearsal of a migration on it: what every hazard is tried with.
+
+A hazard's folder has `bad*` and `good*` migrations: a `bad` each is a case of its own, the `good` ones are a release
+each, in order; a folder `bad` has several that are pending at once. They are Django's (`.py`), or SQL that becomes a
+RunSQL (`.sql`, with a line `-- atomic: no` where it cannot run in a transaction). `setup.sql` makes what must be there
+before, on a clone of the shop for that hazard alone.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +15,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+import sqlparse
 from psycopg import sql
 
 from greenroom.config import Config, Project
@@ -58,18 +66,18 @@ call_command("migrate", verbosity=0)
 
 
 def hazards() -> list[str]:
-    """The ids that have a folder."""
-    return sorted(path.name for path in HERE.iterdir() if (path / "bad.py").exists())
+    """The ids that have a folder with an example."""
+    return sorted({path.parent.name for path in bad()})
 
 
-def bad(hazard: str) -> list[Path]:
-    """The migration that shows the hazard."""
-    return [HERE / hazard / "bad.py"]
+def bad() -> list[Path]:
+    """Every migration, or folder of them, that shows a hazard."""
+    return sorted(HERE.glob("*/bad*"))
 
 
 def good(hazard: str) -> list[Path]:
     """The migrations of its safe twin, in order: one a release."""
-    return sorted((HERE / hazard).glob("good*.py"))
+    return sorted((HERE / hazard).glob("good*"))
 
 
 @contextmanager
@@ -93,15 +101,51 @@ def shop(server: Server, directory: Path) -> Iterator[Address]:
             admin.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
+@contextmanager
+def furnished(shop: Address, hazard: str) -> Iterator[Address]:
+    """The shop; where the hazard has a `setup.sql`, a clone of it on which that has run."""
+    setup = HERE / hazard / "setup.sql"
+    if not setup.exists():
+        yield shop
+        return
+    clone, names = replace(shop, database=f"shop_{hazard}"), (sql.Identifier(f"shop_{hazard}"), sql.Identifier("shop"))
+    with psycopg.connect(**replace(shop, database="postgres").parameters, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+        try:
+            with psycopg.connect(**clone.parameters, autocommit=True) as inside:
+                for statement in sqlparse.split(setup.read_text()):
+                    inside.execute(statement)
+            yield clone
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(names[0]))
+
+
 def write_project(directory: Path, migrations: list[Path]) -> Path:
     """The shop as a Django project, with these migrations pending, and the settings that they name."""
     shutil.copytree(HERE / "shop", directory / "shop", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "shop_settings.py", directory)
+    before = "0001_initial"
+    files = [file for path in migrations for file in (sorted(path.glob("*.py")) if path.is_dir() else [path])]
     with (directory / "shop_settings.py").open("a") as settings:
-        settings.writelines(f"{line}\n" for path in migrations for line in PROJECT_SETTING.findall(path.read_text()))
-    for number, path in enumerate(migrations, start=2):
-        shutil.copy(path, directory / "shop" / "migrations" / f"{number:04}_{path.name}")
+        settings.writelines(f"{line}\n" for path in files for line in PROJECT_SETTING.findall(path.read_text()))
+    for number, path in enumerate(files, start=2):
+        migration = directory / "shop" / "migrations" / f"{number:04}_{path.stem}.py"
+        migration.write_text(path.read_text() if path.suffix == ".py" else _run_sql(path, before))
+        before = migration.stem
     return directory
+
+
+def _run_sql(path: Path, before: str) -> str:
+    """A migration that runs each statement of the file."""
+    text = path.read_text()
+    return f"""from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    atomic = {not re.search("^-- atomic: no$", text, re.MULTILINE)}
+    dependencies = [("shop", "{before}")]
+    operations = [migrations.RunSQL({sqlparse.split(text)!r}, migrations.RunSQL.noop)]
+"""
 
 
 def rehearsed(source: Address, project: Path) -> Rehearsal:

@@ -173,7 +173,11 @@ def test_target_behind_what_is_applied(stage: Stage) -> None:
 def test_conflicting_migrations(stage: Stage) -> None:
     stage.migration("0002_a", "")
     stage.migration("0002_b", "", after="0001_initial")
-    assert failure(stage, "plan") == "The app shop has more than one last migration: 0002_a, 0002_b."
+    told = stage.rehearse()
+    assert (told.one("plan")["conflicts"], told.one("plan")["migrations"]) == ({"shop": ["0002_a", "0002_b"]}, [])
+    failed = told.one("failed")
+    assert (told.code, failed["during"], failed["exception"]) == (1, "migrate", "CommandError")
+    assert told.all("migration_start") == []
 
 
 def test_inconsistent_history(stage: Stage) -> None:

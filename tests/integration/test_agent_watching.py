@@ -411,6 +411,25 @@ def test_transaction_of_the_driver_ends_before_the_next_statement(stage: Stage) 
     assert [[short(lock) for lock in one["locks"]] for one in (first, second)] == [["big"], ["big"]]
 
 
+def test_model_of_the_code_is_told_once_an_operation(stage: Stage) -> None:
+    stage.write(
+        "shop/models.py",
+        """
+        from django.db import models
+
+
+        class Big(models.Model):
+            code = models.CharField(max_length=50)
+        """,
+    )
+    stage.python_step("0002_own", "Big.objects.update(code='x'); Big.objects.count()")
+    direct = "from shop.models import Big as Code\n"
+    stage.python_step("0003_code", direct + "Code.objects.update(code='y'); Code.objects.create(code='z').delete()")
+    stage.python_step("0004_code", direct + "list(Code.objects.all())")
+    told = stage.rehearse()
+    assert [(one["operation"], one["model"]) for one in told.all("model")] == [(0, "shop.Big")] * 2
+
+
 def test_connection_of_a_thread_is_noted(stage: Stage) -> None:
     stage.python_step(
         "0002_thread",

@@ -216,6 +216,7 @@ def test_probes_that_are_ended_leave_derived_stalls(source: Address, tmp_path: P
     assert rehearsal.migrations[0].status == "applied"
     assert line.derived
     assert any("derived from locks" in note for note in rehearsal.fidelity.notes)
+    assert any("what became of views, keys and statements" in note for note in rehearsal.fidelity.notes)
 
 
 def test_no_pending_migrations_pass_and_say_so(source: Address, tmp_path: Path) -> None:

@@ -77,3 +77,9 @@ def test_refused_connection_is_named_with_what_opens_it() -> None:
         "It needs smtp.example.com:25, which is closed while it migrates; "
         "--allow-network opens all but other databases."
     )
+
+
+def test_django_that_refuses_to_begin_is_no_fault_of_a_statement() -> None:
+    refused = {**FAILED, "exception": "CommandError"}
+    assert why(refused).advice == "Django refuses to begin; `manage.py migrate` in the project says why."
+    assert why(migration_start(), refused).advice.startswith("The frames and the statement show")

@@ -45,6 +45,21 @@ def test_lock_on_a_new_table_blocks_nobody() -> None:
     assert recorder.runs[0].statements[0].locks == []
 
 
+def test_lock_on_a_materialized_view_stops_no_writer() -> None:
+    recorder = Recorder(start=100.0, unwritten=frozenset({"sold"}))
+    locks = [a_lock("public.sold", mode) for mode in ("ExclusiveLock", "AccessExclusiveLock")]
+    for event in (migration_start(), start(101, "REFRESH MATERIALIZED VIEW sold"), end(102, locks=locks)):
+        recorder.take(event)
+    found = recorder.runs[0].statements[0].locks
+    assert [(lock.blocks_reads, lock.blocks_writes) for lock in found] == [(False, False), (True, False)]
+
+
+def test_model_of_the_code_is_kept_by_migration_and_operation() -> None:
+    queried = {"event": "model", "t": 101.0, "operation": 2, "model": "shop.Order"}
+    recorder = told(migration_start(), queried, {**queried, "model": "shop.Line"})
+    assert recorder.models == {("shop.0002", 2): ["shop.Order", "shop.Line"]}
+
+
 def test_statement_of_the_same_shape_is_folded() -> None:
     update = [(start(101 + n, f"UPDATE line SET a = {n}"), end(101.5 + n, rows=10)) for n in range(3)]
     recorder = told(migration_start(), *(event for pair in update for event in pair))

@@ -24,8 +24,7 @@ class Planner:
         self._loader = self._executor.loader
         self._wrapper = wrapper
         self._loader.check_consistent_history(wrapper)
-        for app, names in self._loader.detect_conflicts().items():
-            raise Stop("The app %s has more than one last migration: %s." % (app, ", ".join(sorted(names))))
+        self._conflicts = {app: sorted(names) for app, names in self._loader.detect_conflicts().items()}
         self._undo = bool(undo)
         resolved = [self._resolve(target) for target in targets] or list(self._before(undo))
         self.arguments = [arguments for arguments, _ in resolved]  # of the migrate command, once for each target
@@ -34,6 +33,8 @@ class Planner:
 
     def pending(self) -> List[Any]:
         """Migrations in the order in which Django will apply them. Raises Stop for a plan that goes backwards."""
+        if self._conflicts:
+            return []  # `migrate` will refuse to begin
         if self._undo:
             starts = [node for nodes in self._nodes for node in nodes]
             return [migration for migration, _ in self._executor.migration_plan(starts)]
@@ -78,7 +79,8 @@ class Planner:
             for migration in pending
         ]
         applied = sorted("%s.%s" % key for key in self._loader.applied_migrations)
-        return {"migrations": migrations, "applied": applied, "tables": list(self.tables)}
+        tables = list(self.tables)
+        return {"migrations": migrations, "applied": applied, "tables": tables, "conflicts": self._conflicts}
 
     def _resolve(self, target: str) -> Tuple[Tuple[str, ...], List[Any]]:
         """`app` or `app.name` as arguments of the migrate command, and the graph's nodes that they stand for."""

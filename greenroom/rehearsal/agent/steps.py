@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import contextmanager
-from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Set, Tuple
 
 from .events import Events
 from .halt import Halt
@@ -19,6 +19,7 @@ class Steps:
         self.failed_operation: Optional[int] = None
         self._alias, self._events, self._watch, self._halt = alias, events, watch, halt
         self._queued: Dict[int, Tuple[Any, int]] = {}  # deferred SQL by identity, and the operation that queued it
+        self._queried: Set[Tuple[int, str]] = set()  # operations of the migration, and models of the code
 
     def install(self) -> None:
         from django.db.migrations.executor import MigrationExecutor
@@ -26,6 +27,23 @@ class Steps:
         executor: Any = MigrationExecutor
         executor.apply_migration = self._stepped(executor.apply_migration, backwards=False)
         executor.unapply_migration = self._stepped(executor.unapply_migration, backwards=True)
+        self._notice_models()
+
+    def _notice_models(self) -> None:
+        """Tell which models an operation queries as the code has them: a migration's own are of another registry."""
+        from django.apps import apps
+        from django.db.models.sql import Query
+
+        get_compiler = Query.get_compiler
+
+        def noticed(query: Any, *arguments: Any, **words: Any) -> Any:
+            operation, about = self._watch.operation, getattr(query.model, "_meta", None)
+            if operation is not None and about and about.apps is apps and (operation, about.label) not in self._queried:
+                self._queried.add((operation, about.label))
+                self._events.send("model", operation=operation, model=about.label)
+            return get_compiler(query, *arguments, **words)
+
+        Query.get_compiler = noticed  # type: ignore[assignment,method-assign]
 
     def _stepped(self, run: Callable[..., Any], backwards: bool) -> Callable[..., Any]:
         steps = self
@@ -44,6 +62,7 @@ class Steps:
         name = {"app": migration.app_label, "name": migration.name}
         self._events.send("migration_start", **name, atomic=migration.atomic)
         self._queued.clear()
+        self._queried.clear()
         operations = [] if backwards else self._mark(migration)
         self._halt.migration_begins("%s.%s" % (migration.app_label, migration.name))
         status = "failed"

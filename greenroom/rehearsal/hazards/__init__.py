@@ -2,7 +2,8 @@
 
 `actions` reads what a statement sets out to do; `view` lays the observations out by step, operation and transaction.
 A family of hazards a file: `indexes`, `standing_indexes`, `concurrently`, `constraints`, `foreign_keys`, `columns`,
-`column_types`, `backfills`, `whole` (the plan); those of `drilled` are proven by a drill.
+`column_types`, `backfills`, `whole` (the plan), `keys`, `data_types`, `partitions`, `triggers`, `maintenance`,
+`clients`, `habits`; those of `drilled` are proven by a drill.
 `evidence` makes findings of matches. A hazard is data and a small function; no text of SQL alone makes a finding.
 """
 
@@ -15,14 +16,21 @@ from dataclasses import replace
 from greenroom.rehearsal.document import Budget, Finding
 from greenroom.rehearsal.hazards import (
     backfills,
+    clients,
     column_types,
     columns,
     concurrently,
     constraints,
+    data_types,
     drilled,
     foreign_keys,
+    habits,
     indexes,
+    keys,
+    maintenance,
+    partitions,
     standing_indexes,
+    triggers,
     whole,
 )
 from greenroom.rehearsal.hazards.evidence import finding, work
@@ -31,16 +39,8 @@ from greenroom.rehearsal.hazards.view import Match, View
 from greenroom.rehearsal.observations import Observations
 
 FAMILIES = (
-    indexes,
-    standing_indexes,
-    concurrently,
-    constraints,
-    foreign_keys,
-    columns,
-    column_types,
-    backfills,
-    whole,
-    drilled,
+    *(indexes, standing_indexes, concurrently, constraints, foreign_keys, columns, column_types, backfills, whole),
+    *(keys, data_types, partitions, triggers, maintenance, clients, habits, drilled),
 )
 CATALOGUE: dict[str, Hazard] = {hazard.id: hazard for family in FAMILIES for hazard in family.HAZARDS}
 SEVERITIES = ("failure", "warning", "note")

@@ -19,7 +19,18 @@ _PLAIN = [
     ("reindex", rf"REINDEX (?:\([^)]*\) ?)?(?P<words>INDEX|TABLE|SCHEMA|DATABASE|SYSTEM)\b(?: CONCURRENTLY)?"
      rf"(?: (?P<name>{_NAME}))?"),
     ("comment", rf"COMMENT ON COLUMN (?P<table>{_NAME})\.(?P<column>{_PART}) IS"),
-    ("create table", rf"CREATE (?:UNLOGGED )?TABLE {_IF}(?P<table>{_NAME})"),
+    ("cluster", r"CLUSTER\b"),
+    ("vacuum full", r"VACUUM (?:\([^)]*)?FULL\b"),
+    ("refresh", rf"REFRESH MATERIALIZED VIEW (?P<words>CONCURRENTLY )?(?P<table>{_NAME})"),
+    ("truncate", rf"TRUNCATE (?:TABLE )?(?:ONLY )?(?P<table>{_NAME})"),
+    ("drop view", rf"DROP (?:MATERIALIZED )?VIEW {_IF}(?P<listed>(?P<table>{_NAME})(?:, ?{_NAME})*)"),
+    ("alter domain", rf"ALTER DOMAIN (?P<name>{_NAME}) (?P<words>ADD|VALIDATE|SET NOT NULL)"),
+    ("add enum value", rf"ALTER TYPE (?P<name>{_NAME}) ADD VALUE"),
+    ("trigger", rf"(?P<words>CREATE|DROP)(?: OR REPLACE)?(?: CONSTRAINT)? TRIGGER {_IF}(?P<name>{_PART})"
+     rf" .*?\bON (?P<table>{_NAME})"),
+    ("policy", rf"(?P<words>CREATE|ALTER|DROP) POLICY {_IF}(?P<name>{_PART}) ON (?P<table>{_NAME})"),
+    ("create table", rf"CREATE (?:UNLOGGED )?TABLE {_IF}(?P<table>{_NAME}) \("),
+    ("create partition", rf"CREATE TABLE {_IF}(?P<name>{_NAME}) PARTITION OF (?P<table>{_NAME})"),
     ("drop table", rf"DROP TABLE {_IF}(?P<table>{_NAME})"),
     ("write", rf"(?P<words>UPDATE|DELETE FROM|INSERT INTO|MERGE INTO) (?:ONLY )?(?P<table>{_NAME})"),
     ("write", rf"WITH .*?\b(?P<words>UPDATE|DELETE FROM|INSERT INTO|MERGE INTO) (?:ONLY )?(?P<table>{_NAME})"),
@@ -35,6 +46,11 @@ _CLAUSES = [
     ("set not null", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) SET NOT NULL"),
     ("set default", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) SET DEFAULT"),
     ("drop default", rf"ALTER (?:COLUMN )?(?P<column>{_PART}) DROP DEFAULT"),
+    ("move", r"SET (?P<words>TABLESPACE|UNLOGGED|LOGGED|ACCESS METHOD)\b"),
+    ("attach", rf"ATTACH PARTITION (?P<name>{_NAME})"),
+    ("detach", rf"DETACH PARTITION (?P<name>{_NAME})(?: (?P<words>CONCURRENTLY|FINALIZE))?"),
+    ("trigger", rf"(?P<words>ENABLE|DISABLE) (?:(?:ALWAYS|REPLICA) )?TRIGGER (?P<name>{_PART})"),
+    ("policy", r"(?P<words>(?:ENABLE|DISABLE|FORCE|NO FORCE) ROW LEVEL SECURITY)"),
     ("drop constraint", rf"DROP CONSTRAINT {_IF}(?P<name>{_PART})"),
     ("drop column", rf"DROP (?:COLUMN )?{_IF}(?P<column>{_PART})"),
     ("validate", rf"VALIDATE CONSTRAINT (?P<name>{_PART})"),
@@ -68,6 +84,7 @@ class Action:
     parent: str = ""
     type: str = ""
     words: frozenset[str] = frozenset()
+    listed: tuple[str, ...] = ()  # where one statement names several
 
     @property
     def makes_foreign_key(self) -> bool:
@@ -113,6 +130,7 @@ def _action(kind: str, match: re.Match[str], text: str, table: str) -> Action:
         parent=unquoted(parent["parent"]) if parent else "",
         type=(found.get("type") or "").split(" USING ")[0].split(" COLLATE ")[0].strip(),
         words=frozenset(words),
+        listed=tuple(unquoted(name) for name in re.findall(_NAME, found.get("listed") or "")),
     )
 
 

@@ -81,9 +81,8 @@ def locks_meanwhile(view: View, match: Match) -> list[Lock]:
     """The strongest lock on each table while the match's steps ran: theirs, and what their transactions had before."""
     kept: dict[str, Lock] = {}
     for lock in view.held(*match.steps):
-        counts = lock.blocks_writes or (
-            match.rows_only and lock.table == match.table and lock.mode == "RowExclusiveLock"
-        )
+        of_rows = match.rows_only and lock.table == match.table and lock.mode == "RowExclusiveLock"
+        counts = lock.blocks_reads or lock.blocks_writes or of_rows
         if counts and (lock.table not in kept or _strength(lock) > _strength(kept[lock.table])):
             kept[lock.table] = lock
     return sorted(kept.values(), key=_strength, reverse=True)

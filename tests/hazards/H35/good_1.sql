@@ -1,0 +1,2 @@
+-- The new channel.
+ALTER TYPE "shop_channel" ADD VALUE 'app';

@@ -1,0 +1,2 @@
+-- A trigger goes: readers wait too.
+DROP TRIGGER "shop_product_keep" ON "shop_product";
