@@ -27,8 +27,10 @@ from greenroom.console import Silent
 from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
-from greenroom.rehearsal import rehearse as rehearsing
+from greenroom.rehearsal import drills as drilling
 from greenroom.rehearsal.document import Budget, Rehearsal
+from greenroom.rehearsal.rehearse import rehearse
+from greenroom.rehearsal.request import Request
 from greenroom.secret import Secret
 
 HERE = Path(__file__).parent
@@ -49,8 +51,9 @@ FILL = [
     " SELECT n, 1 + n * 13 % {rows}, n % 7 FROM generate_series(1, {rows}) n",
     "VACUUM (FREEZE, ANALYZE)",
 ]
-# In an example's docstring: a line for the project's settings, a setting of the database that the copy comes from.
+# In an example's docstring: a line for the project's settings, a setting of the source database, the drills to hold.
 PROJECT_SETTING = re.compile(r"^settings: (.+)$", re.MULTILINE)
+DRILLS = re.compile(r"^drills: (.+)$", re.MULTILINE)
 SOURCE_SETTING = re.compile(r"^source: (.+)$", re.MULTILINE)
 MIGRATE = """
 import os, django
@@ -154,16 +157,22 @@ def rehearsed(source: Address, project: Path) -> Rehearsal:
     config = Config(root=project, project=facts)
     url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
     copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="hazards")
-    request = rehearsing.Request(config=config, project=facts, source=copy, budget=BUDGET)
+    names = [name for text in pending(project) for name in DRILLS.findall(text)]
+    drills = drilling.named(names[0]) if names else ()
+    request = Request(config=config, project=facts, source=copy, budget=BUDGET, drills=drills)
     with as_named(source, project):
-        return rehearsing.rehearse(request, Silent())
+        return rehearse(request, Silent())
+
+
+def pending(project: Path) -> list[str]:
+    """The texts of the project's migrations."""
+    return [path.read_text() for path in (project / "shop" / "migrations").glob("*.py")]
 
 
 @contextmanager
 def as_named(source: Address, project: Path) -> Iterator[None]:
     """The source with the settings that the pending migrations name."""
-    texts = [path.read_text() for path in (project / "shop" / "migrations").glob("*.py")]
-    settings = [setting for text in texts for setting in SOURCE_SETTING.findall(text)]
+    settings = [setting for text in pending(project) for setting in SOURCE_SETTING.findall(text)]
     alter(source, *(f"SET {setting}" for setting in settings))
     try:
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from greenroom.rehearsal.hazards.hazard import Hazard
-from greenroom.rehearsal.hazards.view import Match, View, at_least
+from greenroom.rehearsal.hazards.view import Match, Step, View, at_least
 from greenroom.rehearsal.hazards.wording import names, rows_of
 from greenroom.rehearsal.report.words import mode
 
@@ -26,11 +26,16 @@ def _unbounded(view: View, kind: str, what: str) -> Iterator[Match]:
     for performed in view.performed:
         for step, action in performed.doing(kind):
             taken = [lk for lk in step.statement.locks if lk.table == action.table and at_least(lk.mode, SRX)]
-            if taken and view.populated(action.table) and not view.bounded(step, kind):
+            if taken and view.populated(action.table) and not (view.guarded(step) and not _writes(view, step)):
                 strongest = max(taken, key=lambda lock: lock.blocks_reads)
                 did = f"a change of {what} took {mode(strongest.mode)} on {rows_of(view, action.table)}"
                 facts, rows = names(performed, action), view.rows(action.table)
                 yield Match(performed, (step,), action.table, did, facts, lock_is_all=True, rows=rows)
+
+
+def _writes(view: View, step: Step) -> bool:
+    """Whether rows are written in the same transaction: then the lock lasts as long as that takes."""
+    return any(action.kind == "write" for other in view.transactions[step.transaction] for action in other.actions)
 
 
 BOUNDED = """# a migration of its own; when it gives up, run migrate again
