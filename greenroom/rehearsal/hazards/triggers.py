@@ -34,8 +34,9 @@ def _unbounded(view: View, kind: str, what: str) -> Iterator[Match]:
 
 
 def _writes(view: View, step: Step) -> bool:
-    """Whether rows are written in the same transaction: then the lock lasts as long as that takes."""
-    return any(action.kind == "write" for other in view.transactions[step.transaction] for action in other.actions)
+    """Whether the app's rows are written in the same transaction: then the lock lasts as long as that takes."""
+    steps = [other for other in view.transactions[step.transaction] if other.statement.operation is not None]
+    return any(action.kind == "write" for other in steps for action in other.actions)
 
 
 BOUNDED = """# a migration of its own; when it gives up, run migrate again
