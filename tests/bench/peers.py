@@ -72,13 +72,14 @@ def linter() -> list[str]:
 
 
 def safe() -> list[str]:
-    """django-safe-migrations: ids of its rules."""
+    """django-safe-migrations: ids of its rules, without mere information."""
     said = io.StringIO()
     with contextlib.suppress(SystemExit):
         call_command("check_migrations", APP, format="json", new_only=True, stdout=said)
     document: Any = json.loads(said.getvalue() or "{}")
     issues = document.get("issues", []) if isinstance(document, dict) else document
-    return [f"{issue.get('rule_id')} {issue.get('severity')}" for issue in issues]
+    grave = [issue for issue in issues if str(issue.get("severity")).lower() in ("error", "warning")]
+    return [str(issue.get("rule_id")) for issue in grave]
 
 
 def zero_downtime(names: list[str]) -> list[str]:
