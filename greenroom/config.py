@@ -149,6 +149,14 @@ class Snapshots(Table):
     max_age_hours: float = Field(24, gt=0, description="an older one of a target is made again")
 
 
+class Accepted(Table):
+    """Something that the running release will not be able to do, and why that is no harm."""
+
+    hazard: str = Field(pattern="^C[0-9]{2}$")
+    model: str = Field(min_length=1, description="app.Model")
+    reason: str = Field(min_length=1, description="shown in the report")
+
+
 class RehearsalDefaults(Table):
     """What a rehearsal uses where no option says otherwise."""
 
@@ -158,6 +166,8 @@ class RehearsalDefaults(Table):
     probed_tables: int = Field(8, ge=0, le=64)
     report_dir: Path = Path("build/rehearsals")
     lease_hours: float = Field(24, gt=0, description="how long a copy may stand when nobody drops it")
+    base: str | None = Field(None, description="the running release, as git knows it; None: the newest tag before HEAD")
+    accepted: list[Accepted] = []
     kept_hours: float = Field(168, gt=0, description="the same, of one that was kept on purpose")
 
 

@@ -41,6 +41,7 @@ class Options:
     template: bool = False
     keep: bool = False
     drills: str | None = None
+    base: str | None = None
     allow_network: bool = False
     report_dir: str | None = None
 
@@ -88,6 +89,7 @@ def request_of(options: Options, config: Config) -> Request:
         probed_tables=config.rehearsal.probed_tables,
         allow_network=options.allow_network,
         drills=drills.named(options.drills) if options.drills is not None else None,
+        base=options.base,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from greenroom.config import Config, Project
 from greenroom.copies.acquiring import CopyRequest
@@ -26,8 +26,8 @@ class Halt:
 class Request:
     """What is to be rehearsed, on what, and how much stall is accepted.
 
-    `drills` are those to hold, None: all that apply. For a run of a drill's: `undo` are the migrations to take back
-    instead of applying any, `halt` is where it is to be cut off.
+    `drills` are those to hold, None: all that apply; `base` is the running release, None: as configured. For a run of a
+    drill's: `undo` are the migrations to take back instead of applying any, `halt` is where it is to be cut off.
     """
 
     config: Config
@@ -38,5 +38,10 @@ class Request:
     probed_tables: int = 8
     allow_network: bool = False
     drills: tuple[doc.DrillName, ...] | None = None
+    base: str | None = None
     undo: tuple[str, ...] = ()
     halt: Halt | None = None
+
+    def of(self, project: Project) -> Request:
+        """The same for another checkout of the project."""
+        return replace(self, project=project)

@@ -8,7 +8,7 @@ import pytest
 
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import of_major
-from greenroom.postgres.embedded import embedded
+from greenroom.postgres.embedded import Server, embedded
 from tests.hazards.harness import shop
 
 
@@ -20,3 +20,10 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         shop(server, tmp_path_factory.mktemp("shop") / "project") as address,
     ):
         yield address
+
+
+@pytest.fixture(scope="session", params=[18, pytest.param(15, marks=pytest.mark.full)])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """For databases of a test's own."""
+    with embedded(binaries=of_major(request.param)) as server:
+        yield server

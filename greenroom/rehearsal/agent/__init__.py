@@ -15,6 +15,7 @@ never imports greenroom. docs/agent-protocol.md is the contract. The rooms, in r
 - `watch`       every statement as it runs, and its transactions' ends
 - `steps`       migrations and their operations as they begin and end
 - `halt`        cutting a run off, for a drill
+- `exercise`    what the code does to its tables, tried model by model; `sample` makes rows for it
 - `failures`    what went wrong, without data
 - `dialogue`    standard input, standard output and signals
 - `run`         the story of a run

@@ -12,6 +12,7 @@ from typing import Any, Dict, NoReturn, Optional
 
 from .dialogue import Dialogue, stop_on_signals
 from .events import FAILED, Stop
+from .exercise import Exercise
 from .failures import diagnosis, frames, one_line, tell_failure
 from .guards import DatabaseGuard, NetworkGuard, close_services
 from .halt import Halt
@@ -42,6 +43,10 @@ class Run:
         try:
             self._prepare()
             self._greet()
+            if self._request.get("exercise"):
+                self._during = "exercise"
+                Exercise(self._wrapper, self._events).run(self._request["exercise"])
+                return self._done()
             self._during = "plan"
             request = self._request
             planner = Planner(self._wrapper, request.get("targets") or [], request.get("undo") or [])
@@ -54,6 +59,9 @@ class Run:
             self._close()
             self._fail(error)
             return FAILED
+        return self._done()
+
+    def _done(self) -> int:
         self._close()
         self._events.send("done")
         return 0
@@ -121,7 +129,7 @@ class Run:
     def _fail(self, error: BaseException) -> None:
         """With a message as long as nothing has run; with code frames and no message once data may stand in it."""
         facts: Dict[str, Any] = {}
-        if self._during != "migrate":
+        if self._during in ("start", "plan"):
             facts["message"] = str(error) if isinstance(error, Stop) else one_line(error)
         else:
             facts["frames"] = frames(error, os.path.abspath(self._request["project"]))

@@ -16,13 +16,14 @@ from greenroom.copies.acquiring import Acquired
 from greenroom.copies.cloning import cloned
 from greenroom.errors import GreenroomError
 from greenroom.rehearsal.document import Drill, DrillName
-from greenroom.rehearsal.drills import back, crash, lock_queue
+from greenroom.rehearsal.drills import back, crash, lock_queue, old_release
 from greenroom.rehearsal.drills.stage import Outcome, Stage
 from greenroom.rehearsal.request import Request
 from greenroom.rehearsal.watching import Watched
 
 ROOMS: dict[DrillName, Callable[[Stage], Outcome]] = {
     "back": back.hold,
+    "old-release": old_release.hold,
     "lock-queue": lock_queue.hold,
     "crash": crash.hold,
 }

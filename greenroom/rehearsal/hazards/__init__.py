@@ -3,7 +3,7 @@
 `actions` reads what a statement sets out to do; `view` lays the observations out by step, operation and transaction.
 A family of hazards a file: `indexes`, `standing_indexes`, `concurrently`, `constraints`, `foreign_keys`, `columns`,
 `column_types`, `backfills`, `whole` (the plan), `keys`, `data_types`, `partitions`, `triggers`, `maintenance`,
-`clients`, `habits`; those of `drilled` are proven by a drill.
+`clients`, `habits`; those of `drilled` and `release` are proven by a drill.
 `evidence` makes findings of matches. A hazard is data and a small function; no text of SQL alone makes a finding.
 """
 
@@ -29,6 +29,7 @@ from greenroom.rehearsal.hazards import (
     keys,
     maintenance,
     partitions,
+    release,
     standing_indexes,
     triggers,
     whole,
@@ -40,7 +41,7 @@ from greenroom.rehearsal.observations import Observations
 
 FAMILIES = (
     *(indexes, standing_indexes, concurrently, constraints, foreign_keys, columns, column_types, backfills, whole),
-    *(keys, data_types, partitions, triggers, maintenance, clients, habits, drilled),
+    *(keys, data_types, partitions, triggers, maintenance, clients, habits, drilled, release),
 )
 CATALOGUE: dict[str, Hazard] = {hazard.id: hazard for family in FAMILIES for hazard in family.HAZARDS}
 SEVERITIES = ("failure", "warning", "note")

@@ -171,7 +171,7 @@ def noticed(rehearsal: Rehearsal) -> str:
     """What users would have noticed, in one or two sentences."""
     if not _pending(rehearsal):
         return "Nothing: no migration is pending."
-    waits = _waits(rehearsal)
+    waits = " ".join([*_broken(rehearsal), _waits(rehearsal)])
     if rehearsal.error is None:
         return waits
     done = sum(run.status == "applied" for run in rehearsal.migrations)
@@ -223,6 +223,15 @@ def _waits(rehearsal: Rehearsal) -> str:
     if longest:
         return f"Nothing: no reader or writer would wait longer than {milliseconds(longest)}."
     return "Nothing: no reader or writer would wait."
+
+
+def _broken(rehearsal: Rehearsal) -> list[str]:
+    """What the release that is still running can no longer do: its users notice that first."""
+    found = [f for f in rehearsal.findings if f.drill == "old-release" and f.severity == "failure"]
+    if not found:
+        return []
+    more = f" ({counted(len(found) - 1, 'more finding')})" if len(found) > 1 else ""
+    return [f"The running release fails: {clean(found[0].evidence.summary.rstrip('.'))}{more}."]
 
 
 def _felt(waits: list[tuple[float, str]]) -> tuple[str, str] | None:

@@ -1,0 +1,126 @@
+"""The release that is running: which one it is, its code in a worktree, and an interpreter with its dependencies."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenroom import git, places, shell
+from greenroom.config import Project
+from greenroom.console import Progress
+from greenroom.copies.project import interpreter
+from greenroom.errors import GreenroomError
+from greenroom.postgres import cluster
+from greenroom.rehearsal.request import Request
+
+# what pins an app's dependencies, wherever it stands in the repository
+PINS = ("requirements*.txt", "requirements/*.txt", "uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock")
+# of these, what pip installs, the first that is there
+INSTALLABLE = ("requirements/app.txt", "requirements/production.txt", "requirements/prod.txt", "requirements.txt")
+INSTALL_SECONDS = 900.0
+
+
+class NoBase(GreenroomError):
+    """There is no release to drill with, for a reason that is said: the drill is not run."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """A release's code. `how` says with which dependencies it runs."""
+
+    name: str
+    project: Project
+    how: str
+
+
+@contextmanager
+def released(request: Request, progress: Progress) -> Iterator[Base]:
+    """The running release's code for as long as the block lasts. Raises NoBase, and GreenroomError where git fails."""
+    directory = (request.config.root / request.project.directory).resolve()
+    root = git.root(directory)
+    if root is None:
+        raise NoBase("There is no git repository to take the running release from: name its image or checkout.")
+    ref = request.base or request.config.rehearsal.base or _newest_tag(root)
+    commit = git.commit_of(root, ref)
+    if commit is None:
+        raise NoBase(f"git knows no commit {ref}: fetch it, or name the running release with --base REF.")
+    if commit == git.commit_of(root, "HEAD"):
+        raise NoBase(f"{ref} is the commit that is checked out: there is no older release to drill with.")
+    with cluster.private_directory() as place, git.worktree(root, place / "release", commit) as tree:
+        inside = tree / directory.relative_to(root)
+        if not inside.is_dir():
+            raise NoBase(f"{ref} has no directory {directory.relative_to(root)}: the project stood elsewhere then.")
+        python, how = _interpreter(request.project, root, tree, directory, progress)
+        project = request.project.model_copy(update={"directory": inside, "python": str(python)})
+        yield Base(str(ref), project, how)
+
+
+def _newest_tag(root: Path) -> str:
+    tags = git.tags(root)
+    if not tags:
+        raise NoBase(
+            "There is no release tag to compare with: name the release that is running with --base REF "
+            "(or base in [tool.greenroom.rehearsal])."
+        )
+    head = git.commit_of(root, "HEAD")
+    return next((tag for tag in tags if git.commit_of(root, tag) != head), tags[0])
+
+
+def _interpreter(project: Project, root: Path, tree: Path, directory: Path, progress: Progress) -> tuple[Path, str]:
+    """The present environment where the pins are the same, else one that is made from the release's own."""
+    here, there = pins(root), pins(tree)
+    current = Path(interpreter(project, directory))
+    if here == there:
+        return current, "the same pins, so the same environment" if here else "no pins, so the present environment"
+    chosen = next((tree / name for name in INSTALLABLE if (tree / name).exists()), None)
+    if chosen is None:
+        raise NoBase(
+            f"Its pins differ ({', '.join(_changed(here, there))}), and it has none of {', '.join(INSTALLABLE)} "
+            "to make an environment from."
+        )
+    progress.detail(f"installing {chosen.relative_to(tree)} of the release")
+    return _environment(chosen), f"its own {chosen.relative_to(tree)}"
+
+
+def pins(root: Path) -> dict[str, str]:
+    """Files that pin dependencies, by path, with the digest of their content."""
+    found = sorted({path for pattern in PINS for path in root.glob(pattern) if path.is_file()})
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+def _changed(here: dict[str, str], there: dict[str, str]) -> list[str]:
+    return sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+
+
+def _environment(requirements: Path) -> Path:
+    """A venv for exactly these pins, kept for the next time. Raises NoBase where they cannot be installed."""
+    place = places.cache() / "releases" / hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
+    python = place / "bin" / "python"
+    if (place / "whole").exists():
+        return python
+    shutil.rmtree(place, ignore_errors=True)
+    for words in _commands(place, requirements):
+        done = shell.run(words, check=False, timeout=INSTALL_SECONDS)
+        if done.code != 0:
+            shutil.rmtree(place, ignore_errors=True)
+            raise NoBase(f"{requirements.name} of the release cannot be installed: {shell.last_line(done.stderr)}")
+    (place / "whole").touch()
+    return python
+
+
+def _commands(place: Path, requirements: Path) -> list[list[str | Path]]:
+    python = place / "bin" / "python"
+    if uv := shutil.which("uv"):
+        return [
+            [uv, "venv", "--quiet", "--no-config", "--python", sys.executable, place],
+            [uv, "pip", "install", "--quiet", "--python", python, "-r", requirements],
+        ]
+    return [
+        [sys.executable, "-m", "venv", place],
+        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "-r", requirements],
+    ]

@@ -1,0 +1,88 @@
+"""Running a release's own code on a clone: what it could do and what not, as data."""
+
+from __future__ import annotations
+
+import selectors
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from greenroom.copies.acquiring import Acquired
+from greenroom.errors import GreenroomError
+from greenroom.rehearsal.agent_process import AgentProcess, Event, started
+from greenroom.rehearsal.drills.old_release.base import Base
+from greenroom.rehearsal.drills.stage import Stage
+from greenroom.rehearsal.launch import launch
+from greenroom.rehearsal.recorder import label
+
+LONGEST = 600.0  # seconds
+
+
+@dataclass(frozen=True)
+class Try:
+    """One action of one model; `exception` is None where it went well. `scans` are tables read from end to end."""
+
+    model: str
+    table: str
+    action: str
+    columns: tuple[str, ...] = ()
+    exception: str | None = None
+    sqlstate: str | None = None
+    column: str | None = None
+    constraint: str | None = None
+    scans: tuple[str, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """`SQLSTATE 42703`, or the exception's name where the server said nothing."""
+        return f"SQLSTATE {self.sqlstate}" if self.sqlstate else str(self.exception)
+
+
+Asked = Literal["try", "write", "understand"]
+
+
+def exercised(stage: Stage, base: Base, clone: Acquired, asked: Asked = "try") -> list[Try]:
+    """Have the release's code try everything on the clone and take it back; or `write` what it may write, and leave it
+    there; or `understand` the newest rows. Raises GreenroomError when it does not come up."""
+    start = launch(stage.request.of(base.project), clone)
+    secrets = [address.password.reveal() for address in (clone.address, clone.admin) if address.password]
+    with started(start.python, start.directory, start.environment, redact=secrets) as agent:
+        agent.say({**start.request, "exercise": asked})
+        return [_try(event) for event in _hear(agent, base) if event["event"] == "tried"]
+
+
+def _hear(agent: AgentProcess, base: Base) -> list[Event]:
+    heard: list[Event] = []
+    deadline = time.monotonic() + LONGEST
+    with selectors.DefaultSelector() as selector:
+        selector.register(agent.events, selectors.EVENT_READ)
+        selector.register(agent.output, selectors.EVENT_READ)
+        while not heard or heard[-1]["event"] not in ("done", "failed"):
+            if time.monotonic() > deadline:
+                raise GreenroomError(f"{base.name} did not end its exercise within {LONGEST:.0f} s.")
+            for key, _ in selector.select(1.0):
+                if key.fileobj is agent.output and not agent.read_output():
+                    selector.unregister(agent.output)
+                elif key.fileobj is agent.events:
+                    events = agent.read_events()
+                    if events is None:
+                        raise GreenroomError(f"The process of {base.name} ended before its exercise did.")
+                    heard += events
+    if heard[-1]["event"] == "failed":
+        message = heard[-1].get("message") or heard[-1]["exception"]
+        raise GreenroomError(f"{base.name} does not start ({base.how}): {agent.redact(str(message))}")
+    return heard
+
+
+def _try(event: Event) -> Try:
+    return Try(
+        model=event["model"],
+        table=label(event["table"].strip('"').replace('"."', ".")),
+        action=event["action"],
+        columns=tuple(event["columns"]),
+        exception=event["exception"],
+        sqlstate=event["sqlstate"],
+        column=event["column"],
+        constraint=event["constraint"],
+        scans=tuple(event["scans"]),
+    )

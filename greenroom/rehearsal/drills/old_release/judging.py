@@ -1,0 +1,160 @@
+"""From what the running release can no longer do to findings: C01 to C09."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from string import Template
+
+from greenroom.postgres import catalog
+from greenroom.postgres.catalog import Catalog
+from greenroom.postgres.server import connect
+from greenroom.rehearsal.document import Evidence, Finding
+from greenroom.rehearsal.drills.old_release.exercise import Try
+from greenroom.rehearsal.drills.stage import Stage
+from greenroom.rehearsal.hazards import release
+from greenroom.rehearsal.hazards.drilled import drilled
+from greenroom.rehearsal.hazards.hazard import Hazard
+from greenroom.rehearsal.report.words import counted
+
+LARGE = 10_000  # rows: a smaller table is read through as quickly as by an index
+UNKNOWN = {
+    "UnexpectedNull": "the new release may write NULL there, which it does not expect",
+    "UnknownChoice": "the new release may write a choice that it does not know",
+    "OutOfRange": "the new release may write a larger number than it expects",
+}
+VIOLATIONS = ("23505", "23514", "23503", "23P01")
+NARROWED = ("22001", "22003", "22P02", "42804", "42883", "22007", "22008")
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """Before and after the migration."""
+
+    before: Catalog
+    after: Catalog
+
+    def columns_gone(self, table: str) -> list[str]:
+        """Columns that the table had and has no longer."""
+        start = f"column {table}."
+        return [name.removeprefix(start) for name in self.before if name.startswith(start) and name not in self.after]
+
+    def column_of_same_kind(self, table: str, column: str) -> str | None:
+        """A new column of the table that is defined as the missing one was: it was renamed."""
+        start, kind = f"column {table}.", self.before[f"column {table}.{column}"]
+        new = (name for name in self.after if name.startswith(start) and name not in self.before)
+        return next((name.removeprefix(start) for name in new if self.after[name] == kind), None)
+
+    def table_of_same_kind(self, table: str) -> str | None:
+        """A new table with all columns of the missing one: it was renamed."""
+        wanted = self._columns(self.before, table)
+        new = [name.removeprefix("table ") for name in self.after if name.startswith("table ")]
+        new = [name for name in new if f"table {name}" not in self.before]
+        return next((name for name in new if wanted and wanted <= self._columns(self.after, name)), None)
+
+    @staticmethod
+    def _columns(schema: Catalog, table: str) -> set[str]:
+        start = f"column {table}."
+        return {name.removeprefix(start) for name in schema if name.startswith(start)}
+
+
+def schemas(stage: Stage) -> Schemas:
+    """Read from the copy as it was and as it is."""
+    with connect(stage.pristine.admin) as before, connect(stage.copy.admin) as after:
+        return Schemas(catalog.read(before), catalog.read(after))
+
+
+def broken(before: list[Try], after: list[Try]) -> list[Try]:
+    """Tries that went well on the old schema and fail on the new one, and look-ups that lost their index."""
+    went_well = {(one.model, one.action): one for one in before if one.exception is None}
+    found = []
+    for one in after:
+        was = went_well.get((one.model, one.action))
+        if one.action == "understand" and one.sqlstate:
+            continue  # it cannot even read them, which `read` tells
+        if was and (one.exception or set(one.scans) - set(was.scans)):
+            found.append(one)
+    return found
+
+
+def findings(stage: Stage, failed: list[Try], known: Schemas) -> list[Finding]:
+    """One for each hazard and model, with the accepted ones as notes."""
+    grouped: dict[tuple[str, str], list[tuple[Hazard, Try, str]]] = {}
+    for one in failed:
+        for hazard, what in _hazard(stage, one, known):
+            grouped.setdefault((hazard.id, one.model), []).append((hazard, one, what))
+    return [_finding(stage, entries, known) for entries in grouped.values()]
+
+
+def _hazard(stage: Stage, one: Try, known: Schemas) -> Iterator[tuple[Hazard, str]]:
+    """Which row of the catalogue it is, by SQLSTATE and by what has become of the schema; with words for people."""
+    if one.exception is None:
+        tables = [table for table in one.scans if _rows(stage, table) >= LARGE]
+        if tables:
+            yield release.INDEX_REMOVED, f"{one.action} now reads all of {', '.join(tables)}"
+        return
+    if one.action == "understand":
+        yield release.LOOSEN_READ, f"{one.column}: {UNKNOWN.get(one.exception, 'a value that it does not know')}"
+    elif one.action == "content type":
+        yield release.CONTENT_TYPE, f"its row of django_content_type is gone ({one.exception})"
+    elif one.sqlstate == "42P01":
+        table = known.table_of_same_kind(one.table)
+        what = f"its table is now called {table}" if table else f"the table {one.table} is gone"
+        yield (release.RENAME if table else release.DROP_TABLE), what
+    elif one.sqlstate == "42703":
+        gone = [column for column in known.columns_gone(one.table) if column in one.columns]
+        renamed = {column: known.column_of_same_kind(one.table, column) for column in gone}
+        names = [f"{column} is now called {new}" if new else f"{column} is gone" for column, new in renamed.items()]
+        yield (release.RENAME if any(renamed.values()) else release.DROP_COLUMN), ", ".join(names) or "a column is gone"
+    elif one.sqlstate == "23502":
+        unknown = bool(one.column) and one.column not in one.columns
+        why = "which it does not know, is NOT NULL and has no default" if unknown else "may no longer be NULL"
+        yield release.TIGHTEN_NULL, f"{one.column or 'a column'}, {why}" if unknown else f"{one.column} {why}"
+    elif one.sqlstate in VIOLATIONS:
+        yield release.TIGHTEN_RULE, f"the constraint {one.constraint or '?'} refuses what it writes"
+    elif one.sqlstate in NARROWED or one.sqlstate is None:
+        yield release.NARROW_TYPE, f"{one.action} does not fit the new type"
+    else:
+        yield release.NARROW_TYPE, f"{one.action} is refused"
+
+
+def _rows(stage: Stage, table: str) -> int:
+    relation = stage.watched.relations.get(table)
+    return relation.rows if relation else 0
+
+
+def _finding(stage: Stage, entries: list[tuple[Hazard, Try, str]], known: Schemas) -> Finding:
+    hazard, first, what = entries[0]
+    actions = list(dict.fromkeys(one.action for _, one, _ in entries))
+    relation = stage.watched.relations.get(first.table)
+    reason = _accepted(stage, hazard, first.model)
+    breaks = first.exception is not None and first.action != "understand"
+    tried = f"{first.model} cannot {_listed(actions)}" if breaks and first.action != "content type" else first.model
+    summary = f"{tried}: {what}{f' ({first.why})' if first.sqlstate else ''}."
+    gone = [column for column in known.columns_gone(first.table) if column in first.columns]
+    field = next(iter(gone), first.column or "field")
+    names = {"model": first.model.rpartition(".")[2].lower(), "table": first.table, "field": field}
+    return drilled(
+        hazard,
+        "old-release",
+        "note" if reason else "failure" if breaks else "warning",
+        Evidence(
+            summary=f"{summary} Accepted: {reason}" if reason else summary,
+            rows=relation.rows if relation else None,
+            size_bytes=relation.size_bytes if relation else None,
+        ),
+        table=first.table,
+        django=Template(hazard.django).safe_substitute(names),
+    )
+
+
+def _listed(actions: list[str]) -> str:
+    return actions[0] if len(actions) == 1 else f"{actions[0]} (and {counted(len(actions) - 1, 'more action')})"
+
+
+def _accepted(stage: Stage, hazard: Hazard, model: str) -> str | None:
+    """The reason that the configuration gives for letting it pass."""
+    for one in stage.request.config.rehearsal.accepted:
+        if one.hazard == hazard.id and one.model.lower() == model.lower():
+            return one.reason.rstrip(".") + "."
+    return None

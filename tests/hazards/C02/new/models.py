@@ -1,0 +1,9 @@
+"""There are no tags any more."""
+
+from django.db import models
+
+
+class Item(models.Model):
+    name = models.CharField(max_length=100)
+    note = models.CharField(max_length=100, null=True)
+    quantity = models.IntegerField()

@@ -1,0 +1,9 @@
+"""Names are unique."""
+
+from django.db import models
+
+
+class Item(models.Model):
+    name = models.CharField(max_length=100, unique=True)
+    note = models.CharField(max_length=100, null=True)
+    quantity = models.IntegerField()

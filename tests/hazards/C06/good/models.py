@@ -1,0 +1,9 @@
+"""Names may be longer."""
+
+from django.db import models
+
+
+class Item(models.Model):
+    name = models.CharField(max_length=200)
+    note = models.CharField(max_length=100, null=True)
+    quantity = models.IntegerField()

@@ -1,0 +1,8 @@
+"""What the running code may write no longer fits."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("stock", "0001_initial")]
+    operations = [migrations.AlterField("item", "name", models.CharField(max_length=20))]

@@ -1,0 +1,9 @@
+"""Names are shorter."""
+
+from django.db import models
+
+
+class Item(models.Model):
+    name = models.CharField(max_length=20)
+    note = models.CharField(max_length=100, null=True)
+    quantity = models.IntegerField()

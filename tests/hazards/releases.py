@@ -1,0 +1,125 @@
+"""Two releases of a small app in a git repository: what the rows that break the running release are tried with.
+
+An example has `old/models.py`, and `new/` and `good/` with their models and the migration from the one to the other.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from greenroom.config import Accepted, Config, Project, RehearsalDefaults
+from greenroom.console import Silent
+from greenroom.copies.acquiring import CopyRequest
+from greenroom.postgres.address import Address
+from greenroom.postgres.embedded import Server
+from greenroom.rehearsal.document import Budget, Rehearsal
+from greenroom.rehearsal.rehearse import rehearse
+from greenroom.rehearsal.request import Request
+from greenroom.secret import Secret
+
+HERE = Path(__file__).parent
+ROWS = 20_000
+PASSWORD = "of-the-stock"
+SETTINGS = """
+SECRET_KEY = "for tests"
+INSTALLED_APPS = ["django.contrib.contenttypes", "stock"]
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "nowhere"}}
+"""
+RUN = """
+import os, sys, django
+from django.conf import settings
+settings.DATABASES["default"].update(
+    HOST=os.environ["PGHOST"], PORT=os.environ["PGPORT"], NAME=os.environ["PGDATABASE"],
+    USER=os.environ["PGUSER"], PASSWORD=os.environ["PGPASSWORD"],
+)
+django.setup()
+from django.core.management import call_command
+call_command("makemigrations", "stock", verbosity=0)
+call_command("migrate", verbosity=0)
+"""
+FILL = (
+    "INSERT INTO stock_item (name, note, quantity) SELECT 'name ' || n, 'note ' || n, n FROM generate_series(1, {}) n"
+)
+
+
+def rows() -> list[str]:
+    """The ids that have such an example."""
+    return sorted(path.name for path in HERE.iterdir() if (path / "old" / "models.py").exists())
+
+
+@contextmanager
+def stock(server: Server, place: Path, hazard: str) -> Iterator[tuple[Address, Path]]:
+    """The database of the old release, filled, and its repository, where that release is tagged v1."""
+    project = _old(place, HERE / hazard / "old")
+    name = f"stock_{hazard.lower()}"
+    owner = Address(server.address.host, server.address.port, name, f"{name}_owner", Secret(PASSWORD))
+    role, database = sql.Identifier(owner.user), sql.Identifier(owner.database)
+    with psycopg.connect(**server.address.parameters, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, PASSWORD))
+        admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+        try:
+            environment = {**os.environ, **owner.environment, "DJANGO_SETTINGS_MODULE": "stock_settings"}
+            subprocess.run([sys.executable, "-c", RUN], cwd=project, env=environment, check=True)
+            with psycopg.connect(**owner.parameters, autocommit=True) as connection:
+                connection.execute(FILL.format(ROWS).encode())
+                connection.execute("VACUUM ANALYZE")
+            _commit(project, "v1")
+            yield owner, project
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+            admin.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def release(project: Path, example: Path) -> None:
+    """From now on HEAD is the release of this example."""
+    shutil.copy(example / "models.py", project / "stock" / "models.py")
+    for migration in sorted(example.glob("0*.py")):
+        shutil.copy(migration, project / "stock" / "migrations")
+    _commit(project)
+
+
+def rehearsed(source: Address, project: Path, *accepted: Accepted, base: str | None = None) -> Rehearsal:
+    """A rehearsal of the new release with the drill old-release."""
+    facts = Project(directory=project, settings="stock_settings", python=sys.executable)
+    config = Config(root=project, project=facts, rehearsal=RehearsalDefaults(accepted=list(accepted)))
+    url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
+    copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="releases")
+    budget = Budget(read_ms=1000, write_ms=1000, timeout_seconds=60)
+    return rehearse(Request(config, facts, copy, budget=budget, drills=("old-release",), base=base), Silent())
+
+
+def git(project: Path, *words: str) -> str:
+    """In the project's repository, as somebody."""
+    named = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *named, *words], cwd=project, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def _old(place: Path, example: Path) -> Path:
+    migrations = place / "stock" / "migrations"
+    migrations.mkdir(parents=True)
+    for package in (place / "stock", migrations):
+        (package / "__init__.py").touch()
+    (place / "stock_settings.py").write_text(SETTINGS)
+    (place / ".gitignore").write_text("__pycache__/\n")
+    shutil.copy(example / "models.py", place / "stock" / "models.py")
+    git(place, "init", "--quiet", "--initial-branch=main")
+    return place
+
+
+def _commit(project: Path, tag: str | None = None) -> None:
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", tag or "the new release")
+    if tag:
+        git(project, "tag", tag)
