@@ -42,6 +42,7 @@ class Options:
     keep: bool = False
     drills: str | None = None
     base: str | None = None
+    base_check: str | None = None
     allow_network: bool = False
     report_dir: str | None = None
 
@@ -90,6 +91,7 @@ def request_of(options: Options, config: Config) -> Request:
         allow_network=options.allow_network,
         drills=drills.named(options.drills) if options.drills is not None else None,
         base=options.base,
+        base_check=options.base_check,
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from greenroom.config import Accepted, Config, Project, RehearsalDefaults
+from greenroom.config import Accepted, Config, DatabaseVariables, Project, RehearsalDefaults
 from greenroom.console import Silent
 from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
@@ -89,14 +89,22 @@ def release(project: Path, example: Path) -> None:
     _commit(project)
 
 
-def rehearsed(source: Address, project: Path, *accepted: Accepted, base: str | None = None) -> Rehearsal:
+def rehearsed(
+    source: Address,
+    project: Path,
+    *accepted: Accepted,
+    base: str | None = None,
+    check: str | None = None,
+    variables: DatabaseVariables | None = None,
+) -> Rehearsal:
     """A rehearsal of the new release with the drill old-release."""
-    facts = Project(directory=project, settings="stock_settings", python=sys.executable)
+    facts = Project(directory=project, settings="stock_settings", python=sys.executable, database_variables=variables)
     config = Config(root=project, project=facts, rehearsal=RehearsalDefaults(accepted=list(accepted)))
     url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
     copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="releases")
     budget = Budget(read_ms=1000, write_ms=1000, timeout_seconds=60)
-    return rehearse(Request(config, facts, copy, budget=budget, drills=("old-release",), base=base), Silent())
+    asked = Request(config, facts, copy, budget=budget, drills=("old-release",), base=base, base_check=check)
+    return rehearse(asked, Silent())
 
 
 def git(project: Path, *words: str) -> str:

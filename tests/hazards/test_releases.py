@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.config import Accepted
+from greenroom.config import Accepted, DatabaseVariables
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal.document import Rehearsal
 from tests.hazards.releases import HERE, git, rehearsed, release, rows, stock
@@ -105,3 +105,43 @@ def test_what_is_accepted_is_a_note_with_its_reason(server: Server, tmp_path: Pa
     assert finding.severity == "note"
     assert finding.evidence.summary.endswith("Accepted: nobody reads notes since March.")
     assert rehearsal.drills[0].status == "passed"
+
+
+NAMES = DatabaseVariables(host="PGHOST", port="PGPORT", name="PGDATABASE", user="PGUSER", password="PGPASSWORD")
+TOLD = """
+import os
+DATABASES["default"].update(
+    HOST=os.environ.get("PGHOST"), PORT=os.environ.get("PGPORT"), NAME=os.environ.get("PGDATABASE"),
+    USER=os.environ.get("PGUSER"), PASSWORD=os.environ.get("PGPASSWORD"),
+)
+"""
+
+
+@pytest.mark.parametrize(("wanted", "status"), [("item.note", "failed"), ("item.name", "passed")])
+def test_check_of_the_old_release_meets_the_new_schema(
+    server: Server, tmp_path: Path, wanted: str, status: str
+) -> None:
+    """It runs in the old release's directory, where the models still have a note."""
+    smoke = "import django, os; django.setup(); from stock.models import Item; "
+    smoke += f"Item.objects.order_by('pk').values_list('{wanted.partition('.')[2]}').first()"
+    with stock(server, tmp_path / "project", "C01") as (source, project):
+        settings = project / "stock_settings.py"
+        settings.write_text(settings.read_text() + TOLD)
+        git(project, "commit", "--all", "--quiet", "--amend", "--no-edit")
+        git(project, "tag", "--force", "v1")
+        release(project, HERE / "C01" / "new")
+        rehearsal = rehearsed(source, project, check=f'python -c "{smoke}"', variables=NAMES)
+    check = rehearsal.drills[0].steps[-1]
+    assert check.what.startswith("check: python -c ")
+    assert (check.status, check.detail) == (status, "exit code 1" if status == "failed" else "exit code 0")
+
+
+def test_check_without_variables_is_not_run(server: Server, tmp_path: Path) -> None:
+    with stock(server, tmp_path / "project", "C01") as (source, project):
+        release(project, HERE / "C01" / "good")
+        rehearsal = rehearsed(source, project, check="true")
+    check = rehearsal.drills[0].steps[-1]
+    assert (check.status, check.detail) == (
+        "note",
+        "not run: the project is not told its database by variables (tool.greenroom.project)",
+    )

@@ -78,7 +78,7 @@ NARROW_TYPE = Hazard(
 LOOSEN_READ = Hazard(
     id="C07",
     name="loosen-read",
-    what="AlterField(null=True), a new choice, a wider type: the new release writes what the running one does not know.",
+    what="AlterField(null=True), a new choice, a wider type: the new release writes what the old one does not know.",
     why="Code that has never met NULL, that choice or that number fails, or does the wrong thing, when it reads it.",
     twin="First a release that can read the new values, then the one that writes them.",
     django="""# this release reads it already; the next one writes it

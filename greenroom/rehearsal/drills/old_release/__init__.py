@@ -1,7 +1,7 @@
 """old-release: the code that is still running meets the new schema, model by model.
 
 `base` says which release that is and brings its code with its own dependencies; `exercise` has it read and write on a
-clone; `judging` makes findings of what it can no longer do. The same is tried on a clone of the copy as it was: what
+clone, `checking` runs its smoke tests; `judging` makes findings of what it can no longer do. The same is tried on a clone of the copy as it was: what
 fails there already is nobody's fault.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from greenroom.rehearsal.document import Drill, DrillStep
 from greenroom.rehearsal.drills.old_release.base import Base, NoBase, released
+from greenroom.rehearsal.drills.old_release.checking import checked
 from greenroom.rehearsal.drills.old_release.exercise import Try, exercised
 from greenroom.rehearsal.drills.old_release.judging import broken, findings, schemas
 from greenroom.rehearsal.drills.stage import Outcome, Stage
@@ -34,14 +35,18 @@ def _held(stage: Stage, base: Base) -> Outcome:
         stage.progress.detail(f"{base.name} reads what the new release writes")
         exercised(stage, Base("the new release", stage.request.project, "as it is"), clone, "write")
         after += exercised(stage, base, clone, "understand")
+        checks = checked(stage, base, clone)
     failed = broken(before, after)
     found = findings(stage, failed, schemas(stage))
     steps = [_step(model, before, after, failed) for model in dict.fromkeys(one.model for one in after)]
+    steps += checks
     grave = [finding for finding in found if finding.severity == "failure"]
+    refused = [f"{check.what} ended with {check.detail}." for check in checks if check.status == "failed"]
+    worst = next(iter([*(finding.evidence.summary for finding in grave), *refused]), "")
     drill = Drill(
         name="old-release",
-        status="failed" if grave else "passed",
-        reason=_reason(base, after, failed, grave[0].evidence.summary if grave else ""),
+        status="failed" if grave or refused else "passed",
+        reason=_reason(base, after, failed, worst),
         steps=steps,
     )
     return Outcome(drill, found)

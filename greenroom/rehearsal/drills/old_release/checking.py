@@ -1,0 +1,52 @@
+"""The release's own smoke tests, on the new schema."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+
+from greenroom import shell
+from greenroom.copies.acquiring import Acquired
+from greenroom.copies.project import environment_of
+from greenroom.rehearsal.document import DrillStep
+from greenroom.rehearsal.drills.old_release.base import Base
+from greenroom.rehearsal.drills.stage import Stage
+
+LONGEST = 1800.0  # seconds
+
+
+def checked(stage: Stage, base: Base, clone: Acquired) -> list[DrillStep]:
+    """`--base-check COMMAND`, run in the release's directory with its interpreter in front of PATH; none without it.
+
+    The project has to take its database from the environment, or the command would meet another one.
+    """
+    command = stage.request.base_check
+    if not command:
+        return []
+    told = environment_of(base.project, clone.address, tls=clone.facts.tls)
+    if not told:
+        reason = "not run: the project is not told its database by variables (tool.greenroom.project)"
+        return [DrillStep(what=f"check: {command}", status="note", detail=reason)]
+    began = time.monotonic()
+    done = shell.run(
+        shlex.split(command),
+        cwd=base.project.directory,
+        env={**_environment(base), **told},
+        check=False,
+        timeout=LONGEST,
+    )
+    return [
+        DrillStep(
+            what=f"check: {command}",
+            status="passed" if done.code == 0 else "failed",
+            detail=f"exit code {done.code}",
+            seconds=round(time.monotonic() - began, 3),
+        )
+    ]
+
+
+def _environment(base: Base) -> dict[str, str]:
+    settings = {"DJANGO_SETTINGS_MODULE": base.project.settings} if base.project.settings else {}
+    programs = Path(base.project.python or "python").parent
+    return {**base.project.environment, **settings, "PATH": f"{programs}:{shell.variable('PATH') or ''}"}
