@@ -79,16 +79,20 @@ class AgentProcess:
 
 @contextlib.contextmanager
 def started(
-    python: str, project: Path, environment: Mapping[str, str], redact: Sequence[str] = ()
+    python: str,
+    project: Path,
+    environment: Mapping[str, str],
+    redact: Sequence[str] = (),
+    words: Sequence[str | Path] = (),
 ) -> Iterator[AgentProcess]:
-    """Start the agent; it is ended when the context is left.
+    """Start the agent; it is ended when the context is left. `words` start it elsewhere, as in a container.
 
     It gets a session of its own, so that Ctrl-C in the terminal reaches greenroom alone, which then releases everything
     in order. Raises GreenroomError when the interpreter cannot be started.
     """
     try:
         process = shell.spawn(
-            [python, AGENT],
+            words or [python, AGENT],
             env={"PYTHONUNBUFFERED": "1", **environment},
             cwd=project,
             stdin=shell.PIPE,

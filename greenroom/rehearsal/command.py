@@ -42,6 +42,7 @@ class Options:
     keep: bool = False
     drills: str | None = None
     base: str | None = None
+    base_image: str | None = None
     base_check: str | None = None
     allow_network: bool = False
     report_dir: str | None = None
@@ -91,6 +92,7 @@ def request_of(options: Options, config: Config) -> Request:
         allow_network=options.allow_network,
         drills=drills.named(options.drills) if options.drills is not None else None,
         base=options.base,
+        base_image=options.base_image,
         base_check=options.base_check,
     )
 
@@ -152,6 +154,8 @@ def _positive(option: str, given: float | str | None, default: float) -> float:
 
 def _refuse_contradictions(options: Options) -> None:
     """Between options of the command; those of one source are acquiring's."""
+    if options.base and options.base_image:
+        raise GreenroomError("--base and --base-image are two running releases.", "Leave one of them out.")
     if options.project and not (options.dump or options.url or options.target):
         raise GreenroomError(
             "--project needs data: the demo data belongs to greenroom's own app.",

@@ -26,9 +26,9 @@ class Halt:
 class Request:
     """What is to be rehearsed, on what, and how much stall is accepted.
 
-    `drills` are those to hold, None: all that apply; `base` is the running release, None: as configured; `base_check` is
-    a command of its own. For a run of a drill's: `undo` are the migrations to take back instead of applying any, `halt`
-    is where it is to be cut off.
+    `drills` are those to hold, None: all that apply. `base` is the running release as git knows it, None: as
+    configured, `base_image` its image instead, `base_check` a command of its own. For a run of a drill's: `undo` are
+    the migrations to take back instead of applying any, `halt` is where it is to be cut off.
     """
 
     config: Config
@@ -40,6 +40,7 @@ class Request:
     allow_network: bool = False
     drills: tuple[doc.DrillName, ...] | None = None
     base: str | None = None
+    base_image: str | None = None
     base_check: str | None = None
     undo: tuple[str, ...] = ()
     halt: Halt | None = None

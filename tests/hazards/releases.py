@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -47,6 +48,13 @@ django.setup()
 from django.core.management import call_command
 call_command("makemigrations", "stock", verbosity=0)
 call_command("migrate", verbosity=0)
+"""
+DOCKERFILE = """
+FROM python:3.13-slim-trixie
+RUN pip install --quiet --root-user-action=ignore django~=5.2.0 "psycopg[binary]"
+WORKDIR /app
+COPY . .
+CMD ["python", "-m", "http.server"]
 """
 FILL = (
     "INSERT INTO stock_item (name, note, quantity) SELECT 'name ' || n, 'note ' || n, n FROM generate_series(1, {}) n"
@@ -95,6 +103,7 @@ def rehearsed(
     *accepted: Accepted,
     base: str | None = None,
     check: str | None = None,
+    base_image: str | None = None,
     variables: DatabaseVariables | None = None,
 ) -> Rehearsal:
     """A rehearsal of the new release with the drill old-release."""
@@ -104,7 +113,7 @@ def rehearsed(
     copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="releases")
     budget = Budget(read_ms=1000, write_ms=1000, timeout_seconds=60)
     asked = Request(config, facts, copy, budget=budget, drills=("old-release",), base=base, base_check=check)
-    return rehearse(asked, Silent())
+    return rehearse(replace(asked, base_image=base_image), Silent())
 
 
 def git(project: Path, *words: str) -> str:
@@ -131,3 +140,10 @@ def _commit(project: Path, tag: str | None = None) -> None:
     git(project, "commit", "--quiet", "--message", tag or "the new release")
     if tag:
         git(project, "tag", tag)
+
+
+def image(project: Path, name: str) -> None:
+    """The release that is checked out, as an image with its own Python and Django."""
+    (project / "Dockerfile").write_text(DOCKERFILE)
+    subprocess.run(["docker", "build", "--quiet", "--tag", name, "."], cwd=project, check=True, capture_output=True)
+    (project / "Dockerfile").unlink()

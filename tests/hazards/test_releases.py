@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from greenroom.config import Accepted, DatabaseVariables
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal.document import Rehearsal
-from tests.hazards.releases import HERE, git, rehearsed, release, rows, stock
+from tests.hazards.releases import HERE, git, image, rehearsed, release, rows, stock
 
 SAYS = {
     "C01": "stock.Item cannot read (and 6 more actions): note is gone (SQLSTATE 42703).",
@@ -145,3 +148,40 @@ def test_check_without_variables_is_not_run(server: Server, tmp_path: Path) -> N
         "note",
         "not run: the project is not told its database by variables (tool.greenroom.project)",
     )
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("example", "status"), [("new", "failed"), ("good", "passed")])
+def test_image_of_the_running_release(server: Server, tmp_path: Path, example: str, status: str) -> None:
+    """It has a Python and a Django of its own; nothing of it stays but the image."""
+    needed()
+    name = f"greenroom-test-release:{secrets.token_hex(4)}"
+    try:
+        with stock(server, tmp_path / "project", "C01") as (source, project):
+            image(project, name)
+            release(project, HERE / "C01" / example)
+            rehearsal = rehearsed(source, project, base_image=name)
+        assert rehearsal.drills[0].status == status, rehearsal.drills[0]
+        assert rehearsal.drills[0].reason.startswith(f"{name} (in its own image)")
+        left = ["docker", "ps", "--all", "--quiet", "--filter", f"ancestor={name}"]
+        assert subprocess.run(left, capture_output=True, text=True, check=True).stdout == ""
+    finally:
+        subprocess.run(["docker", "image", "rm", "--force", name], check=False, capture_output=True)
+
+
+def test_image_that_is_not_there_is_not_run(server: Server, tmp_path: Path) -> None:
+    with stock(server, tmp_path / "project", "C01") as (source, project):
+        release(project, HERE / "C01" / "good")
+        status, reason = _drill(rehearsed(source, project, base_image="greenroom-test-nothing:1"))
+    assert status == "not run"
+    assert reason == (
+        "there is no image greenroom-test-nothing:1 here, or no Docker engine: docker pull greenroom-test-nothing:1"
+    )
+
+
+def needed() -> None:
+    """Skip without the image that a release is made from; in CI that is a failure."""
+    asked = ["docker", "image", "inspect", "python:3.13-slim-trixie"]
+    if subprocess.run(asked, capture_output=True, check=False).returncode != 0:
+        assert not os.environ.get("CI"), "a Docker engine with python:3.13-slim-trixie is needed"
+        pytest.skip("needs a Docker engine that has python:3.13-slim-trixie")

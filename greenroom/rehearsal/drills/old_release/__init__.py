@@ -1,8 +1,8 @@
 """old-release: the code that is still running meets the new schema, model by model.
 
 `base` says which release that is and brings its code with its own dependencies; `exercise` has it read and write on a
-clone, `checking` runs its smoke tests; `judging` makes findings of what it can no longer do. The same is tried on a clone of the copy as it was: what
-fails there already is nobody's fault.
+clone, `checking` runs its smoke tests; `judging` makes findings of what it can no longer do. The same is tried on a
+clone of the copy as it was: what fails there already is nobody's fault.
 """
 
 from __future__ import annotations

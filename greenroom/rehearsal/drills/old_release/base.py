@@ -31,16 +31,20 @@ class NoBase(GreenroomError):
 
 @dataclass(frozen=True)
 class Base:
-    """A release's code. `how` says with which dependencies it runs."""
+    """A release's code. `how` says with which dependencies it runs; in its `image`, or (None) on this machine."""
 
     name: str
     project: Project
     how: str
+    image: str | None = None
 
 
 @contextmanager
 def released(request: Request, progress: Progress) -> Iterator[Base]:
     """The running release's code for as long as the block lasts. Raises NoBase, and GreenroomError where git fails."""
+    if request.base_image:
+        yield Base(request.base_image, request.project, "in its own image", request.base_image)
+        return
     directory = (request.config.root / request.project.directory).resolve()
     root = git.root(directory)
     if root is None:

@@ -24,6 +24,8 @@ def checked(stage: Stage, base: Base, clone: Acquired) -> list[DrillStep]:
     command = stage.request.base_check
     if not command:
         return []
+    if base.image:
+        return [DrillStep(what=f"check: {command}", status="note", detail="not run: --base-check needs --base REF")]
     told = environment_of(base.project, clone.address, tls=clone.facts.tls)
     if not told:
         reason = "not run: the project is not told its database by variables (tool.greenroom.project)"

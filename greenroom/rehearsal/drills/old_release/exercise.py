@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import selectors
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from greenroom.copies.acquiring import Acquired
 from greenroom.errors import GreenroomError
 from greenroom.rehearsal.agent_process import AgentProcess, Event, started
 from greenroom.rehearsal.drills.old_release.base import Base
+from greenroom.rehearsal.drills.old_release.container import agent_in
 from greenroom.rehearsal.drills.stage import Stage
-from greenroom.rehearsal.launch import launch
+from greenroom.rehearsal.launch import Launch, launch
 from greenroom.rehearsal.recorder import label
 
 LONGEST = 600.0  # seconds
@@ -45,8 +48,17 @@ def exercised(stage: Stage, base: Base, clone: Acquired, asked: Asked = "try") -
     """Have the release's code try everything on the clone and take it back; or `write` what it may write, and leave it
     there; or `understand` the newest rows. Raises GreenroomError when it does not come up."""
     start = launch(stage.request.of(base.project), clone)
+    with ExitStack() as stack:
+        words: list[str | Path] = []
+        if base.image:
+            words = stack.enter_context(agent_in(base.image, start.environment))
+            start.request["project"] = "."  # where the image's own command starts
+        return _told(start, words, base, clone, asked)
+
+
+def _told(start: Launch, words: list[str | Path], base: Base, clone: Acquired, asked: Asked) -> list[Try]:
     secrets = [address.password.reveal() for address in (clone.address, clone.admin) if address.password]
-    with started(start.python, start.directory, start.environment, redact=secrets) as agent:
+    with started(start.python, start.directory, start.environment, redact=secrets, words=words) as agent:
         agent.say({**start.request, "exercise": asked})
         return [_try(event) for event in _hear(agent, base) if event["event"] == "tried"]
 
