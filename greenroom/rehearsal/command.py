@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from greenroom import config as configuration
-from greenroom import console, git
+from greenroom import console, git, shell
 from greenroom.config import Config, Project
 from greenroom.copies.acquiring import EMBEDDED, CopyRequest, refuse_contradictions
 from greenroom.copies.keeping import KEPT
@@ -15,8 +15,10 @@ from greenroom.postgres.address import Address
 from greenroom.rehearsal import drills
 from greenroom.rehearsal.document import Budget, Rehearsal
 from greenroom.rehearsal.rehearse import rehearse
-from greenroom.rehearsal.report import files, terminal
+from greenroom.rehearsal.report import files, github, terminal
 from greenroom.rehearsal.request import Request
+
+FORMATS = TEXT, GITHUB = ("text", "github")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Options:
     base_check: str | None = None
     allow_network: bool = False
     report_dir: str | None = None
+    format: str = TEXT
 
 
 def migrate_rehearse(options: Options) -> int:
@@ -58,9 +61,20 @@ def migrate_rehearse(options: Options) -> int:
         rehearsal = rehearse(request, progress)
     written = files.write(rehearsal, directory)
     terminal.show(rehearsal, written)
+    if options.format == GITHUB:
+        _tell_github(rehearsal, written, (config.root / request.project.directory).resolve())
     if not rehearsal.copy_.dropped:
         print(_standing(rehearsal, request.source))
     return ANSWER_IS_NO if rehearsal.verdict == "fail" else DONE
+
+
+def _tell_github(rehearsal: Rehearsal, written: Path, project: Path) -> None:
+    """Annotations in the log, and the Markdown report as the step's summary."""
+    print(github.render(rehearsal, project, git.root(project) or project), end="")
+    summary = shell.variable("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write((written / "report.md").read_text(encoding="utf-8"))
 
 
 def _standing(rehearsal: Rehearsal, source: CopyRequest) -> str:
@@ -79,6 +93,8 @@ def _standing(rehearsal: Rehearsal, source: CopyRequest) -> str:
 def request_of(options: Options, config: Config) -> Request:
     """Check the options against each other and the configuration. Raises GreenroomError before anything is touched."""
     _refuse_contradictions(options)
+    if options.format not in FORMATS:
+        raise GreenroomError(f"--format {options.format} is not known.", f"There are: {', '.join(FORMATS)}")
     project = project_of(options, config)
     source = source_of(options, config, project)
     refuse_contradictions(source)

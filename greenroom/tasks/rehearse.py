@@ -29,6 +29,7 @@ from invoke import Context, task
         "base-check": "a command of the running release, its smoke tests, to run on the new schema",
         "keep": "keep the copy; db-drop drops it",
         "allow-network": "let the app reach the network, e-mail and caches while it migrates",
+        "format": "text (default), or github: annotations beside the migrations' lines, and the step's summary",
         "report-dir": "directory of the reports (default: build/rehearsals)",
     },
     iterable=["migrate_to"],
@@ -57,6 +58,7 @@ def migrate_rehearse(
     base_check: str | None = None,
     keep: bool = False,
     allow_network: bool = False,
+    format: str = "text",
     report_dir: str | None = None,
 ) -> None:
     """Rehearse the pending migrations on a throw-away copy of the data, and judge what was measured.
