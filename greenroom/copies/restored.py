@@ -113,7 +113,7 @@ def _fill(content: Content, where: Place, copy: Held, progress: Progress) -> Non
     note = branch.create_empty(copy.connection, copy.name, owner, archive.locale)
     copy.grant()
     target = restoring.Target(
-        where.maintenance.at(copy.name),
+        where.nearest.at(copy.name),
         superuser=where.superuser,
         label=where.label,
         log=where.log,

@@ -69,6 +69,11 @@ class Place:
         """The private server, where it is one: its data directory is at hand."""
         return self.own if isinstance(self.own, Server) else None
 
+    @property
+    def nearest(self) -> Address:
+        """What rows travel by: the private socket, where there is one."""
+        return self.embedded.local if self.embedded else self.maintenance
+
 
 @contextmanager
 def place(request: CopyRequest, archive: Archive, terms: Lease, progress: Progress) -> Iterator[Place]:

@@ -35,6 +35,11 @@ class Server:
     kept: bool = False
 
     @property
+    def local(self) -> Address:
+        """The same by its private socket, where no password is asked for: the nearest for programs of ours."""
+        return self.postmaster.local
+
+    @property
     def binaries(self) -> Binaries:
         """The programs that it is made of."""
         return self.postmaster.binaries

@@ -21,6 +21,7 @@ LOADING = {
     "synchronous_commit": "off",
     "autovacuum": "off",
     "wal_level": "minimal",  # rows copied into a table of the same transaction are not logged
+    "wal_skip_threshold": "0",  # however few they are: to sync them instead costs nothing here
     "max_wal_senders": "0",
     "max_wal_size": "32GB",
     "checkpoint_timeout": "1d",
@@ -36,6 +37,7 @@ MOST_BYTES = 1 << 30
 LEAST_BYTES = 64 << 20
 LOADING_SHARE = 8  # several sessions build indexes at once
 SOURCE_SHARE = 4
+BUSY_PROCESSORS = 2  # with the sessions that load; a parallel worker of one would only take them from another
 
 _MEMORY = {  # the setting, and the kB that a bare number counts
     "autovacuum_work_mem": 1,
@@ -65,10 +67,15 @@ class TakenOver:
         return [name for name in self.settings if name not in self.harmless]
 
 
-def loading(memory_bytes: int | None = None) -> dict[str, str]:
-    """Of a server that data is loaded into, on a machine of so much memory (None: of this one)."""
+def loading(memory_bytes: int | None = None, processors: int | None = None) -> dict[str, str]:
+    """Of a server that data is loaded into, on a machine of so much memory and so many processors (None: of this one)."""
     share = (machine_bytes() if memory_bytes is None else memory_bytes) // LOADING_SHARE
-    return {**LOADING, "maintenance_work_mem": f"{max(LEAST_BYTES, min(MOST_BYTES, share)) >> 10}kB"}
+    spare = ((os.cpu_count() or 1) if processors is None else processors) - BUSY_PROCESSORS
+    return {
+        **LOADING,
+        "maintenance_work_mem": f"{max(LEAST_BYTES, min(MOST_BYTES, share)) >> 10}kB",
+        "max_parallel_workers": str(max(0, spare)),
+    }
 
 
 def taken_over(connection: psycopg.Connection, wanted: Mapping[str, str], memory_bytes: int | None = None) -> TakenOver:

@@ -12,8 +12,12 @@ GIB = 1 << 30
 @pytest.mark.parametrize(
     ("memory", "given"), [(64 * GIB, "1048576kB"), (4 * GIB, "524288kB"), (GIB // 4, "65536kB"), (0, "65536kB")]
 )
-def test_loading_takes_an_eighth_of_the_memory_and_at_most_a_gigabyte(memory: int, given: str) -> None:
-    assert phases.loading(memory) == {**phases.LOADING, "maintenance_work_mem": given}
+@pytest.mark.parametrize(("processors", "workers"), [(1, "0"), (2, "0"), (8, "6")])
+def test_loading_takes_an_eighth_of_the_memory_and_leaves_two_processors_to_its_sessions(
+    memory: int, given: str, processors: int, workers: str
+) -> None:
+    found = phases.loading(memory, processors)
+    assert found == {**phases.LOADING, "maintenance_work_mem": given, "max_parallel_workers": workers}
 
 
 @pytest.mark.parametrize(
