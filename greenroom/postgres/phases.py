@@ -68,7 +68,7 @@ class TakenOver:
 
 
 def loading(memory_bytes: int | None = None, processors: int | None = None) -> dict[str, str]:
-    """Of a server that data is loaded into, on a machine of so much memory and so many processors (None: of this one)."""
+    """Of a server that data is loaded into, on a machine of so much memory and so many processors (None: this one)."""
     share = (machine_bytes() if memory_bytes is None else memory_bytes) // LOADING_SHARE
     spare = ((os.cpu_count() or 1) if processors is None else processors) - BUSY_PROCESSORS
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -11,9 +12,11 @@ import pytest
 
 from greenroom.config import Config, Project
 from greenroom.console import Silent
-from greenroom.copies.acquiring import CopyRequest
+from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
+from greenroom.postgres.server import connect, facts
+from greenroom.rehearsal import drills
 from greenroom.rehearsal.document import Budget, Drill, DrillName, Rehearsal
 from greenroom.rehearsal.rehearse import rehearse
 from greenroom.rehearsal.request import Request
@@ -30,7 +33,7 @@ def source(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield address
 
 
-def drilled(source: Address, project: Path, *drills: DrillName, budget_ms: float = 100) -> Rehearsal:
+def drilled(source: Address, project: Path, *names: DrillName, budget_ms: float = 100) -> Rehearsal:
     facts = Project(directory=project, settings="shop_settings")
     config = Config(root=project, project=facts)
     url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
@@ -39,7 +42,7 @@ def drilled(source: Address, project: Path, *drills: DrillName, budget_ms: float
         project=facts,
         source=CopyRequest(config=config, project=facts, url=url, template=True, branch="drills"),
         budget=Budget(read_ms=budget_ms, write_ms=budget_ms, timeout_seconds=60),
-        drills=drills,
+        drills=names,
     )
     rehearsal = rehearse(request, Silent())
     assert left(source) == []
@@ -248,3 +251,14 @@ def test_drills_on_a_server_of_others_are_not_held_by_default(source: Address, t
     rehearsal = rehearse(Request(config=config, project=facts, source=copy), Silent())
     assert {drill.status for drill in rehearsal.drills} == {"not run"}
     assert rehearsal.drills[0].reason.startswith("The copy stands on a server that others use")
+
+
+def test_large_copy_is_not_cloned_unasked(source: Address) -> None:
+    with connect(source) as connection:
+        here = facts(connection)
+    copy = Acquired("dump copy", "restore", "drilled", "embedded", source, source, "lease", here, size_bytes=10**9)
+    assert drills.too_large(copy) == ""
+    assert drills.too_large(replace(copy, size_bytes=120 * 10**9)) == (
+        "The copy has 120.0 GB, and each drill works on a clone of it: name the drills to hold them all the same "
+        "(--drills back), or have TMPDIR on a file system whose files share blocks (XFS, btrfs)."
+    )

@@ -15,6 +15,8 @@ from greenroom.console import Progress
 from greenroom.copies.acquiring import Acquired
 from greenroom.copies.cloning import cloned
 from greenroom.errors import GreenroomError
+from greenroom.postgres.room import told
+from greenroom.postgres.server import connect
 from greenroom.rehearsal.document import Drill, DrillName
 from greenroom.rehearsal.drills import back, crash, lock_queue, old_release
 from greenroom.rehearsal.drills.stage import Outcome, Stage
@@ -30,6 +32,7 @@ ROOMS: dict[DrillName, Callable[[Stage], Outcome]] = {
 NAMES: tuple[DrillName, ...] = tuple(ROOMS)
 
 
+LARGEST = 20_000_000_000  # bytes of a copy that is cloned without being asked
 ELSEWHERE = (
     "The copy stands on a server that others use, and a drill works on clones of it there: name the drills to hold "
     "them all the same (--drills back)."
@@ -44,6 +47,8 @@ def prepared(request: Request, copy: Acquired, progress: Progress) -> Iterator[C
         pristine, why_not = copy, ""
         if request.drills is None and not copy.own_server and copy.kind != "clone":
             why_not = ELSEWHERE
+        elif request.drills is None and (costly := too_large(copy)):
+            why_not = costly
         elif names:
             progress.step("cloning the copy as it is now, for the drills")
             try:
@@ -56,6 +61,20 @@ def prepared(request: Request, copy: Acquired, progress: Progress) -> Iterator[C
             return [_held(stage, name) for name in NAMES if name in names] if watched.plan.migrations else []
 
         yield hold
+
+
+def too_large(copy: Acquired) -> str:
+    """Why clones of it are not made unasked; empty where they are quick: small, or sharing their blocks."""
+    if copy.size_bytes <= LARGEST:
+        return ""
+    with connect(copy.admin) as connection:
+        row = connection.execute("SELECT current_setting('file_copy_method', true)").fetchone()
+    if row and row[0] == "clone":
+        return ""
+    return (
+        f"The copy has {told(copy.size_bytes)}, and each drill works on a clone of it: name the drills to hold them "
+        "all the same (--drills back), or have TMPDIR on a file system whose files share blocks (XFS, btrfs)."
+    )
 
 
 def _held(stage: Stage, name: DrillName) -> Outcome:
