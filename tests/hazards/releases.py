@@ -32,7 +32,7 @@ ROWS = 20_000
 PASSWORD = "of-the-stock"
 SETTINGS = """
 SECRET_KEY = "for tests"
-INSTALLED_APPS = ["django.contrib.contenttypes", "stock"]
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.postgres", "stock"]
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "nowhere"}}
@@ -63,7 +63,7 @@ FILL = (
 
 def rows() -> list[str]:
     """The ids that have such an example."""
-    return sorted(path.name for path in HERE.iterdir() if (path / "old" / "models.py").exists())
+    return sorted(path.name for path in HERE.glob("C*") if (path / "old" / "models.py").exists())
 
 
 @contextmanager

@@ -64,7 +64,8 @@ class Sample:
         if found is None:
             pk = self.insert()
             found = self._model._base_manager.using(self._alias).filter(pk=pk).values().first()
-        return found[self._meta.pk.attname], found
+        keys = [found[field.attname] for field in getattr(self._meta, "pk_fields", [self._meta.pk])]  # several: 5.2
+        return tuple(keys) if len(keys) > 1 else keys[0], found
 
     def value_of(self, field: Any) -> Any:
         """Of a row that is there; None where none is."""
@@ -200,6 +201,7 @@ def plainest(field: Any) -> Any:
     if kind.endswith("IntegerField") or kind == "FloatField":
         return 1
     made: Dict[str, Callable[[], Any]] = {
+        "ArrayField": list,
         "BinaryField": lambda: b"x",
         "BooleanField": lambda: True,
         "DateField": lambda: datetime.date(2020, 1, 1),
@@ -207,6 +209,7 @@ def plainest(field: Any) -> Any:
         "DecimalField": lambda: decimal.Decimal(1),
         "DurationField": lambda: datetime.timedelta(1),
         "GenericIPAddressField": lambda: "127.0.0.1",
+        "HStoreField": dict,
         "JSONField": dict,
         "TimeField": lambda: datetime.time(12),
         "UUIDField": uuid.uuid4,
