@@ -33,6 +33,7 @@ from invoke import Context, task
         "report-dir": "directory of the reports (default: build/rehearsals)",
     },
     iterable=["migrate_to"],
+    auto_shortflags=False,
 )
 def migrate_rehearse(
     _context: Context,
