@@ -27,6 +27,7 @@ CONNECTION_LOST = 2  # psql's exit code
 _SQLSTATE = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5})\s*$", re.MULTILINE)
 _CUT_SHORT = "22P04"  # what COPY says of a stream that ends in the middle
 _DISK_FULL, _DENIED = "53100", "42501"
+_SHUT_DOWN = {"57P01", "57P02", "57P03"}  # the server's last words: by its administrator, after a crash, not up yet
 # as pg_dump and pg_restore have it, so that a value reads and sounds the same at both ends
 _ALIKE = (
     "SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0; SET row_security = off; "
@@ -106,14 +107,15 @@ def check(move: Move, road: Road) -> None:
             f"{road.source.user} may not read every row of {move.table} of {road.source.database}.",
             "Use a role that may read everything (GRANT pg_read_all_data; with row security, one with BYPASSRLS).",
         )
-    if read:
-        raise GreenroomError(
-            f"{move.table} cannot be read from {road.source.server}: SQLSTATE {read}.", "The server's log says more."
-        )
-    if move.reader.returncode == CONNECTION_LOST and written in (None, _CUT_SHORT):
+    cut = not read and move.reader.returncode == CONNECTION_LOST and written in (None, _CUT_SHORT)
+    if cut or read in _SHUT_DOWN:
         raise GreenroomError(
             f"the server {road.source.server} went away, or takes no more connections, while {move.table} was read.",
             "Is the VPN still on, and does the server run? Then run again.",
+        )
+    if read:
+        raise GreenroomError(
+            f"{move.table} cannot be read from {road.source.server}: SQLSTATE {read}.", "The server's log says more."
         )
     raise _not_written(move, road, written)
 
