@@ -16,16 +16,17 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
+from tests.integration.faults import circumstances
 from tests.integration.faults.stage import Run, Stage
 
 STILL = 600  # seconds that a brake would hold, if nobody came
-ROWS = 10_000
-FIRST_BYTES = 20_000
+ROWS, SLOW_ROWS = 20_000, 100  # more than the buffers of a connection hold; five seconds at the beginning
+FIRST_BYTES, SEEN_BYTES = 60_000, 20_000  # what a buffer still holds is not seen
 ON_LOCK = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s)"
 # waits in copies only: in the source's own database it costs nothing
 SLOW = """
 CREATE FUNCTION public.slow(n int, seconds float) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
-$$BEGIN IF current_database() <> '{name}' THEN PERFORM pg_sleep(seconds); END IF; RETURN n; END$$;
+$$BEGIN IF current_database() <> '{name}' AND seconds > 0 THEN PERFORM pg_sleep(seconds); END IF; RETURN n; END$$;
 """
 
 
@@ -80,11 +81,12 @@ def transfer_of_file(stage: Stage) -> Iterator[Brake]:
 
 @contextmanager
 def rows(stage: Stage) -> Iterator[Brake]:
-    """A big table whose check takes its time for every row that is copied."""
+    """A big table whose check takes its time for the first rows that are copied."""
     name = stage.source.name
     table = f"""
         {SLOW.format(name=name)}
-        CREATE TABLE slow_rows (n int CHECK (public.slow(n, 0.05) > 0), filler text);
+        CREATE TABLE slow_rows (n int, filler text);
+        ALTER TABLE slow_rows ADD CHECK (public.slow(n, CASE WHEN n < {SLOW_ROWS} THEN 0.05 ELSE 0 END) > 0);
         INSERT INTO slow_rows SELECT n, repeat('x', 900) FROM generate_series(1, {ROWS}) AS n;
     """
     with _made(stage, table, "DROP TABLE slow_rows; DROP FUNCTION slow"):
@@ -113,11 +115,20 @@ def migration(stage: Stage) -> Iterator[Brake]:
 @contextmanager
 def own_code(stage: Stage) -> Iterator[Brake]:
     """The app's own code, which waits for a file: no statement runs, and it can be let go."""
-    before = (
-        f"def wait(apps, editor):\n    while not __import__('os').path.exists({str(stage.flag)!r}): time.sleep(0.05)"
-    )
-    stage.migrates("migrations.RunPython(wait)", before=before)
-    yield Brake(lambda run: "  migrating: " in run.said and at(stage, "idle in transaction"), stage.flag.touch)
+    before = f"""
+def wait(apps, editor):
+    import os
+    open({str(stage.place)!r} + f"/waits-{{os.getpid()}}", "w").close()
+    while not os.path.exists({str(stage.flag)!r}):
+        time.sleep(0.05)
+"""
+    stage.migrates("migrations.RunPython(wait, migrations.RunPython.noop)", before=before)
+    yield Brake(lambda run: waiting(stage), stage.flag.touch)
+
+
+def waiting(stage: Stage) -> int:
+    """How many apps wait in `own_code`."""
+    return len(list(stage.place.glob("waits-*")))
 
 
 @contextmanager
@@ -165,6 +176,28 @@ def first_server(stage: Stage) -> Iterator[Brake]:
     yield Brake(lambda run: any(stage.cache.glob("greenroom/??????/data/base")))
 
 
+def on_small_disk(of: Callable[[Stage], Path], laying: Laying) -> Laying:
+    """The same phase, and a disk can be filled meanwhile."""
+
+    @contextmanager
+    def laid(stage: Stage) -> Iterator[Brake]:
+        with circumstances.small_disk(of(stage)), laying(stage) as brake:
+            yield brake
+
+    return laid
+
+
+def given(change: Callable[[Stage], None]) -> Laying:
+    """No phase: what is wrong is so from the beginning."""
+
+    @contextmanager
+    def laid(stage: Stage) -> Iterator[Brake]:
+        change(stage)
+        yield Brake(lambda run: True)
+
+    return laid
+
+
 # The phases of a rehearsal, and what holds each still; by way, where that is another thing.
 PHASES: dict[str, Laying | dict[str, Laying]] = {
     "reading": nothing_before("  reading the schema of "),
@@ -179,6 +212,13 @@ PHASES: dict[str, Laying | dict[str, Laying]] = {
     "own code": own_code,
     "drill": drill,
     "drop": {"stream": nothing_before("  dropping the copy"), "branch": drop_branch},
+    "transfer on a small disk": on_small_disk(lambda stage: stage.scratch, transfer_of_dump),
+    "restore on a small disk": on_small_disk(lambda stage: stage.scratch, rows),
+    "dump on a small disk": on_small_disk(lambda stage: stage.host.remote_tmp, dump),
+    "wrong key": given(circumstances.wrong_key),
+    "wrong host key": given(circumstances.wrong_host_key),
+    "wrong password": given(circumstances.wrong_password),
+    "pg_dump older": given(circumstances.older_client),
 }
 
 
@@ -227,7 +267,7 @@ def _leased(stage: Stage) -> str | None:
 
 
 def _arrived(stage: Stage) -> bool:
-    return any(path.stat().st_size >= FIRST_BYTES for path in stage.scratch.glob("greenroom-*/*/dump"))
+    return any(path.stat().st_size >= SEEN_BYTES for path in stage.scratch.glob("greenroom-*/*/dump"))
 
 
 @contextmanager

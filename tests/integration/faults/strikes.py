@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tests.integration.bastion import until
 from tests.integration.faults.brakes import Brake, at
+from tests.integration.faults.circumstances import fill
 from tests.integration.faults.stage import Run, Stage
 
 Strike = Callable[[Stage, Run, Brake], None]
@@ -74,17 +74,11 @@ def kill_copys_session(stage: Stage, run: Run, brake: Brake) -> None:
 
 def fill_disk_here(stage: Stage, run: Run, brake: Brake) -> None:
     """By somebody else: what was free when the command looked is so no more."""
-    _fill(stage.scratch / "somebody-elses")
-    brake.release()
-    until(lambda: run.ended, "it does not notice a full disk", 30)
-    (stage.scratch / "somebody-elses").unlink()
+    _full(stage.scratch, run, brake)
 
 
 def fill_disk_of_host(stage: Stage, run: Run, brake: Brake) -> None:
-    _fill(stage.host.remote_tmp / "somebody-elses")
-    brake.release()
-    until(lambda: run.ended, "it does not notice a full disk", 30)
-    (stage.host.remote_tmp / "somebody-elses").unlink()
+    _full(stage.host.remote_tmp, run, brake)
 
 
 def nothing(stage: Stage, run: Run, brake: Brake) -> None:
@@ -92,6 +86,7 @@ def nothing(stage: Stage, run: Run, brake: Brake) -> None:
 
 
 STRIKES: dict[str, Strike] = {
+    "nothing": nothing,
     "SIGINT": ctrl_c,
     "SIGINT twice": ctrl_c_twice,
     "SIGTERM": terminate,
@@ -113,7 +108,8 @@ def _let_go_of_a_drop(run: Run, brake: Brake) -> None:
         brake.release()
 
 
-def _fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(1 << 16))
+def _full(disk: Path, run: Run, brake: Brake) -> None:
+    somebody_elses = fill(disk)
+    brake.release()
+    run.wait()
+    somebody_elses.unlink()
