@@ -10,6 +10,7 @@ from pytest_socket import disable_socket, enable_socket
 
 HERE = Path(__file__).parent
 # Folders whose tests talk to real servers. Not that pytest-socket would see libpq; but it does break asyncio there.
+FAULTS = "test_fault_leaves_nothing_behind["
 REAL = {"app", "bench", "foreign", "hazards", "integration"}
 
 
@@ -22,3 +23,11 @@ def no_network(request: pytest.FixtureRequest) -> Iterator[None]:
     disable_socket(allow_unix_socket=True)
     yield
     enable_socket()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many cases of tests/integration/faults were held."""
+    stats = terminalreporter.stats
+    passed, failed = ([r for r in stats.get(how, []) if FAULTS in r.nodeid] for how in ("passed", "failed"))
+    if passed or failed:
+        terminalreporter.write_line(f"fault matrix: {len(passed) + len(failed)} cases, {len(failed)} failed")

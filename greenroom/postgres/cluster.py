@@ -13,6 +13,7 @@ from pathlib import Path
 
 from greenroom import places, shell
 from greenroom.errors import GreenroomError
+from greenroom.interrupts import shielded
 from greenroom.postgres import phases
 from greenroom.postgres.account import Account
 from greenroom.postgres.binaries import Binaries
@@ -47,12 +48,13 @@ _SMALL_SHARED_MEMORY = 1 << 30
 
 
 @contextmanager
-def private_directory() -> Iterator[Path]:
-    """A directory of our own for as long as the block lasts; those of owners that were killed are removed first.
+def private_directory(place: Path | None = None) -> Iterator[Path]:
+    """A directory of our own in `place` (default: that of throw-away data) for as long as the block lasts.
 
-    The lock beside it, which the kernel lets go when its holder dies, says that the owner lives.
+    The lock beside it, which the kernel lets go when its holder dies, says that the owner lives. Those of owners that
+    were killed are removed first.
     """
-    place = places.scratch()
+    place = place or places.scratch()
     remove_abandoned(place)
     while True:
         directory = place / secrets.token_hex(3)
@@ -65,22 +67,30 @@ def private_directory() -> Iterator[Path]:
         directory.mkdir(mode=0o700)
         yield directory
     finally:
-        remove(directory)
-        directory.with_suffix(".lock").unlink(missing_ok=True)
-        lock.close()
+        with shielded():  # removing takes its time, and a second Ctrl-C would leave half of the data
+            remove(directory)
+            directory.with_suffix(".lock").unlink(missing_ok=True)
+            lock.close()
+
+
+def abandoned() -> list[Path]:
+    """The directories of this user whose owners are dead."""
+    return [found for place in (places.scratch(), places.cache()) for found in _abandoned(place)]
 
 
 def remove_abandoned(place: Path) -> None:
     """Remove the directories in `place` whose owners are dead, with the servers that still run there."""
-    for path in place.glob("*.lock"):
-        try:
-            with open(path) as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                stop_abandoned(path.with_suffix(""))
-                remove(path.with_suffix(""))
-                path.unlink(missing_ok=True)
-        except (BlockingIOError, FileNotFoundError):
-            continue
+    for directory in _abandoned(place):
+        remove_if_abandoned(directory)
+
+
+def remove_if_abandoned(directory: Path) -> None:
+    """Remove a private directory, unless its owner lives."""
+    with _owned_by_nobody(directory) as by_nobody:
+        if by_nobody:
+            stop_abandoned(directory)
+            remove(directory)
+            directory.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def stop_abandoned(directory: Path) -> None:
@@ -156,17 +166,14 @@ def _template(binaries: Binaries, account: Account) -> Path:
     built = binaries.program("postgres").stat()
     template = keep / f"initdb-{LAYOUT}-{binaries.major}-{built.st_size:x}-{int(built.st_mtime):x}"
     if not (template / "PG_VERSION").exists():
-        making = keep / f"making-{secrets.token_hex(4)}"
-        making.mkdir(mode=0o700)
-        account.own(making)
-        try:
+        with private_directory(keep) as making:
+            account.own(making)
             _initdb(binaries, account, making / "data")
-            (making / "data").rename(template)
-        except OSError:  # another process was first
-            if not (template / "PG_VERSION").exists():
-                raise
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+            try:
+                (making / "data").rename(template)
+            except OSError:  # another process was first
+                if not (template / "PG_VERSION").exists():
+                    raise
     return template
 
 
@@ -232,6 +239,31 @@ def _shared_memory() -> dict[str, str]:
     except OSError:
         small = True
     return {"dynamic_shared_memory_type": "mmap"} if small else {}
+
+
+def _abandoned(place: Path) -> list[Path]:
+    found = []
+    for path in sorted(place.glob("*.lock")):
+        with _owned_by_nobody(path.with_suffix("")) as by_nobody:
+            found += [path.with_suffix("")] if by_nobody else []
+    return found
+
+
+@contextmanager
+def _owned_by_nobody(directory: Path) -> Iterator[bool]:
+    """Whether its owner is dead; then nobody else removes it for as long as the block lasts."""
+    try:
+        lock = open(directory.with_suffix(".lock"))  # noqa: SIM115
+    except FileNotFoundError:
+        yield False
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield _still_there(lock.fileno(), directory.with_suffix(".lock"))
 
 
 def _still_there(descriptor: int, path: Path) -> bool:

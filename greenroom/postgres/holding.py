@@ -17,9 +17,10 @@ from greenroom.interrupts import shielded
 from greenroom.postgres import journal, lease
 from greenroom.postgres.address import Address
 from greenroom.postgres.lease import Lease
-from greenroom.postgres.server import connect
+from greenroom.postgres.server import CannotConnect, connect
 
 GONE_SECONDS = 30.0
+AWAY_SECONDS = 5.0  # a restart of the server takes no longer; a VPN that is off does
 JOIN_SECONDS = 10.0  # one that hangs at its server ends with us
 RENEWALS = 3
 LEAST_SECONDS = 0.5
@@ -123,7 +124,7 @@ def _release(copy: Held) -> None:
     pid = copy.connection.info.backend_pid
     copy.connection.close()
     try:
-        with connect(copy.maintenance) as connection:
+        with _reconnected(copy.maintenance) as connection:
             _wait_until_gone(connection, pid)
             lease.drop(connection, copy.name, copy.lease.roles)
         copy.dropped = True
@@ -133,6 +134,18 @@ def _release(copy: Held) -> None:
         copy.left_behind = (
             f"the copy {copy.name} on {known.server} could not be dropped and was left behind; remove it with: {remedy}"
         )
+
+
+def _reconnected(maintenance: Address) -> psycopg.Connection:
+    """A connection to a server that may be on its way up again: a restart must not leave the copy behind."""
+    deadline = time.monotonic() + AWAY_SECONDS
+    while True:
+        try:
+            return connect(maintenance)
+        except CannotConnect:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
 
 
 def _wait_until_gone(connection: psycopg.Connection, pid: int) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 from greenroom.config import AnyTarget, Config, PostgresTarget
 from greenroom.errors import ANSWER_IS_NO, GreenroomError
-from greenroom.postgres import journal, kept
+from greenroom.postgres import cluster, journal, kept, snapshots
 from greenroom.postgres.address import Address
 from greenroom.postgres.journal import Intent
 from greenroom.postgres.leftovers import standing_on
 from greenroom.postgres.remains import Remains
+from greenroom.postgres.snapshot_place import measured
 from greenroom.postgres.way import Way, way_of
 
 Room = Callable[[], list[Remains]]
@@ -80,7 +82,7 @@ def rooms(scope: Scope, problems: list[str]) -> Iterator[list[Remains]]:
     if scope.url:
         yield standing_on(Way(Address.parse(scope.url)))
         return
-    near: list[Room] = [kept.standing, _containers, _directories]
+    near: list[Room] = [kept.standing, _containers, _files, _directories]
     for room in near:
         yield _asked(room, problems)
     if scope.target and scope.config:
@@ -120,6 +122,24 @@ def _containers() -> list[Remains]:
     from greenroom.postgres.containers import standing
 
     return standing()
+
+
+def _files() -> list[Remains]:
+    """Directories here whose owners were killed: archives and the data of copies lie in them, until somebody looks."""
+    snapshots.listed()  # what was killed in the making goes by that
+    return [
+        Remains(
+            kind="directory",
+            name=str(path),
+            where="this machine",
+            made=datetime.fromtimestamp(path.with_suffix(".lock").stat().st_mtime, UTC).isoformat(),
+            state="creator died",
+            to_be_reaped=True,
+            drop=partial(cluster.remove_if_abandoned, path),
+            size_bytes=measured(path).taken,
+        )
+        for path in cluster.abandoned()
+    ]
 
 
 def _directories() -> list[Remains]:

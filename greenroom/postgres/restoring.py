@@ -199,8 +199,10 @@ def refuse_silent_failure(restoring: Popen[bytes], target: Target) -> None:
 def _explained(complaint: Complaint, target: Target, cut_off: Callable[[], GreenroomError]) -> GreenroomError:
     if full := disk_full(target, complaint.words):
         return full
+    if "ERROR:" not in complaint.words and "connection" in complaint.words:
+        return lost(target)
     if not complaint.command and "ERROR:" not in complaint.words:
-        return lost(target) if "connection" in complaint.words else cut_off()
+        return cut_off()
     entry = complaint.entry or "an unknown entry"
     reason = "" if _QUOTES_ROWS.match(entry) or not complaint.command else f": {_server_words(complaint.words)}"
     return GreenroomError(

@@ -41,7 +41,7 @@ SETTINGS = (
 
 _REFUSED_BY_SERVER = re.compile(rb'ErrorResponse\s+S "[^"]*" V "\w+" C "(\w{5})"')
 _HINTS = {
-    "28P01": "Set PGPASSWORD, or write the password to ~/.pgpass, then run again.",
+    "28P01": "Set it where the target says (password_variable, password_parameter), else PGPASSWORD or ~/.pgpass.",
     "28000": "Check the user's name, and the server's pg_hba.conf (some rows demand TLS: add ?sslmode=require).",
     "3D000": "`psql -l` lists the databases of a server.",
     "53300": "Wait until others have disconnected, or raise max_connections.",

@@ -95,11 +95,12 @@ def shop(server: Server, directory: Path, *, rows: int, name: str = "shop") -> I
     with psycopg.connect(**server.address.parameters, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, PASSWORD))
         admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
-        try:
-            _migrate(directory, owner)
-            _fill(owner, rows)
-            yield owner
-        finally:
+    try:
+        _migrate(directory, owner)
+        _fill(owner, rows)
+        yield owner
+    finally:
+        with psycopg.connect(**server.address.parameters, autocommit=True) as admin:  # it may have been restarted
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
             admin.execute(sql.SQL("DROP ROLE {}").format(role))
 

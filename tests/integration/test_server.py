@@ -24,7 +24,7 @@ def test_wrong_password(server: Server) -> None:
     address = replace(server.address, password=Secret("pl4nted"))
     assert refused(address) == (
         f"{address.server} refuses {address.user}: the password is wrong.\n"
-        "  Set PGPASSWORD, or write the password to ~/.pgpass, then run again."
+        "  Set it where the target says (password_variable, password_parameter), else PGPASSWORD or ~/.pgpass."
     )
 
 
