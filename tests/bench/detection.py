@@ -134,6 +134,8 @@ def _page(rows: list[Row], python: Path) -> str:
         "  linter anything that it does not say of every migration, whatever its reason.",
         "- **alarm**: a warning or an error was raised on the safe twin.",
         "- **–**: nothing was said. **failed**: the linter broke off.",
+        "- Examples and rows are ours, and Greenroom was developed on them: a home game. Infos of safe-migrations do not count,",
+        "  neither as found nor as alarm; with them it had 40 found and 37 alarms in the run before.",
         "",
         "A linter reads the migration's text and knows neither the rows nor the server: that it warns of a table of",
         "forty rows is its nature, and no row of this table. The zero-downtime backend also *mends* some migrations by",
