@@ -223,6 +223,7 @@ class Run:
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
+                preexec_fn=_heeds_signals,
             )
         run = cls(stage, process, place / "out", place / "err")
         stage.runs.append(run)
@@ -252,3 +253,9 @@ class Run:
         except subprocess.TimeoutExpired:
             hanging = "\n".join(self.stage.processes().values())
             raise AssertionError(f"it hangs:\n{self.said}\nwith:\n{hanging}") from None
+
+
+def _heeds_signals() -> None:
+    """As a terminal starts it: what a shell has put into the background ignores SIGINT, and so does all below it."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
