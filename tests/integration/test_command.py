@@ -88,7 +88,7 @@ def test_budget_decides_the_verdict_and_the_code(
     assert (held.code, held.document["verdict"]) == (code, verdict)
     assert held.document["budget"]["read_ms"] == float(budget)
     assert held.document["copy"]["method"] == "template"
-    assert 400 <= held.document["totals"]["read_stall_ms"] < 1000
+    assert 390 <= held.document["totals"]["read_stall_ms"] < 1000  # 400, told from probes a few ms apart
 
 
 def test_migration_that_raises_is_1(tmp_path: Path, source: Address) -> None:

@@ -94,12 +94,22 @@ def branches(source: Address) -> list[str]:
     return [name for (name,) in rows]
 
 
-@pytest.mark.parametrize(("words", "kind"), [([], "dump copy"), (["--remote"], "branch")])
-def test_target_is_rehearsed_and_nothing_stays(desk: Desk, source: Address, words: list[str], kind: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "kind", "warned"),
+    [
+        ([], "dump copy", ["H44"]),  # the lock-queue drill: the migration has no lock_timeout
+        (["--remote"], "branch", []),  # no drill is held on somebody's server unasked
+    ],
+)
+def test_target_is_rehearsed_and_nothing_stays(
+    desk: Desk, source: Address, words: list[str], kind: str, warned: list[str]
+) -> None:
     done = desk.run("migrate-rehearse", "--target", "staging", *words)
     assert done.returncode == 0, done.stderr
     document = json.loads((desk.place / "project/build/rehearsals/latest/rehearsal.json").read_text())
-    assert (document["verdict"], document["copy"]["kind"], document["copy"]["dropped"]) == ("pass", kind, True)
+    assert (document["copy"]["kind"], document["copy"]["dropped"]) == (kind, True)
+    assert document["verdict"] == ("warn" if warned else "pass")
+    assert [found["hazard"] for found in document["findings"] if found["severity"] != "note"] == warned
     assert document["source"]["description"] == f"staging: {source.user}@{source.server}/{source.database}"
     assert branches(source) == []
     assert desk.files_with(PASSWORD) == []
