@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -229,7 +229,8 @@ def test_none_is_kept_where_a_tenth_of_the_disk_would_not_stay_free(
     assert stored.snapshot is None
     [told] = stored.told
     assert re.fullmatch(
-        r"no snapshot of dump nightly\.dump is kept: with its 0\.[01] GB less than a tenth of the disk would be free", told
+        r"no snapshot of dump nightly\.dump is kept: with its 0\.[01] GB less than a tenth of the disk would be free",
+        told,
     )
     assert (snapshots.listed(), count(server)) == ([other], 1000)
 
