@@ -12,9 +12,19 @@ from greenroom import shell
 from greenroom.interrupts import shielded
 
 
+# where build services say what they build, the commit first, then the branch (a pull request's own before its target's)
+SERVICES = (
+    ("CODEBUILD_RESOLVED_SOURCE_VERSION", ("CODEBUILD_WEBHOOK_HEAD_REF", "CODEBUILD_SOURCE_VERSION")),
+    ("GITHUB_SHA", ("GITHUB_HEAD_REF", "GITHUB_REF_NAME")),
+    ("CI_COMMIT_SHA", ("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_COMMIT_REF_NAME")),
+    ("BITBUCKET_COMMIT", ("BITBUCKET_BRANCH",)),
+)
+COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
 @dataclass(frozen=True)
 class Checkout:
-    """None where there is no repository, no commit yet, or no git."""
+    """None where nobody knows: no repository, no commit yet, or no git, and no build service that says it."""
 
     commit: str | None
     branch: str | None
@@ -22,11 +32,29 @@ class Checkout:
 
 
 def checkout(directory: Path) -> Checkout:
-    """The state of the repository around `directory`; a detached head has the branch None."""
+    """The state of the repository around `directory`.
+
+    Build services check out a commit without its branch, or copy the files without the repository: what is missing
+    then is taken from the variables that they set. They speak of the commit that they build and of no other.
+    """
     commit = _ask(directory, "rev-parse", "--verify", "HEAD")
     branch = _ask(directory, "symbolic-ref", "--short", "HEAD")
     status = _ask(directory, "status", "--porcelain")
+    if branch is None:
+        built, of = _built()
+        if commit in (None, built):
+            commit, branch = built, of
     return Checkout(commit, branch, None if status is None else bool(status))
+
+
+def _built() -> tuple[str | None, str | None]:
+    """Commit and branch that the build service says it builds."""
+    for name, names in SERVICES:
+        commit = shell.variable(name) or ""
+        if COMMIT.fullmatch(commit):
+            refs = [(shell.variable(one) or "").removeprefix("refs/heads/") for one in names]
+            return commit, next((ref for ref in refs if ref and not COMMIT.fullmatch(ref)), None)
+    return None, None
 
 
 def root(directory: Path) -> Path | None:
