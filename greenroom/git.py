@@ -11,7 +11,6 @@ from pathlib import Path
 from greenroom import shell
 from greenroom.interrupts import shielded
 
-
 # where build services say what they build, the commit first, then the branch (a pull request's own before its target's)
 SERVICES = (
     ("CODEBUILD_RESOLVED_SOURCE_VERSION", ("CODEBUILD_WEBHOOK_HEAD_REF", "CODEBUILD_SOURCE_VERSION")),

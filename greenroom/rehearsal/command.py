@@ -98,7 +98,7 @@ def request_of(options: Options, config: Config) -> Request:
     project = project_of(options, config)
     source = source_of(options, config, project)
     refuse_contradictions(source)
-    return Request(
+    request = Request(
         config=config,
         project=project,
         source=source,
@@ -111,6 +111,8 @@ def request_of(options: Options, config: Config) -> Request:
         base_image=options.base_image,
         base_check=options.base_check,
     )
+    drills.refuse_unknown(request)
+    return request
 
 
 def project_of(options: Options, config: Config) -> Project:

@@ -200,11 +200,14 @@ class DrillStep(Part):
 
 
 class Drill(Part):
-    """A further experiment, on a clone of the copy. `not run` is never a pass: the reason says why."""
+    """A further experiment, on a clone of the copy. Only `passed` is a pass; the reason says why it is not.
+
+    `not run`: there was nothing to try, or nobody wanted it; `broken off`: it should have been held and could not be.
+    """
 
     name: DrillName
-    status: Literal["passed", "failed", "not run"]
-    reason: str = Field("", description="one sentence: why it failed or was not run, or what it passed on")
+    status: Literal["passed", "failed", "not run", "broken off"]
+    reason: str = Field("", description="one sentence: why it failed or was not held, or what it passed on")
     seconds: float = Field(0.0, description="with the clone that it was held on")
     steps: list[DrillStep] = []
     stalls: list[Stall] = Field([], description="what others would have felt of it, measured as in the rehearsal")

@@ -87,10 +87,12 @@ def _cannot_go_back(observations: Observations) -> Iterator[Reason]:
 
 
 def _drilled(drills: Sequence[Drill]) -> Iterator[Reason]:
-    """A drill that failed; only what breaks the running release is a reason to stay at home."""
+    """Drills that failed or broke off; only what breaks the running release is a reason to stay at home."""
     for drill in drills:
         if drill.status == "failed":
             yield "fail" if drill.name == "old-release" else "warn", 0.1, f"Drill {drill.name}: {drill.reason}"
+        elif drill.status == "broken off":
+            yield "warn", 0.1, f"Drill {drill.name} could not be held to its end: {drill.reason}"
 
 
 def _left(observations: Observations) -> Iterator[Reason]:

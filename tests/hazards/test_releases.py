@@ -64,11 +64,20 @@ def _drill(rehearsal: Rehearsal) -> tuple[str, str]:
         (
             ("tag", "-d", "v1"),
             None,
-            "There is no release tag to compare with: name the release that is running with --base REF (or base in "
+            "There is no release tag to compare with. Name the release that is running with --base REF (or base in "
             "[tool.greenroom.rehearsal]).",
         ),
-        (("tag", "v2"), "v2", "v2 is the commit that is checked out: there is no older release to drill with."),
-        (("tag", "v2"), "v9", "git knows no commit v9: fetch it, or name the running release with --base REF."),
+        (
+            ("tag", "v2"),
+            "v2",
+            "v2 is the commit that is checked out: there is no older release to drill with. "
+            "Name the release that is running: --base REF",
+        ),
+        (
+            ("tag", "v2"),
+            "v9",
+            "git knows no commit v9. Fetch it (git fetch --tags), or name the running release with --base REF.",
+        ),
     ],
 )
 def test_no_base_is_not_run(
@@ -169,14 +178,12 @@ def test_image_of_the_running_release(server: Server, tmp_path: Path, example: s
         subprocess.run(["docker", "image", "rm", "--force", name], check=False, capture_output=True)
 
 
-def test_image_that_is_not_there_is_not_run(server: Server, tmp_path: Path) -> None:
+def test_image_that_is_not_there_breaks_the_drill_off(server: Server, tmp_path: Path) -> None:
     with stock(server, tmp_path / "project", "C01") as (source, project):
         release(project, HERE / "C01" / "good")
         status, reason = _drill(rehearsed(source, project, base_image="greenroom-test-nothing:1"))
-    assert status == "not run"
-    assert reason == (
-        "there is no image greenroom-test-nothing:1 here, or no Docker engine: docker pull greenroom-test-nothing:1"
-    )
+    assert status == "broken off"
+    assert reason == "there is no image greenroom-test-nothing:1 here, or no Docker engine."
 
 
 def needed() -> None:

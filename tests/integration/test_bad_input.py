@@ -244,6 +244,13 @@ class shop_that_may_go:
         (["--drills", ""], "--drills names no drill; there are back, old-release, lock-queue, crash."),
         (["--format", "xml"], "--format xml is not known."),
         (["--base", "v1", "--base-image", "shop:1"], "--base and --base-image are two running releases."),
+        (["--base", "no-such-tag"], "git knows no commit no-such-tag."),
+        (["--base", "HEAD"], "HEAD is the commit that is checked out: there is no older release to drill with."),
+        (["--base-image", "shop:absent"], "there is no image shop:absent here, or no Docker engine."),
+        (
+            ["--base", "HEAD~1", "--drills", "back"],
+            "HEAD~1 is for the drill old-release, which is not among those to hold.",
+        ),
         (["--server", "embedded"], "--server says where a dump is restored, and there is no dump."),
         (["--template"], "--template is a way to copy on the server of --url."),
         (["--project", "absent"], "--project absent is not a directory."),

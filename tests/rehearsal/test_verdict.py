@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
-from greenroom.rehearsal.document import Finding, Left, LeftColumn, LeftIndex, RehearsalError, VerdictName
+from greenroom.rehearsal.document import (
+    Drill,
+    DrillName,
+    Finding,
+    Left,
+    LeftColumn,
+    LeftIndex,
+    RehearsalError,
+    VerdictName,
+)
 from greenroom.rehearsal.hazards import judge
 from greenroom.rehearsal.observations import Observations
 from greenroom.rehearsal.verdict import decide
 from tests.rehearsal.observed import BUDGET, RX, lock, observed, operation, stall, statement
 
+Status = Literal["passed", "failed", "not run", "broken off"]
 HARMLESS = [operation(0, "AddField")]
 
 
@@ -61,6 +73,25 @@ def test_short_stall_passes_with_its_figures() -> None:
 )
 def test_stall_against_the_budget(ms: float, verdict: str, reasons: list[str]) -> None:
     assert decided(observed(HARMLESS, [], stalls=[stall("shop_order", 0.0, ms)])) == (verdict, reasons)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "answer"),
+    [
+        ("old-release", "passed", "pass"),
+        ("old-release", "not run", "pass"),
+        ("old-release", "broken off", "warn"),
+        ("old-release", "failed", "fail"),
+        ("crash", "broken off", "warn"),
+        ("crash", "failed", "warn"),
+    ],
+)
+def test_drill_that_was_not_passed(name: DrillName, status: Status, answer: str) -> None:
+    drill = Drill(name=name, status=status, reason="The server went away.")
+    verdict, reasons = decide(observed(HARMLESS, []), [], BUDGET, [drill])
+    assert verdict == answer
+    told = f"Drill {name} could not be held to its end: The server went away."
+    assert (told in reasons) == (status == "broken off")
 
 
 def test_longest_stall_comes_first() -> None:

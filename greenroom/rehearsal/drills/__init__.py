@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Literal
 
 from greenroom.console import Progress
 from greenroom.copies.acquiring import Acquired
@@ -39,12 +40,24 @@ ELSEWHERE = (
 )
 
 
+def refuse_unknown(request: Request) -> None:
+    """Before anything is copied: raises GreenroomError where the running release is named and nobody has it."""
+    asked = NAMES if request.drills is None else request.drills
+    named_release = request.base or request.base_image or request.base_check
+    if named_release and "old-release" not in asked:
+        raise GreenroomError(
+            f"{named_release} is for the drill old-release, which is not among those to hold.",
+            "Add it to --drills, or leave the running release out.",
+        )
+    old_release.refuse_unknown(request)
+
+
 @contextmanager
 def prepared(request: Request, copy: Acquired, progress: Progress) -> Iterator[Callable[[Watched], list[Outcome]]]:
     """Keep the copy as it is before its migration; the result holds the drills when that has been watched."""
     names = NAMES if request.drills is None else request.drills
     with ExitStack() as stack:
-        pristine, why_not = copy, ""
+        pristine, why_not, broken = copy, "", ""
         if request.drills is None and not copy.own_server and copy.kind != "clone":
             why_not = ELSEWHERE
         elif request.drills is None and (costly := too_large(copy)):
@@ -54,11 +67,21 @@ def prepared(request: Request, copy: Acquired, progress: Progress) -> Iterator[C
             try:
                 pristine = stack.enter_context(cloned(copy, request.source))
             except GreenroomError as error:
-                why_not = error.sentence
+                broken = error.sentence
 
         def hold(watched: Watched) -> list[Outcome]:
-            stage = Stage(request, copy, pristine, watched, progress, why_not)
-            return [_held(stage, name) for name in NAMES if name in names] if watched.plan.migrations else []
+            nonlocal why_not
+            if not watched.plan.migrations:
+                return []
+            if watched.error:
+                why_not = "The migration did not finish, so there is nothing to drill."
+            stage = Stage(request, copy, pristine, watched, progress)
+            asked = [name for name in NAMES if name in names]
+            if why_not:
+                return [_without(name, "not run", why_not) for name in asked]
+            if broken:
+                return [_without(name, "broken off", broken) for name in asked]
+            return [_held(stage, name) for name in asked]
 
         yield hold
 
@@ -79,23 +102,19 @@ def too_large(copy: Acquired) -> str:
 
 def _held(stage: Stage, name: DrillName) -> Outcome:
     """One after the other: two at once would wait for each other's processor."""
-    if stage.watched.error:
-        return not_run(name, "The migration did not finish, so there is nothing to drill.")
-    if stage.why_not:
-        return not_run(name, stage.why_not)
     stage.progress.step(f"drill: {name}")
     began = time.monotonic()
     try:
         outcome = ROOMS[name](stage)
     except GreenroomError as error:
-        outcome = not_run(name, error.sentence)
+        outcome = _without(name, "broken off", error.sentence)
     outcome.drill.seconds = round(time.monotonic() - began, 3)
     return outcome
 
 
-def not_run(name: DrillName, reason: str) -> Outcome:
-    """One that could not be held; never a pass."""
-    return Outcome(Drill(name=name, status="not run", reason=reason))
+def _without(name: DrillName, status: Literal["not run", "broken off"], reason: str) -> Outcome:
+    """One that was not held, or not to its end; never a pass."""
+    return Outcome(Drill(name=name, status=status, reason=reason))
 
 
 def named(text: str) -> tuple[DrillName, ...]:
@@ -110,4 +129,4 @@ def named(text: str) -> tuple[DrillName, ...]:
     return tuple(known[word] for word in wanted)
 
 
-__all__ = ["NAMES", "Outcome", "Stage", "named", "prepared"]
+__all__ = ["NAMES", "Outcome", "Stage", "named", "prepared", "refuse_unknown"]

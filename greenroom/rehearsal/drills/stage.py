@@ -25,17 +25,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Stage:
-    """`copy` is migrated, `pristine` is as the copy was before; both stay as they are: a drill works on clones.
-
-    `why_not`: the reason why nothing can be drilled, where there is one; then `pristine` is the copy itself.
-    """
+    """`copy` is migrated, `pristine` is as the copy was before; both stay as they are: a drill works on clones."""
 
     request: Request
     copy: Acquired
     pristine: Acquired
     watched: Watched
     progress: Progress
-    why_not: str = ""
 
     @contextmanager
     def migrated_clone(self) -> Iterator[Acquired]:

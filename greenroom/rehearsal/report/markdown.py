@@ -13,7 +13,7 @@ MAX_BYTES = 60_000
 WIDEST = Limits(entries=30, statements=8, characters=600)
 
 _SIGN = {"pass": "🟢", "warn": "🟡", "fail": "🔴", "note": "⚪", "warning": "🟡", "failure": "🔴"}
-_DRILL_SIGN = {"passed": "🟢", "failed": "🔴", "not run": "⚪"}
+_DRILL_SIGN = {"passed": "🟢", "failed": "🔴", "not run": "⚪", "broken off": "🟡"}
 _SPECIAL = re.compile(r"([\\`*\[\]<>|~#&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _MENTION = re.compile(r"@(?=\w)")
 

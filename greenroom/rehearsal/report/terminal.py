@@ -125,7 +125,7 @@ def _drills(r: Rehearsal) -> Iterator[RenderableType]:
         return
     yield Text()
     for drill in r.drills:
-        colour = {"passed": "green", "failed": "red", "not run": "dim"}[drill.status]
+        colour = {"passed": "green", "failed": "red", "not run": "dim", "broken off": "yellow"}[drill.status]
         name = Text.assemble((f"{drill.name} ", "bold"), (drill.status, colour))
         yield _hung(name, Text(words.clean(drill.reason), "dim" if drill.status == "not run" else ""), 19)
 

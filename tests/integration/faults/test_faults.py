@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def test_fault_leaves_nothing_behind(case: Case, stage: Stage) -> None:
         STRIKES[case.strike](stage, run, brake)
         run.wait()
         checks.told(run, case.code, case.says)
+        assert re.search(case.prints, run.out.read_text(errors="replace"), re.MULTILINE), case.prints
         brake.release()
         if case.reaped:
             reaped = reap(stage)

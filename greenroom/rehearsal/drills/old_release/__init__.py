@@ -8,7 +8,7 @@ clone of the copy as it was: what fails there already is nobody's fault.
 from __future__ import annotations
 
 from greenroom.rehearsal.document import Drill, DrillStep
-from greenroom.rehearsal.drills.old_release.base import Base, NoBase, released
+from greenroom.rehearsal.drills.old_release.base import Base, NoBase, refuse_unknown, released
 from greenroom.rehearsal.drills.old_release.checking import checked
 from greenroom.rehearsal.drills.old_release.exercise import Try, exercised
 from greenroom.rehearsal.drills.old_release.judging import broken, findings, schemas
@@ -22,7 +22,7 @@ def hold(stage: Stage) -> Outcome:
         with released(stage.request, stage.progress) as base:
             return _held(stage, base)
     except NoBase as error:
-        return Outcome(Drill(name="old-release", status="not run", reason=error.sentence))
+        return Outcome(Drill(name="old-release", status="not run", reason=f"{error.sentence} {error.hint}".rstrip()))
 
 
 def _held(stage: Stage, base: Base) -> Outcome:
@@ -74,3 +74,6 @@ def _reason(base: Base, after: list[Try], failed: list[Try], worst: str) -> str:
         others = f" So do {counted(more, 'more model')}." if more > 0 else ""
         return f"{where}: {worst}{others}"
     return f"{where} reads and writes all {counted(models, 'model')} on the new schema."
+
+
+__all__ = ["hold", "refuse_unknown"]

@@ -16,6 +16,7 @@ from greenroom.console import Progress
 from greenroom.copies.project import interpreter
 from greenroom.errors import GreenroomError
 from greenroom.postgres import cluster
+from greenroom.rehearsal.drills.old_release.container import refuse_missing
 from greenroom.rehearsal.request import Request
 
 # what pins an app's dependencies, wherever it stands in the repository
@@ -46,15 +47,7 @@ def released(request: Request, progress: Progress) -> Iterator[Base]:
         yield Base(request.base_image, request.project, "in its own image", request.base_image)
         return
     directory = (request.config.root / request.project.directory).resolve()
-    root = git.root(directory)
-    if root is None:
-        raise NoBase("There is no git repository to take the running release from: name its image or checkout.")
-    ref = request.base or request.config.rehearsal.base or _newest_tag(root)
-    commit = git.commit_of(root, ref)
-    if commit is None:
-        raise NoBase(f"git knows no commit {ref}: fetch it, or name the running release with --base REF.")
-    if commit == git.commit_of(root, "HEAD"):
-        raise NoBase(f"{ref} is the commit that is checked out: there is no older release to drill with.")
+    root, ref, commit = _chosen(request, directory)
     with cluster.private_directory() as place, git.worktree(root, place / "release", commit) as tree:
         inside = tree / directory.relative_to(root)
         if not inside.is_dir():
@@ -64,12 +57,42 @@ def released(request: Request, progress: Progress) -> Iterator[Base]:
         yield Base(str(ref), project, how)
 
 
+def refuse_unknown(request: Request) -> None:
+    """Before anything is copied: raises GreenroomError where the release that was named is not here."""
+    if request.base_image:
+        refuse_missing(request.base_image)
+    elif request.base:
+        _chosen(request, (request.config.root / request.project.directory).resolve())
+
+
+def _chosen(request: Request, directory: Path) -> tuple[Path, str, str]:
+    """The repository, the release's name in it, and its commit. Raises NoBase."""
+    root = git.root(directory)
+    if root is None:
+        raise NoBase(
+            "There is no git repository to take the running release from.",
+            "Name its image, if there is one: --base-image IMAGE",
+        )
+    ref = request.base or request.config.rehearsal.base or _newest_tag(root)
+    commit = git.commit_of(root, ref)
+    if commit is None:
+        raise NoBase(
+            f"git knows no commit {ref}.", "Fetch it (git fetch --tags), or name the running release with --base REF."
+        )
+    if commit == git.commit_of(root, "HEAD"):
+        raise NoBase(
+            f"{ref} is the commit that is checked out: there is no older release to drill with.",
+            "Name the release that is running: --base REF",
+        )
+    return root, ref, commit
+
+
 def _newest_tag(root: Path) -> str:
     tags = git.tags(root)
     if not tags:
         raise NoBase(
-            "There is no release tag to compare with: name the release that is running with --base REF "
-            "(or base in [tool.greenroom.rehearsal])."
+            "There is no release tag to compare with.",
+            "Name the release that is running with --base REF (or base in [tool.greenroom.rehearsal]).",
         )
     head = git.commit_of(root, "HEAD")
     return next((tag for tag in tags if git.commit_of(root, tag) != head), tags[0])
