@@ -11,7 +11,7 @@ from greenroom.copies import keeping
 from greenroom.copies.acquiring import Acquired, CopyRequest, Method
 from greenroom.copies.migrator import migrator_of
 from greenroom.copies.servers import OwnServer, Place, place
-from greenroom.postgres import branch, lease, restoring, roles
+from greenroom.postgres import branch, lease, old_wal, restoring, roles
 from greenroom.postgres.analysis import analyse
 from greenroom.postgres.archive import Archive
 from greenroom.postgres.binaries import Binaries
@@ -141,6 +141,9 @@ def _masking(content: Content, target: restoring.Target, where: Place, progress:
     def mask() -> None:
         progress.step("masking")
         where.notes.extend(masks(target))
+        if where.own:
+            with connect(where.maintenance) as connection:
+                old_wal.forget(connection)
 
     return mask
 

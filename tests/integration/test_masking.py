@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import psycopg
 import pytest
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres import masking
+from greenroom.postgres import masking, old_wal
 from greenroom.postgres.address import Address
-from greenroom.postgres.embedded import Server
+from greenroom.postgres.binaries import of_major
+from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.mask_kinds import KINDS, SALT
 from greenroom.postgres.server import connect
 from greenroom.secret import Secret
@@ -127,6 +129,42 @@ def test_apply_leaves_nothing_of_the_old_values(admin: psycopg.Connection) -> No
     ]
     assert files_with(admin, PLANTED) == []
     assert files_with(admin, "mail.example") == []
+
+
+@pytest.mark.parametrize("major", [15, 18])
+def test_forgotten_wal_has_nothing_of_the_old_values(major: int) -> None:
+    with embedded(binaries=of_major(major)) as server, connect(server.address) as admin:
+        admin.execute(PEOPLE)
+        admin.execute("INSERT INTO letter VALUES (0, 'x', 'Pl4nted.Person')")  # by a transaction of its own: logged
+        mask(admin, MASKS)
+        assert files_of(server, PLANTED), "or this test shows nothing"
+        old_wal.forget(admin)
+        assert files_of(server, PLANTED) == []
+        server.durable()
+        assert files_of(server, PLANTED) == []
+        with connect(server.address) as again:
+            assert one(again, "SHOW wal_recycle") == "on"
+            assert one(again, "SELECT count(*) FROM person") == 1000
+
+
+def test_wal_that_something_holds_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(old_wal, "SEGMENTS", 3)
+    settings = {"wal_level": "replica", "max_wal_senders": "1", "max_replication_slots": "1"}
+    with embedded(settings=settings) as server, connect(server.address) as admin:
+        admin.execute("SELECT pg_create_physical_replication_slot('held', true)")
+        with pytest.raises(GreenroomError) as caught:
+            old_wal.forget(admin)
+        deadline = time.monotonic() + 10
+        while one(admin, "SHOW wal_recycle") != "on":  # the server reads its settings again when it comes to it
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert caught.value.sentence == "the copy's server does not let go of its old write-ahead log."
+
+
+def files_of(server: Server, words: str) -> list[str]:
+    """Files of the whole data directory that hold `words`, the write-ahead log among them."""
+    found = subprocess.run(["grep", "-rl", words, server.data], capture_output=True, text=True, check=False)
+    return found.stdout.split()
 
 
 def test_apply_keeps_joins_distinct_values_and_nulls(admin: psycopg.Connection) -> None:

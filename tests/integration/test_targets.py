@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,6 +145,18 @@ def test_pull_masks_and_leaves_rows_out(source: Shop) -> None:
         assert connection.execute("SELECT count(*) FROM django_migrations").fetchone() == (0,)
     assert "not copied: the rows of public.django_migrations" in copy.notes
     assert any(note.startswith("masked: public.goods.name as text") for note in copy.notes)
+
+
+def test_nothing_of_an_old_value_lies_on_the_disk_of_a_kept_copy(source: Shop, tmp_path: Path) -> None:
+    with acquire(wanted(source, masks={"goods.name": "text"}, how={"keep": True}), Silent()):
+        pass
+    try:
+        assert len(kept.standing()) == 1
+        found = subprocess.run(["grep", "-rl", "thing [0-9]", tmp_path], capture_output=True, text=True, check=False)
+        assert found.stdout == ""
+    finally:
+        for standing in kept.standing():
+            standing.drop()
 
 
 def test_branch_is_made_beside_the_source_and_dropped(source: Shop) -> None:
