@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
@@ -16,8 +17,10 @@ import pytest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from tests.integration.bastion import bastion, needed
+from tests.integration.moto_server import CREDENTIALS, Cloud, cloud, moto
 from tests.integration.projects import PASSWORD, shop, write_project
 
+__all__ = ["cloud", "moto"]
 ROOT = Path(__file__).parents[2]
 HARMLESS = "migrations.AddField('Line', 'extra', models.IntegerField(null=True))"
 
@@ -28,6 +31,7 @@ class Desk:
 
     place: Path
     home: Path
+    variables: Mapping[str, str] = field(default_factory=lambda: {"STAGING_PASSWORD": PASSWORD})
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         environment = {"HOME": str(self.home), "TMPDIR": str(self.place / "scratch"), "PYTHONPATH": str(ROOT)}
@@ -36,7 +40,7 @@ class Desk:
             cwd=self.place / "project",
             capture_output=True,
             text=True,
-            env={"PATH": os.environ["PATH"], "STAGING_PASSWORD": PASSWORD, **environment},
+            env={"PATH": os.environ["PATH"], **self.variables, **environment},
             timeout=180,
             check=False,
         )
@@ -73,8 +77,7 @@ def desk_of(tmp_path: Path, source: Address, home: Path, *lines: str) -> Desk:
         f"port = {source.port}",
         f'name = "{source.database}"',
         f'user = "{source.user}"',
-        'password_variable = "STAGING_PASSWORD"',
-        *lines,
+        *(lines if any("password" in line for line in lines) else ['password_variable = "STAGING_PASSWORD"', *lines]),
     ]
     (project / "pyproject.toml").write_text("\n".join(table) + "\n")
     (project / "tasks.py").write_text("from greenroom.tasks import namespace as namespace\n")
@@ -113,6 +116,21 @@ def test_target_is_rehearsed_and_nothing_stays(
     assert document["source"]["description"] == f"staging: {source.user}@{source.server}/{source.database}"
     assert branches(source) == []
     assert desk.files_with(PASSWORD) == []
+
+
+def test_password_of_an_ssm_parameter_is_used_and_nowhere_written(
+    tmp_path: Path, source: Address, cloud: Cloud
+) -> None:
+    import boto3
+
+    with contextlib.closing(boto3.client("ssm")) as ssm:
+        ssm.put_parameter(Name="/shop/staging/password", Value=PASSWORD, Type="SecureString")
+    told = 'password_parameter = "/shop/staging/password"'
+    desk = desk_of(tmp_path, source, tmp_path, told, 'region = "us-east-1"')
+    desk = replace(desk, variables={**CREDENTIALS, "AWS_ENDPOINT_URL": cloud.url})
+    done = desk.run("migrate-rehearse", "--target", "staging", "--drills", "none")
+    assert done.returncode == 0, done.stderr
+    assert desk.files_with(PASSWORD) == desk.files_with(CREDENTIALS["AWS_SECRET_ACCESS_KEY"]) == []
 
 
 def test_target_through_vpn_host_is_rehearsed(tmp_path: Path, source: Address, server18: Server) -> None:
