@@ -9,6 +9,7 @@ SUITES = {
     "watching": "what watching costs a migration with 8 probed tables",
     "startup": "`./inv --list` against bare Invoke with an empty tasks.py",
     "demo": "`./inv migrate-rehearse` on the demo",
+    "drills": "what the drills cost on the demo",
     "clones": "clones of snapshots, and a second rehearsal of one dump",
     "detection": "who finds what: Greenroom and four linters on the catalogue's examples",
     "hazards": "the figures of docs/hazards.md, on the catalogue's examples",
