@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import selectors
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,7 @@ from greenroom.rehearsal.agent_process import AgentProcess, Event, started
 from greenroom.rehearsal.drills.old_release.base import Base
 from greenroom.rehearsal.drills.old_release.container import agent_in
 from greenroom.rehearsal.drills.stage import Stage
-from greenroom.rehearsal.launch import Launch, launch
+from greenroom.rehearsal.launch import launch
 from greenroom.rehearsal.recorder import label
 
 LONGEST = 600.0  # seconds
@@ -44,23 +45,28 @@ class Try:
 Asked = Literal["try", "write", "understand"]
 
 
-def exercised(stage: Stage, base: Base, clone: Acquired, asked: Asked = "try") -> list[Try]:
-    """Have the release's code try everything on the clone and take it back; or `write` what it may write, and leave it
-    there; or `understand` the newest rows. Raises GreenroomError when it does not come up."""
+def exercised(stage: Stage, base: Base, clone: Acquired, asked: Asked) -> list[Try]:
+    """What came of it when it is through. Raises GreenroomError when it does not come up."""
+    with exercising(stage, base, clone, asked) as result:
+        return result()
+
+
+@contextmanager
+def exercising(stage: Stage, base: Base, clone: Acquired, asked: Asked) -> Iterator[Callable[[], list[Try]]]:
+    """Let the release's code begin: `try` everything on the clone and take it back; or `write` what it may write, and
+    leave it there; or `understand` the newest rows. The result waits for its end, and raises GreenroomError."""
     start = launch(stage.request.of(base.project), clone)
     with ExitStack() as stack:
         words: list[str | Path] = []
         if base.image:
             words = stack.enter_context(agent_in(base.image, start.environment))
             start.request["project"] = "."  # where the image's own command starts
-        return _told(start, words, base, clone, asked)
-
-
-def _told(start: Launch, words: list[str | Path], base: Base, clone: Acquired, asked: Asked) -> list[Try]:
-    secrets = [address.password.reveal() for address in (clone.address, clone.admin) if address.password]
-    with started(start.python, start.directory, start.environment, redact=secrets, words=words) as agent:
+        secrets = [address.password.reveal() for address in (clone.address, clone.admin) if address.password]
+        agent = stack.enter_context(
+            started(start.python, start.directory, start.environment, redact=secrets, words=words)
+        )
         agent.say({**start.request, "exercise": asked})
-        return [_try(event) for event in _hear(agent, base) if event["event"] == "tried"]
+        yield lambda: [_try(event) for event in _hear(agent, base) if event["event"] == "tried"]
 
 
 def _hear(agent: AgentProcess, base: Base) -> list[Event]:
