@@ -36,7 +36,7 @@ def static_hints(
     try:
         answer = squawk.ask(scripts, server_version, directory, program)
     except squawk.Unheard as why:
-        return StaticHints(note=f"static hints not made: {why}"), list(findings)
+        return StaticHints(note=f"not made: {why}"), list(findings)
     said = [_said(asked[remark.script][1][remark.statement], remark) for remark in answer.remarks]
     hints, found = merged(said, findings)
     return StaticHints(version=answer.version, note=_note(unread + answer.unread), hints=hints), found

@@ -83,7 +83,7 @@ def installed() -> Path | None:
 def _version(program: Path) -> str:
     said = _run([program, "--version"]).stdout.split()
     if len(said) != 2 or said[0] != "squawk":
-        raise Unheard(f"the {program.name} that is installed is not squawk-cli")
+        raise Unheard("the squawk that is found is another program than squawk-cli")
     return said[1]
 
 
@@ -105,7 +105,7 @@ def _asked(
             "json",
             "--assume-in-transaction",
             "--pg-version",
-            _major_minor(server_version),
+            version_of(server_version),
         ]
         done = _run([*words, *files], directory)
     if done.code != 0 and not done.stdout:
@@ -155,7 +155,7 @@ def _words(entry: dict[str, str]) -> str:
     return " ".join(part if part.endswith(".") else f"{part}." for part in parts if part)
 
 
-def _major_minor(server_version: str) -> str:
-    """`15.18` of `15.18 (Debian 15.18-1)`, `18` of `18beta1`."""
+def version_of(server_version: str) -> str:
+    """A server's version as squawk takes it: `15.18` of `15.18 (Debian 15.18-1)`, `18` of `18beta1`."""
     found = re.match(r"\d+(?:\.\d+)?", server_version)
     return found.group() if found else "0"

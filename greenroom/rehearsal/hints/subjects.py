@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from greenroom.rehearsal.document import MigrationRun, Statement
-from greenroom.rehearsal.hazards.actions import actions
+from greenroom.rehearsal.hazards.actions import actions, altered_table
 from greenroom.rehearsal.recorder import Recorder
 from greenroom.rehearsal.sql import only_rows
 
@@ -31,8 +31,8 @@ class Subject:
         return self.tables[0] if self.tables else None
 
     def concerns(self, table: str) -> bool:
-        """Whether it has to do with the table; SQL may leave the schema to the search path."""
-        return bare(table) in map(bare, self.tables)
+        """Whether it has to do with the table, or could; SQL may leave the schema to the search path."""
+        return not self.tables or bare(table) in map(bare, self.tables)
 
 
 def subjects(recorder: Recorder, tables: Collection[str]) -> tuple[list[tuple[MigrationRun, list[Subject]]], int]:
@@ -56,7 +56,8 @@ def bare(table: str) -> str:
 
 
 def _subject(run: MigrationRun, place: int, statement: Statement, text: str, known: set[str]) -> Subject:
-    named = [name for action in actions(statement.sql) for name in (action.table, action.parent) if name]
+    acted = [name for action in actions(statement.sql) for name in (action.table, action.parent)]
+    named = [name for name in (altered_table(statement.sql), *acted) if name]
     locked = [lock.table for lock in statement.locks]
     met = {bare(table): table for table in locked}
     tables = tuple(dict.fromkeys([*(met.get(bare(name), name) for name in named), *locked]))
