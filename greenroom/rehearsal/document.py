@@ -188,6 +188,27 @@ class Finding(Part):
     operation: int | None = None
     evidence: Evidence
     advice: Advice
+    static: list[str] = Field([], description="hints that say the same, `squawk: rule` each")
+
+
+class Hint(Part):
+    """What a linter says of a statement's text: nothing of it was measured, and no verdict rests on it."""
+
+    rule: str
+    level: str = Field(description="the linter's own, such as warning: no severity of ours")
+    message: str = Field(description="the linter's words")
+    migration: str = Field(description="app.name")
+    operation: int | None = None
+    statement: int = Field(description="index in the migration's statements")
+    table: str | None = None
+    merged_with: list[str] = Field([], description="hazards of the findings that say the same, measured")
+
+
+class StaticHints(Part):
+    tool: Literal["squawk"] = "squawk"
+    version: str | None = Field(None, description="null when it was not asked")
+    note: str | None = Field(None, description="why there are no hints, or not all")
+    hints: list[Hint] = []
 
 
 class DrillStep(Part):
@@ -314,6 +335,7 @@ class Rehearsal(Part):
     post_migrate: MigrationRun | None = Field(None, description="what ran outside of the migrations")
     stalls: list[Stall] = []
     findings: list[Finding] = []
+    static: StaticHints | None = Field(None, description="null when none were wanted")
     drills: list[Drill] = []
     fidelity: Fidelity
     totals: Totals

@@ -15,6 +15,7 @@ from greenroom.rehearsal import drills, shapes, verdict
 from greenroom.rehearsal.drills import Outcome
 from greenroom.rehearsal.fidelity import fidelity
 from greenroom.rehearsal.hazards import judge
+from greenroom.rehearsal.hints import static_hints
 from greenroom.rehearsal.observations import Observations, milliseconds
 from greenroom.rehearsal.request import Request
 from greenroom.rehearsal.watching import Watched, watch
@@ -55,6 +56,7 @@ def judged(request: Request, copy: Acquired, watched: Watched, drilled: list[Out
     findings = judge(observations, request.budget, [finding for one in drilled for finding in one.findings])
     held = [one.drill for one in drilled]
     name, reasons = verdict.decide(observations, findings, request.budget, held)
+    static, findings = hinted(request, copy, watched, findings)
     now = datetime.now(UTC).replace(microsecond=0)
     return doc.Rehearsal(
         id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
@@ -72,12 +74,23 @@ def judged(request: Request, copy: Acquired, watched: Watched, drilled: list[Out
         post_migrate=watched.recorder.around,
         stalls=watched.stalls,
         findings=findings,
+        static=static,
         drills=held,
         fidelity=fidelity(copy, watched.ready, watched.probed, watched.recorder, blind=watched.blind),
         totals=watched.totals,
         left=observations.left,
         error=watched.error,
     )
+
+
+def hinted(
+    request: Request, copy: Acquired, watched: Watched, findings: list[doc.Finding]
+) -> tuple[doc.StaticHints | None, list[doc.Finding]]:
+    """Static hints, and the findings that say the same: made after the verdict, which does not know of them."""
+    if not request.config.rehearsal.static_hints:
+        return None, findings
+    directory = (request.config.root / request.project.directory).resolve()
+    return static_hints(watched.recorder, findings, watched.relations, copy.facts.version, directory)
 
 
 def _not_run(watched: Watched) -> list[doc.MigrationRun]:

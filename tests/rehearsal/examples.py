@@ -18,6 +18,7 @@ from greenroom.rehearsal.document import (
     Finding,
     Frame,
     Git,
+    Hint,
     Lock,
     MigrationRun,
     Operation,
@@ -30,6 +31,7 @@ from greenroom.rehearsal.document import (
     Source,
     Stall,
     Statement,
+    StaticHints,
     TableEvidence,
     Totals,
 )
@@ -209,6 +211,22 @@ def failed() -> Rehearsal:
     return document
 
 
+def hinted() -> Rehearsal:
+    """The same, with what a linter says of it."""
+    document = failed()
+    document.static = StaticHints(
+        version="2.70.0",
+        note="squawk could not read 1 statement",
+        hints=[
+            _hint("require-concurrent-index-creation", "ledger.0007_statement_run_index", "H01"),
+            _hint("changing-column-type", "ledger.0008_statement_duration_bigint", "H24"),
+            _hint("ban-drop-constraint", "ledger.0008_statement_duration_bigint"),
+        ],
+    )
+    document.findings[1].static = ["squawk: require-concurrent-index-creation"]
+    return document
+
+
 def broken() -> Rehearsal:
     """A migration that raises half-way."""
     document = failed()
@@ -297,6 +315,8 @@ def monster() -> Rehearsal:
         _finding("H01", HOSTILE, "failure", runs[at % 100], table, AX, 140.0, f"{TWIN}\n```\n</code>{HOSTILE}\n" * 20)
         for at, table in enumerate(tables)
     ]
+    document.static = StaticHints(version=HOSTILE, note=HOSTILE, hints=[_hint(HOSTILE, HOSTILE) for _ in tables])
+    document.findings[0].static = [HOSTILE] * 300
     document.fidelity.notes = [f"{HOSTILE} {'z' * 3000}"] * 50
     document.fidelity.settings = {f"{table}": HOSTILE * 10 for table in tables}
     document.fidelity.refused = [HOSTILE] * 300
@@ -306,7 +326,7 @@ def monster() -> Rehearsal:
 
 
 ALL: dict[str, Callable[[], Rehearsal]] = {
-    example.__name__: example for example in (passed, warned, failed, broken, hung, nothing_pending, monster)
+    example.__name__: example for example in (passed, warned, failed, hinted, broken, hung, nothing_pending, monster)
 }
 
 TWIN = """class Migration(migrations.Migration):
@@ -364,6 +384,19 @@ def recorded(started_s: float, transaction: int = 0) -> Statement:
 def lock(table: str, mode: str, acquired_s: float, held_ms: float) -> Lock:
     return Lock(
         table=table, mode=mode, acquired_s=acquired_s, held_ms=held_ms, blocks_reads=mode == AX, blocks_writes=True
+    )
+
+
+def _hint(rule: str, migration: str, *merged_with: str) -> Hint:
+    return Hint(
+        rule=rule,
+        level="warning",
+        message=f"{rule}: `this` may break clients.",
+        migration=migration,
+        operation=0,
+        statement=0,
+        table="ledger_statement",
+        merged_with=list(merged_with),
     )
 
 

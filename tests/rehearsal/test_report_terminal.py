@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from greenroom.rehearsal.document import StaticHints
 from greenroom.rehearsal.report import terminal
 from tests.rehearsal import examples
 
@@ -64,6 +65,22 @@ def test_result_of_a_failure_begins_with_the_verdict() -> None:
     ]
     assert "failure H24   type-rewrite  ledger_statement" in lines
     assert "              → Add a second column, write both, fill it in batches, then swap." in lines
+
+
+def test_result_ends_with_static_hints_that_nothing_measured_says() -> None:
+    lines = terminal.render(examples.hinted(), REPORT).splitlines()
+    assert lines[-6:-2] == [
+        "static hints        3 by squawk 2.70.0, 2 of them measured as well; squawk could",
+        "                    not read 1 statement",
+        "                    ban-drop-constraint  ledger_statement in",
+        "                    ledger.0008_statement_duration_bigint",
+    ]
+
+
+def test_result_says_why_there_are_no_static_hints() -> None:
+    rehearsal = examples.passed()
+    rehearsal.static = StaticHints(note="not made: squawk is not there")
+    assert "static hints        not made: squawk is not there" in terminal.render(rehearsal, REPORT)
 
 
 def test_result_tells_where_it_broke() -> None:

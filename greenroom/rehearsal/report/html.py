@@ -60,6 +60,8 @@ def _page(rehearsal: Rehearsal, drawing: Markup, felt: Mapping[str, words.Waits]
             todo=words.todo(rehearsal),
             stalls=words.most_blocked(rehearsal.stalls),
             findings=words.by_severity(rehearsal.findings),
+            hinted=words.hinted(rehearsal),
+            hints=words.unmeasured(rehearsal),
             migrations=[
                 _migration(number, run, rehearsal, felt, limits)
                 for number, run in enumerate(rehearsal.migrations[: limits.entries], 1)

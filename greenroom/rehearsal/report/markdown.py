@@ -24,7 +24,7 @@ def render(rehearsal: Rehearsal) -> str:
 
 
 def _comment(rehearsal: Rehearsal, limits: Limits) -> str:
-    sections = (_top, _error, _stalls, _findings, _migrations, _drills, _fidelity)
+    sections = (_top, _error, _stalls, _findings, _hints, _migrations, _drills, _fidelity)
     blocks = [block for section in sections for block in section(rehearsal, limits)]
     return "\n\n".join(blocks) + "\n"
 
@@ -100,6 +100,8 @@ def _finding(finding: Finding, limits: Limits) -> str:
     blocks += _locked(finding.evidence, limits)
     if finding.migration:
         blocks.append(f"In {code(finding.migration, limits.characters)}.")
+    if finding.static:
+        blocks.append(f"Static hints say so too: {_codes(finding.static, limits)}.")
     blocks.append(f"**Instead:** {_text(finding.advice.summary, limits)}")
     blocks += _fence(finding.advice.django, "python", limits)
     return "\n\n".join([*blocks, "</details>"])
@@ -118,6 +120,31 @@ def _locked(evidence: Evidence, limits: Limits) -> list[str]:
         for table in evidence.tables[: limits.entries // 2 + 1]
     ]
     return [_table(["Table", "Lock", "Held", "Rows"], rows, "llrr")]
+
+
+def _hints(r: Rehearsal, limits: Limits) -> list[str]:
+    """One line, behind which those are folded that nothing measured says."""
+    said, hints = words.hinted(r), words.unmeasured(r)
+    if not said:
+        return []
+    if not hints:
+        return [f"**Static hints** {_text(said, limits)}."]
+    rows = [
+        [
+            code(hint.rule, limits.characters),
+            " in ".join(code(name, limits.characters) for name in (hint.table, hint.migration) if name),
+            _text(hint.message, limits),
+        ]
+        for hint in hints[: limits.entries]
+    ]
+    table = _table(["Rule", "Where", "What it says"], rows, "lll")
+    about = "Said of the text alone: nobody measured it, and the verdict does not count it."
+    title = f"<details><summary><b>Static hints</b> {_html(said, limits)}</summary>"
+    return ["\n\n".join([title, about, table, *_more(len(hints), limits.entries, "static hint"), "</details>"])]
+
+
+def _codes(names: list[str], limits: Limits) -> str:
+    return ", ".join(code(name, limits.characters) for name in names[: limits.entries])
 
 
 def _migrations(r: Rehearsal, limits: Limits) -> list[str]:

@@ -21,6 +21,7 @@ MIGRATIONS = 12
 FINDINGS = 8
 REASONS = 4
 CODE_LINES = 14
+HINTS = 3
 
 _COLOUR = {"pass": "green", "warn": "yellow", "fail": "red", "note": "blue", "warning": "yellow", "failure": "red"}
 
@@ -63,6 +64,7 @@ def _story(r: Rehearsal) -> Iterator[RenderableType]:
     yield from _migrations(r)
     yield from _drills(r)
     yield from _findings(r)
+    yield from _hints(r)
     yield Text()
 
 
@@ -152,6 +154,23 @@ def _finding(finding: Finding) -> Iterator[RenderableType]:
     yield _hung(Text(f"{finding.severity} {finding.hazard}", f"bold {colour}"), title, 12)
     yield _hung(Text(), Text(words.clean(finding.evidence.summary)), 12)
     yield _hung(Text(), Text(f"→ {words.clean(finding.advice.summary)}"), 12)
+
+
+def _hints(r: Rehearsal) -> Iterator[RenderableType]:
+    """How many static hints there are, and those that nothing measured says."""
+    if not words.hinted(r):
+        return
+    hints = words.unmeasured(r)
+    yield Text()
+    yield _hung(Text("static hints", "dim"), Text(words.clean(words.hinted(r))), 18)
+    for hint in hints[:HINTS]:
+        where = " in ".join(filter(None, [hint.table, hint.migration]))
+        line = Text.assemble(words.clean(hint.rule), (f"  {words.clean(words.squeezed(where, 60))}", "dim"))
+        yield _hung(Text(), line, 18)
+    if len(hints) > HINTS:
+        yield _hung(
+            Text(), Text(f"and {words.counted(len(hints) - HINTS, 'more static hint')} in the report", "dim"), 18
+        )
 
 
 def _code(django: str) -> str:
