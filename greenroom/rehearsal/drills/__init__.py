@@ -40,27 +40,29 @@ ELSEWHERE = (
 
 
 @contextmanager
-def prepared(request: Request, copy: Acquired, progress: Progress) -> Iterator[Callable[[Watched], list[Outcome]]]:
-    """Keep the copy as it is before its migration; the result holds the drills when that has been watched."""
-    names = NAMES if request.drills is None else request.drills
+def prepared(request: Request, copy: Acquired, progress: Progress) -> Iterator[Callable[[Watched], Stage]]:
+    """Keep the copy as it is before its migration; the result is the stage when that has been watched."""
     with ExitStack() as stack:
-        pristine, why_not = copy, ""
-        if request.drills is None and not copy.own_server and copy.kind != "clone":
-            why_not = ELSEWHERE
-        elif request.drills is None and (costly := too_large(copy)):
-            why_not = costly
-        elif names:
-            progress.step("cloning the copy as it is now, for the drills")
+        unasked = _not_unasked(copy) if request.drills is None else ""
+        pristine, why_not, drilled = copy, "", not unasked and request.drills != ()
+        if drilled or request.try_twin:
+            progress.step(f"cloning the copy as it is now, for the {'drills' if drilled else 'safe twin'}")
             try:
                 pristine = stack.enter_context(cloned(copy, request.source))
             except GreenroomError as error:
                 why_not = error.sentence
+        yield lambda watched: Stage(request, copy, pristine, watched, progress, why_not, unasked)
 
-        def hold(watched: Watched) -> list[Outcome]:
-            stage = Stage(request, copy, pristine, watched, progress, why_not)
-            return [_held(stage, name) for name in NAMES if name in names] if watched.plan.migrations else []
 
-        yield hold
+def hold(stage: Stage) -> list[Outcome]:
+    """The drills that were asked for, or all."""
+    names = NAMES if stage.request.drills is None else stage.request.drills
+    return [_held(stage, name) for name in NAMES if name in names] if stage.watched.plan.migrations else []
+
+
+def _not_unasked(copy: Acquired) -> str:
+    """Why no clone is made for drills that nobody has named; empty where one is."""
+    return ELSEWHERE if not copy.own_server and copy.kind != "clone" else too_large(copy)
 
 
 def too_large(copy: Acquired) -> str:
@@ -81,8 +83,8 @@ def _held(stage: Stage, name: DrillName) -> Outcome:
     """One after the other: two at once would wait for each other's processor."""
     if stage.watched.error:
         return not_run(name, "The migration did not finish, so there is nothing to drill.")
-    if stage.why_not:
-        return not_run(name, stage.why_not)
+    if stage.unasked or stage.why_not:
+        return not_run(name, stage.unasked or stage.why_not)
     stage.progress.step(f"drill: {name}")
     began = time.monotonic()
     try:
@@ -110,4 +112,4 @@ def named(text: str) -> tuple[DrillName, ...]:
     return tuple(known[word] for word in wanted)
 
 
-__all__ = ["NAMES", "Outcome", "Stage", "named", "prepared"]
+__all__ = ["NAMES", "Outcome", "Stage", "hold", "named", "prepared"]

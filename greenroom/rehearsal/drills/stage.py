@@ -27,7 +27,8 @@ class Outcome:
 class Stage:
     """`copy` is migrated, `pristine` is as the copy was before; both stay as they are: a drill works on clones.
 
-    `why_not`: the reason why nothing can be drilled, where there is one; then `pristine` is the copy itself.
+    `why_not`: the reason why there is no clone, where that is so; then `pristine` is the copy itself. `unasked`: why
+    drills that nobody has named are not held.
     """
 
     request: Request
@@ -36,6 +37,7 @@ class Stage:
     watched: Watched
     progress: Progress
     why_not: str = ""
+    unasked: str = ""
 
     @contextmanager
     def migrated_clone(self) -> Iterator[Acquired]:
@@ -51,7 +53,7 @@ class Stage:
 
     def run(self, clone: Acquired, **changes: Any) -> Watched:
         """Run `migrate` on a clone, watched as the rehearsal was; `changes` are fields of the request."""
-        return watch(replace(self.request, **changes), clone, Quiet(self.progress))
+        return watch(replace(self.request, **{"performed": None, **changes}), clone, Quiet(self.progress))
 
 
 @dataclass(frozen=True)
