@@ -15,7 +15,7 @@ def test_write_puts_everything_there(tmp_path: Path) -> None:
     rehearsal = examples.failed()
     directory = files.write(rehearsal, tmp_path / "build" / "rehearsals")
     assert directory == tmp_path / "build" / "rehearsals" / "20261123-204500-7f3a"
-    assert sorted(path.name for path in directory.iterdir()) == ["rehearsal.json", "report.html", "report.md"]
+    assert sorted(path.name for path in directory.iterdir()) == ["rehearsal.json", "report.html", "report.md", "twin"]
     assert sorted(path.name for path in directory.parent.iterdir()) == ["20261123-204500-7f3a", "latest"]
     assert (directory.parent / "latest").readlink() == Path("20261123-204500-7f3a")
     assert files.read(directory.parent / "latest") == rehearsal

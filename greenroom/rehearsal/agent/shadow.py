@@ -25,6 +25,6 @@ class Shadow:
 
 
 def put_in_front(directories: Dict[str, str]) -> None:
-    """From the next import on; Django imports a migrations package anew with every loader, and asks the finders again."""
+    """From the next import on: Django imports a migrations package anew with every loader, and asks the finders."""
     if directories:
         sys.meta_path.insert(0, Shadow(directories))

@@ -15,12 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from greenroom.rehearsal.document import Finding, MigrationRun, Rehearsal
-from greenroom.rehearsal.report import words
+from greenroom.rehearsal.report import twins, words
 
 MIGRATIONS = 12
 FINDINGS = 8
 REASONS = 4
 CODE_LINES = 14
+WAITS = 3  # tables of one twin
 
 _COLOUR = {"pass": "green", "warn": "yellow", "fail": "red", "note": "blue", "warning": "yellow", "failure": "red"}
 
@@ -62,6 +63,7 @@ def _story(r: Rehearsal) -> Iterator[RenderableType]:
     yield from _error(r)
     yield from _migrations(r)
     yield from _drills(r)
+    yield from _twins(r)
     yield from _findings(r)
     yield Text()
 
@@ -128,6 +130,21 @@ def _drills(r: Rehearsal) -> Iterator[RenderableType]:
         colour = {"passed": "green", "failed": "red", "not run": "dim"}[drill.status]
         name = Text.assemble((f"{drill.name} ", "bold"), (drill.status, colour))
         yield _hung(name, Text(words.clean(drill.reason), "dim" if drill.status == "not run" else ""), 19)
+
+
+def _twins(r: Rehearsal) -> Iterator[RenderableType]:
+    for twin in r.twins[:MIGRATIONS]:
+        colour = "green" if twin.passes else "red" if twin.status in ("rehearsed", "failed") else "dim"
+        yield Text()
+        title = Text.assemble(
+            (words.clean(words.squeezed(twin.migration, 80)), "bold"), (f" {twins.standing(twin)}", colour)
+        )
+        yield _hung(Text("safe twin", "dim"), title, 18)
+        told = [*(twins.told(wait) for wait in twin.waits[:WAITS]), twin.reason, *twin.left[:WAITS], twins.where(twin)]
+        for line in filter(None, told):
+            yield _hung(Text(), Text(words.clean(line)), 18)
+    if len(r.twins) > MIGRATIONS:
+        yield Text(f"and {words.counted(len(r.twins) - MIGRATIONS, 'more safe twin')} in the report", "dim")
 
 
 def _findings(r: Rehearsal) -> Iterator[RenderableType]:

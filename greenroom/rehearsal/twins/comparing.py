@@ -32,7 +32,7 @@ def compared(stage: Stage, one: Written, run: Watched, difference: Difference) -
             "same_schema": not difference,
             "differences": difference.sentences[:NAMED],
             "remaining": sorted({finding.hazard for finding in found if finding.severity != "note"}),
-            "files": one.files,
+            "files": [] if difference else one.files,  # what ends elsewhere is not to be copied
         }
     )
     twin.reason = _reason(twin, over)
