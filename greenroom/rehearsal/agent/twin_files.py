@@ -18,6 +18,7 @@ from .twin_steps import Rewriting, Step
 
 PERFORMED = "performed.json"  # by migration and operation: what the schema editor has run
 CLASS = "class Migration(migrations.Migration):\n"
+SPECIAL = "django.db.migrations.operations.special"  # where RunPython.noop is at home
 BEFORE = "# Where the old one has been applied already, take it back with the old file first.\n"
 ONE = """\
 # The safe twin of %(migration)s, written by Greenroom. Copy it into the package %(package)s, over the old file.
@@ -144,6 +145,7 @@ def _text(step: Any, migration: Any, package: str, names: Sequence[str]) -> str:
     more = "\n    atomic = False\n" * (not step.atomic)
     if step.run_before:
         more += "\n    run_before = %s\n" % MigrationWriter.serialize(step.run_before)[0]
+    text = text.replace("import %s\n" % SPECIAL, "").replace(SPECIAL + ".", "migrations.")
     text = _readable(text.replace(CLASS, CLASS + more, 1), step.operations)
     header = (ONE if len(names) == 1 else MANY) % {
         "migration": "%s.%s" % (migration.app_label, migration.name),

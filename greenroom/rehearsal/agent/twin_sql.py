@@ -40,9 +40,8 @@ class Column(NamedTuple):
 
 def pieces_of(statements: Sequence[str], column: Column) -> List[Piece]:
     """The same in pieces, in an order in which they can run. Raises Unwritable for a statement that is not known."""
-    statements = _without_rebuilt_keys(statements)
-    found = [piece for statement in statements for piece in _pieces(statement, column)]
-    _refuse_lasting_default(statements)
+    statements = _without_passing_defaults(_without_rebuilt_keys(statements))
+    found = _filled_again([piece for statement in statements for piece in _pieces(statement, column)])
     last = [piece for piece in found if piece.kind == VALIDATE and not _precedes_not_null(piece, found)]
     return [piece for piece in found if piece not in last] + last
 
@@ -166,7 +165,7 @@ END $twin$""" % {
 
 
 def _kept(match: Match[str]) -> List[Piece]:
-    """Changes the catalogue alone, and is nothing to take back: of a default that stands for a moment only."""
+    """Changes the catalogue alone, and is nothing to take back: the default that a new column came with is dropped."""
     return [_brief([match.group()], [], match["table"])]
 
 
@@ -248,8 +247,23 @@ def _without_rebuilt_keys(statements: Sequence[str]) -> List[str]:
     ]
 
 
-def _refuse_lasting_default(statements: Sequence[str]) -> None:
-    """A default that is set and dropped again is Django's own, for the moment; one that stays has a way back."""
-    last = {(match["table"], match["column"]): match for text in statements if (match := _DEFAULT.match(text))}
-    if any(match["verb"] == "SET" for match in last.values()):
+def _without_passing_defaults(statements: Sequence[str]) -> List[str]:
+    """Without a default that is set and dropped again: it was for those who wait for one transaction's end."""
+    found = [(text, match) for text in statements if (match := _DEFAULT.match(text))]
+    dropped = {(match["table"], match["column"]) for _, match in found if match["verb"] == "DROP"}
+    passing = {(match["table"], match["column"]) for _, match in found if match["verb"] == "SET"}
+    if passing - dropped:
         raise Unwritable("it changes the column's default in the database too")
+    gone = [text for text, match in found if (match["table"], match["column"]) in passing]
+    return [text for text in statements if text not in gone]
+
+
+def _filled_again(pieces: Sequence[Piece]) -> List[Piece]:
+    """Rows that became NULL before the check was there are filled after it: then it holds for all."""
+    found: List[Piece] = []
+    for piece in pieces:
+        before = found[-1] if found else None
+        found.append(piece)
+        if before and before.kind == FILL and "IS NOT NULL) NOT VALID" in piece.sql[0]:
+            found.append(before)
+    return found

@@ -21,7 +21,7 @@ MIGRATIONS = 12
 FINDINGS = 8
 REASONS = 4
 CODE_LINES = 14
-WAITS = 3  # tables of one twin
+TWINS, WAITS = 3, 2  # and tables of each
 
 _COLOUR = {"pass": "green", "warn": "yellow", "fail": "red", "note": "blue", "warning": "yellow", "failure": "red"}
 
@@ -133,18 +133,19 @@ def _drills(r: Rehearsal) -> Iterator[RenderableType]:
 
 
 def _twins(r: Rehearsal) -> Iterator[RenderableType]:
-    for twin in r.twins[:MIGRATIONS]:
+    for twin in r.twins[:TWINS]:
         colour = "green" if twin.passes else "red" if twin.status in ("rehearsed", "failed") else "dim"
         yield Text()
         title = Text.assemble(
             (words.clean(words.squeezed(twin.migration, 80)), "bold"), (f" {twins.standing(twin)}", colour)
         )
         yield _hung(Text("safe twin", "dim"), title, 18)
-        told = [*(twins.told(wait) for wait in twin.waits[:WAITS]), twin.reason, *twin.left[:WAITS], twins.where(twin)]
-        for line in filter(None, told):
-            yield _hung(Text(), Text(words.clean(line)), 18)
-    if len(r.twins) > MIGRATIONS:
-        yield Text(f"and {words.counted(len(r.twins) - MIGRATIONS, 'more safe twin')} in the report", "dim")
+        said = "" if twin.passes and not twin.remaining else twin.reason
+        lines = [*(twins.told(wait) for wait in twin.waits[:WAITS]), said, twins.where(twin)]
+        for line in filter(None, lines):
+            yield _hung(Text(), Text(words.clean(words.cut(line, 110))), 18)
+    if len(r.twins) > TWINS:
+        yield Text(f"and {words.counted(len(r.twins) - TWINS, 'more safe twin')} in the report", "dim")
 
 
 def _findings(r: Rehearsal) -> Iterator[RenderableType]:

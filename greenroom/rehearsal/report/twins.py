@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from greenroom.rehearsal.document import Twin, TwinWait
-from greenroom.rehearsal.report.words import milliseconds
+from greenroom.rehearsal.report.words import milliseconds, squeezed
 
 MARK = {True: "passes", False: "does not pass"}
 
@@ -15,6 +15,8 @@ def standing(twin: Twin) -> str:
 
 def side_by_side(ms: float, twin_ms: float) -> str:
     """`1.5 s → 4.0 ms`; a dash is nobody who waits."""
+    if not ms and not twin_ms:
+        return "–"
     return f"{milliseconds(ms) if ms else '–'} → {milliseconds(twin_ms) if twin_ms else '–'}"
 
 
@@ -26,7 +28,7 @@ def told(wait: TwinWait) -> str:
         ("writers", wait.write_ms, wait.twin_write_ms),
     ):
         if ms or twin_ms:
-            parts.append(f"{who}{'' if parts else f' of {wait.table}'} {side_by_side(ms, twin_ms)}")
+            parts.append(f"{who}{'' if parts else f' of {squeezed(wait.table, 40)}'} {side_by_side(ms, twin_ms)}")
     return ", ".join(parts)
 
 

@@ -63,12 +63,9 @@ def _remove(written: list[Written]) -> None:
 
 def _failed(one: Written, error: doc.RehearsalError) -> doc.Twin:
     """It is not offered: a file that cannot run on this data is none to copy."""
-    told = " ".join(
-        filter(None, [error.exception or error.kind, f"(SQLSTATE {error.sqlstate})" * bool(error.sqlstate)])
-    )
-    return one.twin.model_copy(
-        update={"status": "failed", "reason": f"{error.migration or 'It'} failed with {told} on a clone of the copy."}
-    )
+    state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
+    told = f"{(error.exception or error.kind).rpartition('.')[2]}{state} on a clone of the copy, so it is not offered."
+    return one.twin.model_copy(update={"status": "failed", "reason": f"{error.migration or 'It'} failed with {told}"})
 
 
 def _not_rehearsed(one: Written, why: str) -> doc.Twin:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from greenroom.rehearsal import document as doc
-from greenroom.rehearsal.report.words import counted
 
 MECHANICAL = frozenset("H01 H02 H03 H04 H08 H09 H10 H11 H12 H13 H14 H15 H17 H41 H46".split())
+OF_THE_WHOLE = frozenset({"H46"})  # what mends it is that every operation has a migration of its own
+WHOLE = -1  # instead of an operation's index
 
 
 @dataclass
@@ -32,8 +33,9 @@ def wanted(findings: Iterable[doc.Finding]) -> list[Wanted]:
         if finding.severity == "note" or finding.drill or not finding.migration or finding.hazard[0] != "H":
             continue
         one = found.setdefault(finding.migration, Wanted(finding.migration))
-        if finding.hazard in MECHANICAL and finding.operation is not None:
-            one.operations.setdefault(finding.operation, []).append(finding.hazard)
+        if finding.hazard in MECHANICAL and (finding.operation is not None or finding.hazard in OF_THE_WHOLE):
+            at = WHOLE if finding.operation is None else finding.operation
+            one.operations.setdefault(at, []).append(finding.hazard)
         elif finding.hazard not in one.others:
             one.others.append(finding.hazard)
     return list(found.values())
@@ -42,5 +44,5 @@ def wanted(findings: Iterable[doc.Finding]) -> list[Wanted]:
 def nothing(one: Wanted, why: str = "") -> doc.Twin:
     """No file was written, with the reason."""
     hazards = one.hazards or one.others
-    told = why or f"{', '.join(hazards)}: what avoids {counted(len(hazards), 'it', 'them')[2:]} has to be thought out."
+    told = why or f"{', '.join(hazards)}: what avoids {'it' if len(hazards) == 1 else 'them'} has to be thought out."
     return doc.Twin(migration=one.migration, hazards=hazards, status="not written", reason=told)
