@@ -52,6 +52,22 @@ class Line(models.Model):
 """
 
 
+ROUTER = """
+class Router:
+    def allow_migrate(self, db, app_label, model_name=None, **hints):
+        return app_label != "shop" or model_name in ("line", "customer")
+"""
+DEPOT = """
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    initial = True
+    dependencies = [("shop", "0002_change")]
+    operations = [migrations.RunSQL("CREATE TABLE depot ()", "DROP TABLE depot")]
+"""
+
+
 @pytest.fixture(scope="module")
 def source(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     with shop(server, tmp_path_factory.mktemp("initial"), rows=ROWS, name="twinned") as address:
@@ -227,11 +243,26 @@ def test_twin_that_fails_does_not_keep_the_others_back(source: Address, tmp_path
     assert (other.migration, other.status, other.same_schema) == ("shop.0003_change", "rehearsed", True)
 
 
-def test_others_may_depend_on_it_and_a_target_be_cut_short(source: Address, tmp_path: Path) -> None:
+def test_target_may_be_cut_short(source: Address, tmp_path: Path) -> None:
     project = write_project(tmp_path, CHECK, "migrations.AddField('Line', 'extra', models.IntegerField(null=True))")
     twin = the_twin(tried(source, project, "shop.0002"))
     assert (twin.status, twin.same_schema) == ("rehearsed", True)
     assert [file.path for file in twin.files] == ["shop/0002_1_change.py", "shop/0002_change.py"]
+
+
+def test_other_apps_depend_on_it_and_routers_are_told_the_model(source: Address, tmp_path: Path) -> None:
+    project = write_project(tmp_path, "migrations.AlterField('line', 'quantity', models.IntegerField(db_index=True))")
+    settings = project / "shop_settings.py"
+    settings.write_text(
+        f"{settings.read_text()}\nINSTALLED_APPS.append('depot')\nDATABASE_ROUTERS = ['depot.Router']\n"
+    )
+    (project / "depot" / "migrations").mkdir(parents=True)
+    (project / "depot" / "__init__.py").write_text(ROUTER)
+    (project / "depot" / "migrations" / "__init__.py").touch()
+    (project / "depot" / "migrations" / "0001_initial.py").write_text(DEPOT)
+    twin = the_twin(tried(source, project))
+    assert (twin.status, twin.same_schema) == ("rehearsed", True), twin.reason
+    assert "hints={'model_name': 'line'}" in twin.files[0].text
 
 
 def test_twin_is_a_wish_and_drills_nobody_named_are_not(source: Address, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence
 
-from .operations import flatten, nested_in
+from .operations import flatten, model_of, nested_in
 from .session import raw_cursor
 from .twin_sql import BRIEF, CONCURRENT, FILL, VALIDATE, Column, Piece, Unwritable, foreign_keys, pieces_of
 
@@ -65,6 +65,7 @@ class Rewriting:
             if nested_in(operation) is not None:
                 raise Unwritable("it is written by hand already, with operations for the database of its own")
             steps = self._rewritten(operation, self._performed.get(index, []))
+            _hint(operation, steps)
         except Unwritable as error:
             self.left.append(Unwritten(index, "%s: %s" % (operation.describe(), error)))
             return None
@@ -184,6 +185,16 @@ def _run(piece: Piece) -> List[Any]:
     many = len(piece.sql) > 1
     reverse: Any = backwards if len(backwards) > 1 else backwards[0] if backwards else migrations.RunSQL.noop
     return [migrations.RunSQL(sql=list(piece.sql) if many else piece.sql[0], reverse_sql=reverse)]
+
+
+def _hint(operation: Any, steps: Sequence[Step]) -> None:
+    """Tell SQL's routers of which model it is, as operations of Django do: where there are any."""
+    from django.conf import settings
+    from django.db import migrations
+
+    for one in flatten(each for step in steps for each in step.operations) if settings.DATABASE_ROUTERS else ():
+        if isinstance(one, migrations.RunSQL):
+            one.hints = {"model_name": model_of(operation)}
 
 
 def _step(piece: Piece, operations: List[Any]) -> Step:
