@@ -234,6 +234,45 @@ class Drill(Part):
     stalls: list[Stall] = Field([], description="what others would have felt of it, measured as in the rehearsal")
 
 
+class TwinFile(Part):
+    """A migration file as it was rehearsed; it lies in `twin/` beside the report."""
+
+    path: str = Field(description="app/name.py")
+    replaces: bool = Field(description="it stands instead of the migration's own file; otherwise it is new")
+    text: str
+
+
+class TwinWait(Part):
+    """The longest that one client of a table would have waited for the migration, and for its twin."""
+
+    table: str
+    read_ms: float
+    write_ms: float
+    twin_read_ms: float
+    twin_write_ms: float
+
+
+class Twin(Part):
+    """A migration said again so that nobody waits, written mechanically, and rehearsed on a clone like the copy was.
+
+    Only one that `passes` is recommended: no wait over the budget, no failure found, and the same schema in the end.
+    """
+
+    migration: str = Field(description="app.name")
+    hazards: list[str] = Field([], description="that it is to avoid")
+    status: Literal["rehearsed", "failed", "not rehearsed", "not written"]
+    passes: bool = False
+    reason: str = Field("", description="one sentence: what came of it, or why it was not written")
+    left: list[str] = Field([], description="operations that stay as they are, and why")
+    seconds: float = Field(0.0, description="of the migration as it is")
+    twin_seconds: float | None = Field(None, description="of all steps of the twin")
+    waits: list[TwinWait] = []
+    same_schema: bool | None = None
+    differences: list[str] = Field([], description="of the schema that the twin makes, from the migration's own")
+    remaining: list[str] = Field([], description="hazards above a note that the twin's steps still show")
+    files: list[TwinFile] = Field([], description="in the order in which they run")
+
+
 class Difference(Part):
     setting: str
     copy_value: str | None
@@ -337,6 +376,7 @@ class Rehearsal(Part):
     findings: list[Finding] = []
     static: StaticHints | None = Field(None, description="null when none were wanted")
     drills: list[Drill] = []
+    twins: list[Twin] = []
     fidelity: Fidelity
     totals: Totals
     left: Left | None = None

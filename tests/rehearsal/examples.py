@@ -34,6 +34,9 @@ from greenroom.rehearsal.document import (
     StaticHints,
     TableEvidence,
     Totals,
+    Twin,
+    TwinFile,
+    TwinWait,
 )
 
 AX, SHARE, SRX = "AccessExclusiveLock", "ShareLock", "ShareRowExclusiveLock"
@@ -202,6 +205,28 @@ def failed() -> Rehearsal:
         ),
         Drill(name="lock-queue", status="not run", reason="not asked for"),
     ]
+    document.twins = [
+        Twin(
+            migration="ledger.0007_statement_run_index",
+            hazards=["H01"],
+            status="rehearsed",
+            passes=True,
+            reason="The twin passes: the same schema in the end, and nobody waits longer than the budget.",
+            seconds=2.61,
+            twin_seconds=4.4,
+            waits=[
+                TwinWait(table="ledger_statement", read_ms=0, write_ms=2_580, twin_read_ms=0, twin_write_ms=4.1),
+            ],
+            same_schema=True,
+            files=[TwinFile(path="ledger/0007_statement_run_index.py", replaces=True, text=INDEX_TWIN)],
+        ),
+        Twin(
+            migration="ledger.0008_statement_duration_bigint",
+            hazards=["H24"],
+            status="not written",
+            reason="H24: what avoids it has to be thought out.",
+        ),
+    ]
     document.fidelity.refused = ["smtp.example.org:25", "database alias analytics"]
     document.fidelity.differs = [
         Difference(setting="max_parallel_maintenance_workers", copy_value="2", source_value="4"),
@@ -230,6 +255,7 @@ def hinted() -> Rehearsal:
 def broken() -> Rehearsal:
     """A migration that raises half-way."""
     document = failed()
+    document.twins = []
     document.migrations = document.migrations[:2]
     last = document.migrations[1]
     last.status, last.statements = "failed", last.statements[:1]
@@ -318,6 +344,17 @@ def monster() -> Rehearsal:
     document.static = StaticHints(version=HOSTILE, note=HOSTILE, hints=[_hint(HOSTILE, HOSTILE) for _ in tables])
     document.findings[0].static = [HOSTILE] * 300
     document.fidelity.notes = [f"{HOSTILE} {'z' * 3000}"] * 50
+    document.twins = [
+        Twin(
+            migration=f"app.{HOSTILE}",
+            status="rehearsed",
+            reason=HOSTILE * 50,
+            left=[HOSTILE * 50] * 50,
+            twin_seconds=1.0,
+            waits=[TwinWait(table=t, read_ms=140, write_ms=140, twin_read_ms=1, twin_write_ms=1) for t in tables],
+            files=[TwinFile(path=f"app/{n}.py", replaces=False, text=f"{HOSTILE}\n" * 500) for n in range(50)],
+        )
+    ] * 60
     document.fidelity.settings = {f"{table}": HOSTILE * 10 for table in tables}
     document.fidelity.refused = [HOSTILE] * 300
     document.project = HOSTILE

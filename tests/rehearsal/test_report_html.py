@@ -145,3 +145,10 @@ def test_page_keeps_the_telling_statements() -> None:
     run = examples.failed().migrations[1]
     run.statements = [examples.recorded(0.0) for _ in range(50)] + run.statements[:1]
     assert 50 in html._telling(run, 3)
+
+
+def test_page_shows_the_twin_with_its_files() -> None:
+    page = html.render(examples.failed())
+    assert 'id="twins"' in page and "twin/ledger/0007_statement_run_index.py" in page
+    assert "H24: what avoids it has to be thought out." in page
+    assert 'id="twins"' not in html.render(examples.passed())

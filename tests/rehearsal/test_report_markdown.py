@@ -76,7 +76,7 @@ def test_comment_holds_no_markup_but_its_own(name: str) -> None:
 def test_hostile_names_stay_in_their_cells() -> None:
     rows = [line for line in markdown.render(examples.monster()).splitlines() if line.startswith("| ``")]
     assert rows
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {4, 7}  # static hints, stalls
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {4, 7}  # hints and twins, stalls
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,10 @@ def test_mentions_call_nobody() -> None:
     rehearsal.reasons = ["writers of @everyone and _a_ and #12 would wait"]
     first = markdown.render(rehearsal).splitlines()[0]
     assert first.endswith(r"writers of @<!-- -->everyone and \_a\_ and \#12 would wait  ")
+
+
+def test_twin_stands_beside_its_migration() -> None:
+    text = markdown.render(examples.failed())
+    assert "🟢 `ledger.0007_statement_run_index`: The twin passes" in text
+    assert "| `ledger_statement` | – | 2.6 s → 4.1 ms |" in text
+    assert "⚪ `ledger.0008_statement_duration_bigint`: H24: what avoids it has to be thought out." in text

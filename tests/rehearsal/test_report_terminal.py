@@ -94,7 +94,7 @@ def test_result_tells_where_it_broke() -> None:
 def test_result_fits_80_columns_and_a_few_screens(name: str) -> None:
     text = terminal.render(examples.ALL[name](), REPORT)
     assert max(map(len, text.splitlines())) <= 80
-    assert len(text.splitlines()) < 160
+    assert len(text.splitlines()) < 190
     assert "\x1b" not in text
 
 
@@ -124,3 +124,17 @@ def test_show_survives_a_narrow_encoding() -> None:
     terminal.show(examples.monster(), REPORT, stream)
     stream.flush()
     assert b"Stra?e_000" in raw.getvalue()
+
+
+def test_twin_stands_beside_its_migration() -> None:
+    lines = terminal.render(examples.failed(), REPORT).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("safe twin"))
+    assert [line.strip() for line in lines[at : at + 7]] == [
+        "safe twin           ledger.0007_statement_run_index passes",
+        "writers of ledger_statement 2.6 s → 4.1 ms",
+        "twin/ledger/: 0007_statement_run_index.py (over the old",
+        "file)",
+        "",
+        "safe twin           ledger.0008_statement_duration_bigint not written",
+        "H24: what avoids it has to be thought out.",
+    ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from greenroom.rehearsal.document import Finding, Lock, MigrationRun, Rehearsal, Statement
-from greenroom.rehearsal.report import timeline, words
+from greenroom.rehearsal.report import timeline, twins, words
 from greenroom.rehearsal.report.limits import Limits, fitted
 from greenroom.rehearsal.report.templates import environment
 
@@ -68,6 +68,7 @@ def _page(rehearsal: Rehearsal, drawing: Markup, felt: Mapping[str, words.Waits]
             ],
             around=_around(rehearsal, felt, limits),
             anchor=anchor,
+            twins=twins,
             blocks=_blocks,
         )
     )

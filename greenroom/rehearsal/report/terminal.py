@@ -15,13 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from greenroom.rehearsal.document import Finding, MigrationRun, Rehearsal
-from greenroom.rehearsal.report import words
+from greenroom.rehearsal.report import twins, words
 
 MIGRATIONS = 12
 FINDINGS = 8
 REASONS = 4
 CODE_LINES = 14
 HINTS = 3
+TWINS, WAITS = 3, 2  # and tables of each
 
 _COLOUR = {"pass": "green", "warn": "yellow", "fail": "red", "note": "blue", "warning": "yellow", "failure": "red"}
 
@@ -63,6 +64,7 @@ def _story(r: Rehearsal) -> Iterator[RenderableType]:
     yield from _error(r)
     yield from _migrations(r)
     yield from _drills(r)
+    yield from _twins(r)
     yield from _findings(r)
     yield from _hints(r)
     yield Text()
@@ -130,6 +132,22 @@ def _drills(r: Rehearsal) -> Iterator[RenderableType]:
         colour = {"passed": "green", "failed": "red", "not run": "dim", "broken off": "yellow"}[drill.status]
         name = Text.assemble((f"{drill.name} ", "bold"), (drill.status, colour))
         yield _hung(name, Text(words.clean(drill.reason), "dim" if drill.status == "not run" else ""), 19)
+
+
+def _twins(r: Rehearsal) -> Iterator[RenderableType]:
+    for twin in r.twins[:TWINS]:
+        colour = "green" if twin.passes else "red" if twin.status in ("rehearsed", "failed") else "dim"
+        yield Text()
+        title = Text.assemble(
+            (words.clean(words.squeezed(twin.migration, 80)), "bold"), (f" {twins.standing(twin)}", colour)
+        )
+        yield _hung(Text("safe twin", "dim"), title, 18)
+        said = "" if twin.passes and not twin.remaining else twin.reason
+        lines = [*(twins.told(wait) for wait in twin.waits[:WAITS]), said, twins.where(twin)]
+        for line in filter(None, lines):
+            yield _hung(Text(), Text(words.clean(words.cut(line, 110))), 18)
+    if len(r.twins) > TWINS:
+        yield Text(f"and {words.counted(len(r.twins) - TWINS, 'more safe twin')} in the report", "dim")
 
 
 def _findings(r: Rehearsal) -> Iterator[RenderableType]:
