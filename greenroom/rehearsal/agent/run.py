@@ -98,8 +98,10 @@ class Run:
     def _greet(self) -> None:
         wrapper = self._wrapper
         cursor = raw_cursor(wrapper.connection)
-        cursor.execute("SELECT current_user::text, pg_catalog.current_setting('lock_timeout')")
-        role, lock_timeout = cursor.fetchone()
+        names = "'lock_timeout'", "'statement_timeout'"
+        shown = ", ".join("pg_catalog.current_setting(%s)" % name for name in names)
+        cursor.execute("SELECT current_user::text, " + shown)
+        role, lock_timeout, statement_timeout = cursor.fetchone()
         self._events.send(
             "ready",
             python=platform.python_version(),
@@ -107,6 +109,7 @@ class Run:
             driver="%s %s" % (wrapper.Database.__name__, wrapper.Database.__version__.split()[0]),
             role=role,
             lock_timeout=lock_timeout,
+            statement_timeout=statement_timeout,
             lease=self._request["lease"],
         )
         self._connected(wrapper)

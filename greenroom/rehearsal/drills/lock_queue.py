@@ -6,11 +6,13 @@ whoever comes after it queues behind. On each table that it locks a client sits 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from greenroom.rehearsal.document import Drill, DrillStep, Evidence, Finding, Stall, Statement
+from greenroom.errors import GreenroomError
+from greenroom.rehearsal.document import Budget, Drill, DrillStep, Evidence, Finding, Stall, Statement
 from greenroom.rehearsal.drills.sitting import Company, Kind, Sitter, sitting
 from greenroom.rehearsal.drills.stage import Outcome, Stage
 from greenroom.rehearsal.hazards.drilled import drilled
@@ -23,22 +25,24 @@ from greenroom.rehearsal.watching import Watched
 
 LONGEST, SHORTEST = 1.0, 0.3  # seconds that a client sits where nothing limits the wait
 ALL_TOGETHER = 4.0
-BEYOND = 0.5  # seconds past a lock_timeout, to see the migration give up
-PATIENCE = 15.0  # seconds for a migration that sets a lock_timeout of its own
-LOCK_NOT_AVAILABLE = "55P03"
+BEYOND = 0.5  # seconds past a limit, to see the migration give up
+MOST_SECONDS = 10.0  # that a client sits to see it; a longer limit is believed
+TIMEOUTS = ("lock_timeout", "statement_timeout")
+GAVE_UP = ("55P03", "57014")  # by lock_timeout or NOWAIT, by statement_timeout
 MOST_TABLES = 12
+LIMIT = re.compile(r"\b(?:lock|statement)_timeout\s*(?:=|\bto\b)\s*'?\s*(\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Queue:
-    """What became of one table's queue: who sat there, whether the migration gave up, and what others felt of it.
+    """What became of one table's queue: who sat there, how often the migration gave up, and what others felt of it.
 
     `read_ms` and `write_ms` are the longest waits that fall into the time in which the migration waited; `alone` is
     what the rehearsal measured on the table with nobody there.
     """
 
     sitter: Sitter
-    gave_up: bool
+    gave_up: int
     read_ms: float
     write_ms: float
     alone: Stall | None
@@ -55,8 +59,8 @@ class Queue:
 
     @property
     def convoy(self) -> bool:
-        """Others stood still for as long as the migration did: they queued behind it."""
-        return self.waited_ms > self.sitter.seconds * 500
+        """Others stood still for as long as the migration waited at a stretch: they queued behind it."""
+        return self.waited_ms > self.sitter.seconds * 500 > 0
 
     @property
     def endless(self) -> bool:
@@ -69,10 +73,13 @@ def hold(stage: Stage) -> Outcome:
     tables = contended(stage.watched)
     if not tables:
         reason = "No lock is taken that an ordinary client would keep waiting."
-        return Outcome(Drill(name="lock-queue", status="passed", reason=reason))
-    with stage.pristine_clone() as clone, sitting(clone.admin, tables, _hold(stage, len(tables))) as company:
+        return Outcome(Drill(name="lock-queue", status="not run", reason=reason))
+    tried = dict(list(tables.items())[:MOST_TABLES])
+    with stage.pristine_clone() as clone, sitting(clone.admin, tried, _hold(stage, len(tried))) as company:
         queues, last = _queues(stage, lambda: stage.run(clone), company)
-    return _judged(stage, queues, last)
+        if company.lost:
+            raise GreenroomError("nobody could look after the clients any more: the copy's server gave no session.")
+    return _judged(stage, queues, last, len(tables) - len(tried))
 
 
 def contended(watched: Watched) -> dict[str, Kind]:
@@ -88,7 +95,7 @@ def contended(watched: Watched) -> dict[str, Kind]:
         elif lock.mode in BLOCK_WRITES or _waits_for_writers(statement):
             found.setdefault(lock.table, "writer")
     known = [table for table in watched.relations if table in found and table != "django_migrations"]
-    return {table: found[table] for table in known[:MOST_TABLES]}
+    return {table: found[table] for table in known}
 
 
 def _waits_for_writers(statement: Statement) -> bool:
@@ -96,13 +103,19 @@ def _waits_for_writers(statement: Statement) -> bool:
 
 
 def _hold(stage: Stage, tables: int) -> float:
-    """How long a client sits: past the lock_timeout, so that the migration is seen giving up; else not long."""
-    limit = parsed(stage.watched.ready.get("lock_timeout"))
-    if limit is not None:
+    """How long a client sits: past the limit of a wait, so that the migration is seen giving up; else not long."""
+    limit = limit_ms(stage.watched)
+    if limit is not None and limit / 1000 * 1.2 + BEYOND <= MOST_SECONDS:
         return limit / 1000 * 1.2 + BEYOND
-    if any("lock_timeout" in s.sql.lower() for run in stage.watched.recorder.runs for s in run.statements):
-        return PATIENCE
     return max(SHORTEST, min(LONGEST, ALL_TOGETHER / tables))
+
+
+def limit_ms(watched: Watched) -> float | None:
+    """The longest that the migration lets itself wait, by the session's timeouts and its own; None: nothing ends it."""
+    texts = [statement.sql for run in watched.recorder.runs for statement in run.statements]
+    own = [limit for text in texts for found in LIMIT.findall(text) if (limit := parsed(found))]
+    session = [limit for name in TIMEOUTS if (limit := parsed(watched.ready.get(name)))]
+    return max(own) if own else min(session, default=None)
 
 
 def _queues(stage: Stage, migrate: Callable[[], Watched], company: Company) -> tuple[list[Queue], Watched]:
@@ -111,16 +124,24 @@ def _queues(stage: Stage, migrate: Callable[[], Watched], company: Company) -> t
     seen: set[str] = set()
     while True:
         run = migrate()
-        gave_up = run.error is not None and run.error.sqlstate == LOCK_NOT_AVAILABLE
-        in_the_way = company.blocking if gave_up else None
+        in_the_way = _in_the_way(run, company)
         for sitter in company.sitters:
-            if sitter.since is not None and sitter.table not in seen:
+            if (sitter.waits or sitter is in_the_way) and sitter.table not in seen:
                 seen.add(sitter.table)
-                felt = _meanwhile(run, sitter)
-                queues.append(Queue(sitter, sitter is in_the_way, *felt, _stall(stage.watched, sitter.table)))
+                gave_up = max(sitter.times_given_up, int(sitter is in_the_way))
+                queues.append(Queue(sitter, gave_up, *_meanwhile(run, sitter), _stall(stage.watched, sitter.table)))
         if in_the_way is None:
             return queues, run
         in_the_way.leave()
+
+
+def _in_the_way(run: Watched, company: Company) -> Sitter | None:
+    """Whom the migration would not wait for any longer; where it did not wait at all, who sits on a table it names."""
+    if run.error is None or run.error.sqlstate not in GAVE_UP:
+        return None
+    statement = run.error.statement or ""
+    named = (sitter for sitter in company.here if sitter.table.rpartition(".")[2] in statement)
+    return company.blocking or next(named, next(iter(company.here), None))
 
 
 def _meanwhile(run: Watched, sitter: Sitter) -> tuple[float, float]:
@@ -137,55 +158,74 @@ def _stall(run: Watched, table: str) -> Stall | None:
     return next((stall for stall in run.stalls if stall.table == table), None)
 
 
-def _judged(stage: Stage, queues: list[Queue], last: Watched) -> Outcome:
+def _judged(stage: Stage, queues: list[Queue], last: Watched, untried: int) -> Outcome:
     budget = stage.request.budget
-    steps = [_step(queue) for queue in queues]
+    limit = limit_ms(stage.watched)
+    steps = [_step(queue, queue.endless or _over(queue, budget) > 1) for queue in queues]
     if last.error:
         what = last.error.exception or last.error.kind
         state = f" (SQLSTATE {last.error.sqlstate})" if last.error.sqlstate else ""
         detail = f"{last.error.migration or 'migrate'} failed with {what}{state}"
         steps.append(DrillStep(what="migrated behind the clients", status="failed", detail=detail))
-    over = [
-        queue
-        for queue in queues
-        if queue.convoy and max(queue.read_ms / budget.read_ms, queue.write_ms / budget.write_ms) > CAREFUL
-    ]
-    endless = [queue for queue in queues if queue.endless]
+    over = [queue for queue in queues if _over(queue, budget) > CAREFUL]
     failed = any(step.status == "failed" for step in steps)
     drill = Drill(
         name="lock-queue",
         status="failed" if failed else "passed",
-        reason=_reason(queues, endless, steps),
+        reason=f"{_reason(queues, steps, limit, budget)}{_not_tried(untried)}",
         steps=steps,
     )
     return Outcome(drill, [_convoy(stage, over)] if over else [])
 
 
-def _step(queue: Queue) -> DrillStep:
+def _over(queue: Queue, budget: Budget) -> float:
+    """How much of the budget others waited in the queue; 0 where there was none."""
+    return max(queue.read_ms / budget.read_ms, queue.write_ms / budget.write_ms) if queue.convoy else 0.0
+
+
+def _not_tried(tables: int) -> str:
+    return f" {counted(tables, 'more table')} of those that it locks not tried." if tables else ""
+
+
+def _step(queue: Queue, failed: bool) -> DrillStep:
     """`a reader sat on shop_order for 1.0 s: the migration waited, others up to 1.0 s (3 ms without it)`."""
     what = f"a {queue.sitter.kind} with an open transaction on {queue.sitter.table}"
-    did = "gave up" if queue.gave_up else "waited"
     others = f"others waited up to {milliseconds(queue.waited_ms)}" if queue.waited_ms else "nobody else waited"
-    detail = (
-        f"the migration {did} after {milliseconds(queue.sitter.seconds * 1000)}"
-        if queue.gave_up
-        else f"the migration waited {milliseconds(queue.sitter.seconds * 1000)}, until the transaction ended"
-    )
+    waited = milliseconds(queue.sitter.seconds * 1000)
+    if not queue.gave_up:
+        detail = f"the migration waited {waited}, until the transaction ended"
+    elif not queue.sitter.waits:
+        detail = "the migration gave up at once"
+    else:
+        detail = f"the migration gave up after {waited}{f', {queue.gave_up} times' if queue.gave_up > 1 else ''}"
     without = f" ({milliseconds(queue.alone_ms)} without it)" if queue.alone_ms else ""
     return DrillStep(
         what=what,
-        status="failed" if queue.endless else "passed",
+        status="failed" if failed else "passed",
         detail=f"{detail}; {others}{without}",
         seconds=round(queue.sitter.seconds, 3),
     )
 
 
-def _reason(queues: list[Queue], endless: list[Queue], steps: list[DrillStep]) -> str:
+def _reason(queues: list[Queue], steps: list[DrillStep], limit: float | None, budget: Budget) -> str:
+    endless = [queue for queue in queues if queue.endless]
     if endless:
         worst = max(endless, key=lambda queue: queue.waited_ms)
+        how = "without a limit" if limit is None else f"up to its limit of {milliseconds(limit)}"
+        most = "" if limit is None else f", though no longer than {milliseconds(limit)}"
         return (
-            f"Behind one open transaction on {worst.sitter.table} the migration waits without a limit, and everybody "
-            f"behind it: {milliseconds(worst.waited_ms)} here, as long as that transaction lasts in production."
+            f"Behind one open transaction on {worst.sitter.table} the migration waits {how}, and everybody behind it: "
+            f"{milliseconds(worst.waited_ms)} here, as long as that transaction lasts in production{most}."
+        )
+    late = max(queues, key=lambda queue: _over(queue, budget), default=None)
+    if late and _over(late, budget) > 1:
+        limit_of = (
+            budget.read_ms if late.read_ms / budget.read_ms >= late.write_ms / budget.write_ms else budget.write_ms
+        )
+        return (
+            f"Behind one open transaction on {late.sitter.table} the migration gives up only after "
+            f"{milliseconds(late.sitter.seconds * 1000)}, and others wait up to {milliseconds(late.waited_ms)}: "
+            f"the budget is {milliseconds(limit_of)}."
         )
     broken = [step for step in steps if step.status == "failed"]
     if broken:
@@ -193,7 +233,10 @@ def _reason(queues: list[Queue], endless: list[Queue], steps: list[DrillStep]) -
     gave_up = [queue for queue in queues if queue.gave_up]
     if gave_up:
         longest = max(queue.waited_ms for queue in queues)
-        return f"It gives up in time: nobody waited longer than {milliseconds(longest)}."
+        felt = f"nobody waited longer than {milliseconds(longest)}" if longest else "nobody had to wait"
+        return f"It gives up in time: {felt}."
+    if not queues:
+        return "Nobody kept it waiting."
     return f"On {counted(len(queues), 'table')} it was kept waiting, and nobody had to wait for it."
 
 

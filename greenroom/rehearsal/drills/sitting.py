@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
 import psycopg
@@ -27,10 +28,27 @@ _PATIENT = " ".join(
     f"-c {name}=0"
     for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
 )
+# `waitstart` tells one wait from the next; it is NULL for a moment at the start of each
 _BLOCKED = """
-SELECT a.pid, s FROM pg_stat_activity a, unnest(pg_blocking_pids(a.pid)) s
+SELECT a.pid, s, (SELECT min(l.waitstart) FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted)
+FROM pg_stat_activity a, unnest(pg_blocking_pids(a.pid)) s
 WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND s = ANY(%s)
 """
+
+
+@dataclass
+class Wait:
+    """One wait of the migration for a sitter; `until` is None as long as it lasts."""
+
+    pid: int
+    started: datetime | None
+    since: float
+    until: float | None = None
+
+    def is_same(self, pid: int, started: datetime | None) -> bool:
+        """Whether this is what was seen: the server tells when a wait began, though not at once."""
+        self.started = self.started or started
+        return self.until is None and self.pid == pid and started in (None, self.started)
 
 
 @dataclass
@@ -40,14 +58,37 @@ class Sitter:
     table: str
     kind: Kind
     connection: psycopg.Connection = field(repr=False)
-    blocked_pid: int | None = None
-    since: float | None = None
+    waits: list[Wait] = field(default_factory=list)
     until: float | None = None
 
     @property
+    def since(self) -> float | None:
+        """When somebody began to wait for it; None: nobody has."""
+        return self.waits[0].since if self.waits else None
+
+    @property
     def seconds(self) -> float:
-        """How long somebody waited for it."""
-        return (self.until or time.monotonic()) - self.since if self.since is not None else 0.0
+        """The longest that somebody waited for it without a break."""
+        now = self.until or time.monotonic()
+        return max(((wait.until or now) - wait.since for wait in self.waits), default=0.0)
+
+    @property
+    def times_given_up(self) -> int:
+        """Waits that ended while it still sat there."""
+        return sum(wait.until is not None for wait in self.waits)
+
+    def met(self, pid: int, started: datetime | None, now: float) -> bool:
+        """Somebody is seen waiting for it; true when that is a new wait."""
+        if self.waits and self.waits[-1].is_same(pid, started):
+            return False
+        self.alone(now)
+        self.waits.append(Wait(pid, started, now))
+        return True
+
+    def alone(self, now: float) -> None:
+        """Nobody waits for it."""
+        if self.waits and self.waits[-1].until is None:
+            self.waits[-1].until = now
 
     def leave(self) -> None:
         """End the transaction; the session ends with it."""
@@ -70,8 +111,13 @@ class Company:
     @property
     def blocking(self) -> Sitter | None:
         """The one that somebody waits for, or waited for in vain, and that has not left."""
-        waited = [sitter for sitter in self.sitters if sitter.since is not None and not sitter.connection.closed]
-        return max(waited, key=lambda sitter: sitter.since or 0.0, default=None)
+        waited = [sitter for sitter in self.here if sitter.waits]
+        return max(waited, key=lambda sitter: sitter.waits[-1].since, default=None)
+
+    @property
+    def here(self) -> list[Sitter]:
+        """Those that have not left."""
+        return [sitter for sitter in self.sitters if not sitter.connection.closed]
 
     def close(self) -> None:
         """Everybody leaves."""
@@ -91,14 +137,15 @@ class Company:
                 sitter.leave()
 
     def _look(self, connection: psycopg.Connection) -> None:
-        here = {sitter.connection.info.backend_pid: sitter for sitter in self.sitters if not sitter.connection.closed}
+        here = {sitter.connection.info.backend_pid: sitter for sitter in self.here}
+        blocked = connection.execute(_BLOCKED, [list(here)]).fetchall()
         now = time.monotonic()
-        for pid, sitting in connection.execute(_BLOCKED, [list(here)]).fetchall():
-            sitter = here[sitting]
-            if sitter.since is None:
-                sitter.since, sitter.blocked_pid = now, pid
-                if self._strike:
-                    self._strike(connection, pid)
+        for pid, sitting, started in blocked:
+            first = not here[sitting].waits
+            if here[sitting].met(pid, started, now) and first and self._strike:
+                self._strike(connection, pid)
+        for number in here.keys() - {sitting for _, sitting, _ in blocked}:
+            here[number].alone(now)
         for sitter in here.values():
             if sitter.since is not None and (self._leave or now - sitter.since >= self._hold):
                 sitter.leave()
