@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from greenroom.environment.registry import Registry, Variable
 
-ALIKE = 0.62  # of two names without their prefix, by difflib
+ALIKE = 0.62  # of two names without their prefix, by difflib: worth a look
+MEANT = 0.68  # probably a slip
 LETTERS = 3  # a shorter part of a word stands in too many descriptions
 
 
@@ -30,8 +31,9 @@ def find(registry: Registry, word: str) -> list[Found]:
 
 
 def nearest(registry: Registry, name: str) -> str | None:
-    """The declared name that is most like this one, for `did you mean`."""
-    return next(iter(get_close_matches(name, registry.variables, n=1, cutoff=0.7)), None)
+    """The declared name that is most like this one, for `is it meant?`."""
+    best = max(registry.variables, key=lambda known: _alike(name, known), default=None)
+    return best if best and _alike(name, best) >= MEANT else None
 
 
 def _fit(variable: Variable, word: str) -> tuple[float, str]:
@@ -39,11 +41,16 @@ def _fit(variable: Variable, word: str) -> tuple[float, str]:
     wanted = word.strip().upper().replace("-", "_")
     if wanted and wanted in variable.name:
         return 2 + len(wanted) / len(variable.name), "its name"
-    prefix = f"{variable.name.partition('_')[0]}_"
-    alike = SequenceMatcher(None, wanted.removeprefix(prefix), variable.name.removeprefix(prefix)).ratio()
+    alike = _alike(wanted, variable.name)
     if alike >= ALIKE:
         return 1 + alike, "a name like it"
     parts = [part for part in re.split(r"[^a-z0-9]+", word.lower()) if len(part) >= LETTERS]
     text = f"{variable.description} {' '.join(variable.used_by)}".lower()
     known = [part for part in parts if re.search(rf"\b{re.escape(part)}", text)]
     return len(known) / max(1, len(parts)), "its description"
+
+
+def _alike(name: str, known: str) -> float:
+    """From 0 to 1; what all names begin with does not count."""
+    prefix = f"{known.partition('_')[0]}_"
+    return SequenceMatcher(None, name.removeprefix(prefix), known.removeprefix(prefix)).ratio()

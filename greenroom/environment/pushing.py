@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from greenroom import aws
+from greenroom.aws import AwsError
 from greenroom.config import Environment
 from greenroom.environment import parameters
 from greenroom.environment.comparing import Difference, State, table
@@ -80,8 +81,11 @@ def write(environment: Environment, changes: list[Change]) -> Iterator[str]:
         )
     with closing(aws.client("ssm", region=environment.region, profile=environment.profile)) as ssm:
         for change in changes:
-            with aws.refusals():
-                ssm.put_parameter(**request(environment, change))
+            try:
+                with aws.refusals():
+                    ssm.put_parameter(**request(environment, change))
+            except AwsError as error:
+                raise _not_written(change, error) from None
             yield change.variable.name
 
 
@@ -126,6 +130,19 @@ def _refused(registry: Registry, name: str, value: Secret) -> list[str]:
     if "{{" in value.reveal():
         return [f"{name} holds {{{{, which SSM takes for a reference to another parameter."]
     return []
+
+
+def _not_written(change: Change, error: AwsError) -> AwsError:
+    """By AWS's code alone: the text of a refusal can quote the value."""
+    name = change.variable.name
+    if error.why not in ("refused", "quota", "state", "not found", "capacity"):
+        return AwsError(error.why, error.reason, f"{name} was not written: {error.sentence}", error.hint)
+    return AwsError(
+        error.why,
+        error.reason,
+        f"{name} was not written: SSM refuses it ({error.reason}).",
+        "What that code means stands in AWS's reference of PutParameter; ./inv env-diff shows what is still to write.",
+    )
 
 
 def _raise(wrong: list[str], hint: str) -> None:

@@ -17,7 +17,7 @@ TASK_DEFINITION = Path("ci/taskdef.json")
 BUILDSPECS = "ci/buildspec*.yml"
 TERRAFORM = "infra/terraform/*.tf"
 _PLACEHOLDER = re.compile(r"<[^<>]+>|\$")  # filled in elsewhere
-_HCL_COMMENT = re.compile(r"^\s*(#|//).*$|/\*.*?\*/", re.MULTILINE | re.DOTALL)
+_HCL_COMMENT = re.compile(r"^\s*(?:#|//)[^\n]*|/\*.*?\*/", re.MULTILINE | re.DOTALL)
 
 
 class Settings(NamedTuple):
