@@ -187,6 +187,7 @@ class RehearsalDefaults(Table):
     lease_hours: float = Field(24, gt=0, description="how long a copy may stand when nobody drops it")
     base: str | None = Field(None, description="the running release, as git knows it; None: the newest tag before HEAD")
     accepted: list[Accepted] = []
+    static_hints: bool = Field(True, description="ask squawk about the migrations' SQL")
     kept_hours: float = Field(168, gt=0, description="the same, of one that was kept on purpose")
 
 

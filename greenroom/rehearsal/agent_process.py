@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import selectors
 import signal
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -112,3 +114,24 @@ def started(
         yield agent
     finally:
         agent.end()
+
+
+def hear(agent: AgentProcess, what: str, seconds: float) -> list[Event]:
+    """Everything that the agent says, up to `done` or `failed`. Raises GreenroomError when neither comes."""
+    heard: list[Event] = []
+    deadline = time.monotonic() + seconds
+    with selectors.DefaultSelector() as selector:
+        selector.register(agent.events, selectors.EVENT_READ)
+        selector.register(agent.output, selectors.EVENT_READ)
+        while not heard or heard[-1]["event"] not in ("done", "failed"):
+            if time.monotonic() > deadline:
+                raise GreenroomError(f"{what} did not end within {seconds:.0f} s.")
+            for key, _ in selector.select(1.0):
+                if key.fileobj is agent.output and not agent.read_output():
+                    selector.unregister(agent.output)
+                elif key.fileobj is agent.events:
+                    events = agent.read_events()
+                    if events is None:
+                        raise GreenroomError(f"The app's process ended before {what} did.")
+                    heard += events
+    return heard

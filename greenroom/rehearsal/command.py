@@ -43,6 +43,7 @@ class Options:
     template: bool = False
     keep: bool = False
     drills: str | None = None
+    try_twin: bool = False
     base: str | None = None
     base_image: str | None = None
     base_check: str | None = None
@@ -107,6 +108,7 @@ def request_of(options: Options, config: Config) -> Request:
         probed_tables=config.rehearsal.probed_tables,
         allow_network=options.allow_network,
         drills=drills.named(options.drills) if options.drills is not None else None,
+        try_twin=options.try_twin,
         base=options.base,
         base_image=options.base_image,
         base_check=options.base_check,

@@ -38,6 +38,8 @@ def launch(asked: Request, copy: Acquired) -> Launch:
         "targets": asked.targets,
         "undo": list(asked.undo),
         "halt": _halt(asked.halt) if asked.halt else None,
+        "performed": str(asked.performed) if asked.performed else None,
+        "shadow": dict(asked.shadow),
         "lease": copy.lease_id,
         "database": None if told else _database(copy.address),
         "drop_sslmode": not copy.facts.tls,

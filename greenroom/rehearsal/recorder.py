@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from greenroom.rehearsal.agent_process import Event
 from greenroom.rehearsal.document import Lock, MigrationRun, Operation, Plan, PlannedMigration, Rewrite, Scan, Statement
-from greenroom.rehearsal.sql import normalise
+from greenroom.rehearsal.sql import blanked, normalise, only_rows
 
 BLOCK_READS = {"AccessExclusiveLock"}
 BLOCK_WRITES = {"ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"}
@@ -40,6 +40,7 @@ class Recorder:
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     models: dict[tuple[str, int], list[str]] = field(default_factory=dict)  # of the code, by migration and operation
+    blank: dict[int, str] = field(default_factory=dict)  # by id() of a statement that changes the schema: `sql.blanked`
     unwritten: frozenset[str] = frozenset()  # materialized views: no client writes them, so none waits to
     _transaction: int = 0
     _open: tuple[Event, Statement] | None = None
@@ -119,7 +120,14 @@ class Recorder:
             )
             self._calls[key] = statement
             (self._current or self.around).statements.append(statement)
+            self._keep_blank(statement, event["sql"])
         self._open, self._last, self._began = (event, statement), statement, event["t"]
+
+    def _keep_blank(self, statement: Statement, sql: str) -> None:
+        """What may be asked of others about the statement: nothing of the data is left in it."""
+        blank = blanked(sql) if statement.operation is not None and not only_rows(statement.sql) else None
+        if blank is not None:
+            self.blank[id(statement)] = blank
 
     def _on_statement_end(self, event: Event) -> None:
         if not self._open:
@@ -222,6 +230,7 @@ class Recorder:
 
     def _forget(self, statement: Statement) -> None:
         if statement.calls == 0:
+            self.blank.pop(id(statement), None)
             (self._current or self.around).statements.remove(statement)
         self._calls.clear()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,11 +12,11 @@ from greenroom.config import CommandTarget, PostgresTarget
 from greenroom.console import Progress
 from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
 from greenroom.rehearsal import document as doc
-from greenroom.rehearsal import drills, shapes, verdict
+from greenroom.rehearsal import drills, twins, verdict
 from greenroom.rehearsal.drills import Outcome
 from greenroom.rehearsal.fidelity import fidelity
 from greenroom.rehearsal.hazards import judge
-from greenroom.rehearsal.observations import Observations, milliseconds
+from greenroom.rehearsal.hints import static_hints
 from greenroom.rehearsal.request import Request
 from greenroom.rehearsal.watching import Watched, watch
 
@@ -25,36 +26,26 @@ def rehearse(request: Request, progress: Progress) -> doc.Rehearsal:
 
     A migration that fails is a result. Raises GreenroomError for what keeps a rehearsal from being held at all.
     """
-    with acquire(request.source, progress) as copy:
-        with drills.prepared(request, copy, progress) as hold:
-            watched = watch(request, copy, progress)
-            drilled = hold(watched)
+    with ExitStack() as stack:
+        copy = stack.enter_context(acquire(request.source, progress))
+        request = stack.enter_context(twins.prepared(request))
+        staged = stack.enter_context(drills.prepared(request, copy, progress))
+        stage = staged(watch(request, copy, progress))
+        drilled = drills.hold(stage)
+        tried = twins.tried(stage)
         progress.step("dropping the copy" if not request.source.keep else f"keeping the copy {copy.name}")
-    return judged(request, copy, watched, drilled)
+    return judged(request, copy, stage.watched, drilled, tried)
 
 
-def judged(request: Request, copy: Acquired, watched: Watched, drilled: list[Outcome]) -> doc.Rehearsal:
-    """The document: what was watched and drilled, with findings and verdict."""
-    observations = Observations(
-        plan=watched.plan,
-        migrations=watched.recorder.runs,
-        stalls=watched.stalls,
-        relations=watched.relations,
-        lock_timeout_ms=milliseconds(watched.ready.get("lock_timeout")),
-        traits=watched.traits,
-        error=watched.error,
-        totals=watched.totals,
-        post_migrate=watched.recorder.around,
-        before=watched.before,
-        after=watched.after,
-        left=shapes.left(watched.before, watched.after),
-        aftermath=watched.aftermath,
-        models=watched.recorder.models,
-        conflicts=watched.conflicts,
-    )
+def judged(
+    request: Request, copy: Acquired, watched: Watched, drilled: list[Outcome], tried: list[doc.Twin]
+) -> doc.Rehearsal:
+    """The document: what was watched, drilled and tried, with findings and verdict."""
+    observations = watched.observations()
     findings = judge(observations, request.budget, [finding for one in drilled for finding in one.findings])
     held = [one.drill for one in drilled]
     name, reasons = verdict.decide(observations, findings, request.budget, held)
+    static, findings = hinted(request, copy, watched, findings)
     now = datetime.now(UTC).replace(microsecond=0)
     return doc.Rehearsal(
         id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
@@ -72,12 +63,24 @@ def judged(request: Request, copy: Acquired, watched: Watched, drilled: list[Out
         post_migrate=watched.recorder.around,
         stalls=watched.stalls,
         findings=findings,
+        static=static,
         drills=held,
+        twins=tried,
         fidelity=fidelity(copy, watched.ready, watched.probed, watched.recorder, blind=watched.blind),
         totals=watched.totals,
         left=observations.left,
         error=watched.error,
     )
+
+
+def hinted(
+    request: Request, copy: Acquired, watched: Watched, findings: list[doc.Finding]
+) -> tuple[doc.StaticHints | None, list[doc.Finding]]:
+    """Static hints, and the findings that say the same: made after the verdict, which does not know of them."""
+    if not request.config.rehearsal.static_hints:
+        return None, findings
+    directory = (request.config.root / request.project.directory).resolve()
+    return static_hints(watched.recorder, findings, watched.relations, copy.facts.version, directory)
 
 
 def _not_run(watched: Watched) -> list[doc.MigrationRun]:

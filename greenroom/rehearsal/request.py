@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from greenroom.config import Config, Project
 from greenroom.copies.acquiring import CopyRequest
@@ -28,7 +29,9 @@ class Request:
 
     `drills` are those to hold, None: all that apply. `base` is the running release as git knows it, None: as
     configured, `base_image` its image instead, `base_check` a command of its own. For a run of a drill's: `undo` are
-    the migrations to take back instead of applying any, `halt` is where it is to be cut off.
+    the migrations to take back instead of applying any, `halt` is where it is to be cut off. For a
+    twin's: `performed` is the directory that hears what the schema editor runs, `shadow` has the migration files to put
+    in front of the app's own (a directory by package), `also_probed` are tables that a plan of SQL does not name.
     """
 
     config: Config
@@ -44,6 +47,10 @@ class Request:
     base_check: str | None = None
     undo: tuple[str, ...] = ()
     halt: Halt | None = None
+    try_twin: bool = False
+    performed: Path | None = None
+    shadow: Mapping[str, str] = field(default_factory=dict)
+    also_probed: tuple[str, ...] = ()
 
     def of(self, project: Project) -> Request:
         """The same for another checkout of the project."""

@@ -1,6 +1,6 @@
 """The published JSON Schema of the rehearsal document: `greenroom/rehearsal/rehearsal.schema.json`.
 
-`python -m greenroom.rehearsal.schema` writes it anew after a change of `document.py`.
+`python -m greenroom.rehearsal.schema` writes it anew after a change of `document/`.
 """
 
 from __future__ import annotations

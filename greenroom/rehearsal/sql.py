@@ -50,6 +50,7 @@ _TIMEOUT = re.compile(
     r"(?:[0-9]{1,7}|'[0-9]{1,7} ?(?:us|ms|s|min|h|d)?')[\s;]*",
     re.IGNORECASE,
 )
+_ROWS = re.compile(r"[\s(]*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|VALUES|WITH|COPY|EXPLAIN|SHOW)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,24 @@ def normalise(sql: str) -> str:
     return _render(tokens)
 
 
+def blanked(sql: str) -> str | None:
+    """`sql` for a program that parses it: each string is empty, each number 0, and comments are gone.
+
+    None when it cannot be read without doubt.
+    """
+    tokens = _merge(list(_scan(sql)))
+    if any(token.kind == "literal" and token.text == CUT for token in tokens):
+        return None
+    while tokens and tokens[-1].text == ";":
+        tokens.pop()
+    return _joined(tokens, ["''" if t.kind == "literal" else "0" if t.kind == "number" else t.text for t in tokens])
+
+
+def only_rows(normalised: str) -> bool:
+    """Whether the statement reads or writes rows and changes nothing else."""
+    return _ROWS.match(normalised) is not None and ";" not in normalised
+
+
 def _scan(sql: str) -> Iterator[_Token]:
     """The tokens of the text; from the first doubtful place on one literal, and the end."""
     at, spaced = 0, False
@@ -89,7 +108,7 @@ def _scan(sql: str) -> Iterator[_Token]:
         elif kind == "open" or match["junk"] or (kind == "string" and _DOUBTFUL.search(text)):
             end = None
         if end is None:
-            yield _Token("literal", "$", spaced)
+            yield _Token("literal", CUT, spaced)
             return
         if kind in ("space", "comment"):
             spaced = True
@@ -225,13 +244,23 @@ def _render(tokens: list[_Token]) -> str:
     for before, token in zip([None, *tokens], tokens, strict=False):
         number += token.kind == "literal"
         text = f"${number}" if token.kind == "literal" else token.text
-        part = f" {text}" if before and (token.spaced or _must_part(before, token)) else text
+        part = f" {text}" if before and _parted(before, token) else text
         length += len(part)
         if length > LONGEST:
             return "".join(parts[:fits]) + f" {CUT}"
         parts.append(part)
         fits = len(parts) if length <= LONGEST - 2 else fits
     return "".join(parts)
+
+
+def _joined(tokens: list[_Token], texts: list[str]) -> str:
+    befores = [None, *tokens]
+    parts = zip(befores, tokens, texts, strict=False)
+    return "".join(f" {text}" if before and _parted(before, token) else text for before, token, text in parts)
+
+
+def _parted(before: _Token, token: _Token) -> bool:
+    return token.spaced or _must_part(before, token)
 
 
 def _must_part(before: _Token, token: _Token) -> bool:

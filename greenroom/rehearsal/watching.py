@@ -20,7 +20,7 @@ from greenroom.rehearsal.aftermath import Client
 from greenroom.rehearsal.agent_process import AgentProcess, Event, started
 from greenroom.rehearsal.failure import failure
 from greenroom.rehearsal.launch import launch
-from greenroom.rehearsal.observations import Aftermath, Relation, Shape
+from greenroom.rehearsal.observations import Aftermath, Observations, Relation, Shape, milliseconds
 from greenroom.rehearsal.observer import Observer, hear_plan
 from greenroom.rehearsal.probes import Prober, Table
 from greenroom.rehearsal.recorder import Recorder, plan_of
@@ -53,6 +53,26 @@ class Watched:
     halted: bool = False
     start: float = 0.0
 
+    def observations(self) -> Observations:
+        """What hazards are judged by."""
+        return Observations(
+            plan=self.plan,
+            migrations=self.recorder.runs,
+            stalls=self.stalls,
+            relations=self.relations,
+            lock_timeout_ms=milliseconds(self.ready.get("lock_timeout")),
+            traits=self.traits,
+            error=self.error,
+            totals=self.totals,
+            post_migrate=self.recorder.around,
+            before=self.before,
+            after=self.after,
+            left=shapes.left(self.before, self.after),
+            aftermath=self.aftermath,
+            models=self.recorder.models,
+            conflicts=self.conflicts,
+        )
+
 
 def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
     """Run the project's `migrate` on the copy and observe it."""
@@ -67,7 +87,9 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         plan = plan_of(planned, fingerprint(planned))
         with connect(copy.admin) as connection:
             found = relations.read(connection)
-            probed = relations.probed(connection, found, planned["tables"], request.probed_tables)
+            probed = relations.probed(
+                connection, found, [*request.also_probed, *planned["tables"]], request.probed_tables
+            )
             size, before = _size(connection), shapes.read(connection)
         recorder = Recorder(unwritten=frozenset(one.label for one in found if one.kind == "m"))
         observed = _observe(request, copy, agent, pid, probed, size, plan, recorder, progress)

@@ -177,6 +177,44 @@ def test_signal_ends_a_statement(stage: Stage) -> None:
         assert process.wait(5) == 143
 
 
+def test_twins_are_written_and_run_from_where_they_lie(stage: Stage, tmp_path: Path) -> None:
+    place = tmp_path / "private"
+    place.mkdir()
+    changes = {
+        "0002_index": 'migrations.AddIndex("big", models.Index(fields=["code"], name="big_code"))',
+        "0003_key": """migrations.AlterField(
+            "big", "cust", models.ForeignKey("shop.Cust", models.CASCADE, null=True, db_index=True))""",
+        "0004_null": 'migrations.AlterField("big", "n", models.IntegerField(db_index=True, default=7))',
+        "0005_around": """migrations.RunPython(fill, migrations.RunPython.noop),
+            migrations.AddField("child", "note", models.SlugField(null=True))""",
+        "0006_text": 'migrations.AlterField("big", "code", models.TextField())',
+    }
+    for name, operations in changes.items():
+        stage.migration(name, operations, before="def fill(apps, editor):\n    pass\n")
+    told = stage.rehearse(performed=str(place))
+    assert told.code == 0, told.events[-1]
+    wanted = {f"shop.{name}": {"1" if "around" in name else "0": ["H01"]} for name in changes}
+    told = stage.rehearse(twins={"directory": str(place), "wanted": wanted})
+    assert told.code == 0, (told.events[-1], told.printed)
+    written = {one["name"]: one for one in told.all("twin")}
+    assert {name: len(one["files"]) for name, one in written.items()} == {
+        "0002_index": 1,
+        "0003_key": 3,
+        "0004_null": 5,
+        "0005_around": 3,
+        "0006_text": 0,
+    }
+    assert written["0006_text"]["reason"].startswith("Alter field code on big: ALTER TABLE ALTER COLUMN has no twin")
+    undo = [f"shop.{name}" for name in reversed(changes)]
+    assert stage.rehearse(undo=undo).code == 0
+    stage.sql("UPDATE shop_big SET n = NULL WHERE id < 1000")
+    again = stage.rehearse(shadow={"shop.migrations": str(place / "files" / "shop")})
+    assert again.code == 0, (again.events[-1], again.printed)
+    files = [name for one in written.values() for name in one["files"]] + ["0006_text.py"]
+    assert [f"{one['name']}.py" for one in again.all("migration_end")] == files
+    assert stage.sql("SELECT count(*) FROM shop_big WHERE n = 7") == [(999,)]
+
+
 @pytest.mark.parametrize("kind", ["newest"], indirect=True)
 def test_tasks_and_mailers_of_django_6_stay_inside(stage: Stage) -> None:
     stage.write("settings.py", (stage.directory / "settings.py").read_text() + _TASKS)

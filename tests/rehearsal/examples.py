@@ -18,6 +18,7 @@ from greenroom.rehearsal.document import (
     Finding,
     Frame,
     Git,
+    Hint,
     Lock,
     MigrationRun,
     Operation,
@@ -30,8 +31,12 @@ from greenroom.rehearsal.document import (
     Source,
     Stall,
     Statement,
+    StaticHints,
     TableEvidence,
     Totals,
+    Twin,
+    TwinFile,
+    TwinWait,
 )
 
 AX, SHARE, SRX = "AccessExclusiveLock", "ShareLock", "ShareRowExclusiveLock"
@@ -200,6 +205,28 @@ def failed() -> Rehearsal:
         ),
         Drill(name="lock-queue", status="not run", reason="not asked for"),
     ]
+    document.twins = [
+        Twin(
+            migration="ledger.0007_statement_run_index",
+            hazards=["H01"],
+            status="rehearsed",
+            passes=True,
+            reason="The twin passes: the same schema in the end, and nobody waits longer than the budget.",
+            seconds=2.61,
+            twin_seconds=4.4,
+            waits=[
+                TwinWait(table="ledger_statement", read_ms=0, write_ms=2_580, twin_read_ms=0, twin_write_ms=4.1),
+            ],
+            same_schema=True,
+            files=[TwinFile(path="ledger/0007_statement_run_index.py", replaces=True, text=INDEX_TWIN)],
+        ),
+        Twin(
+            migration="ledger.0008_statement_duration_bigint",
+            hazards=["H24"],
+            status="not written",
+            reason="H24: what avoids it has to be thought out.",
+        ),
+    ]
     document.fidelity.refused = ["smtp.example.org:25", "database alias analytics"]
     document.fidelity.differs = [
         Difference(setting="max_parallel_maintenance_workers", copy_value="2", source_value="4"),
@@ -209,9 +236,26 @@ def failed() -> Rehearsal:
     return document
 
 
+def hinted() -> Rehearsal:
+    """The same, with what a linter says of it."""
+    document = failed()
+    document.static = StaticHints(
+        version="2.70.0",
+        note="squawk could not read 1 statement",
+        hints=[
+            _hint("require-concurrent-index-creation", "ledger.0007_statement_run_index", "H01"),
+            _hint("changing-column-type", "ledger.0008_statement_duration_bigint", "H24"),
+            _hint("ban-drop-constraint", "ledger.0008_statement_duration_bigint"),
+        ],
+    )
+    document.findings[1].static = ["squawk: require-concurrent-index-creation"]
+    return document
+
+
 def broken() -> Rehearsal:
     """A migration that raises half-way."""
     document = failed()
+    document.twins = []
     document.migrations = document.migrations[:2]
     last = document.migrations[1]
     last.status, last.statements = "failed", last.statements[:1]
@@ -297,7 +341,20 @@ def monster() -> Rehearsal:
         _finding("H01", HOSTILE, "failure", runs[at % 100], table, AX, 140.0, f"{TWIN}\n```\n</code>{HOSTILE}\n" * 20)
         for at, table in enumerate(tables)
     ]
+    document.static = StaticHints(version=HOSTILE, note=HOSTILE, hints=[_hint(HOSTILE, HOSTILE) for _ in tables])
+    document.findings[0].static = [HOSTILE] * 300
     document.fidelity.notes = [f"{HOSTILE} {'z' * 3000}"] * 50
+    document.twins = [
+        Twin(
+            migration=f"app.{HOSTILE}",
+            status="rehearsed",
+            reason=HOSTILE * 50,
+            left=[HOSTILE * 50] * 50,
+            twin_seconds=1.0,
+            waits=[TwinWait(table=t, read_ms=140, write_ms=140, twin_read_ms=1, twin_write_ms=1) for t in tables],
+            files=[TwinFile(path=f"app/{n}.py", replaces=False, text=f"{HOSTILE}\n" * 500) for n in range(50)],
+        )
+    ] * 60
     document.fidelity.settings = {f"{table}": HOSTILE * 10 for table in tables}
     document.fidelity.refused = [HOSTILE] * 300
     document.project = HOSTILE
@@ -306,7 +363,7 @@ def monster() -> Rehearsal:
 
 
 ALL: dict[str, Callable[[], Rehearsal]] = {
-    example.__name__: example for example in (passed, warned, failed, broken, hung, nothing_pending, monster)
+    example.__name__: example for example in (passed, warned, failed, hinted, broken, hung, nothing_pending, monster)
 }
 
 TWIN = """class Migration(migrations.Migration):
@@ -364,6 +421,19 @@ def recorded(started_s: float, transaction: int = 0) -> Statement:
 def lock(table: str, mode: str, acquired_s: float, held_ms: float) -> Lock:
     return Lock(
         table=table, mode=mode, acquired_s=acquired_s, held_ms=held_ms, blocks_reads=mode == AX, blocks_writes=True
+    )
+
+
+def _hint(rule: str, migration: str, *merged_with: str) -> Hint:
+    return Hint(
+        rule=rule,
+        level="warning",
+        message=f"{rule}: `this` may break clients.",
+        migration=migration,
+        operation=0,
+        statement=0,
+        table="ledger_statement",
+        merged_with=list(merged_with),
     )
 
 

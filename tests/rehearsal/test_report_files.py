@@ -15,7 +15,7 @@ def test_write_puts_everything_there(tmp_path: Path) -> None:
     rehearsal = examples.failed()
     directory = files.write(rehearsal, tmp_path / "build" / "rehearsals")
     assert directory == tmp_path / "build" / "rehearsals" / "20261123-204500-7f3a"
-    assert sorted(path.name for path in directory.iterdir()) == ["rehearsal.json", "report.html", "report.md"]
+    assert sorted(path.name for path in directory.iterdir()) == ["rehearsal.json", "report.html", "report.md", "twin"]
     assert sorted(path.name for path in directory.parent.iterdir()) == ["20261123-204500-7f3a", "latest"]
     assert (directory.parent / "latest").readlink() == Path("20261123-204500-7f3a")
     assert files.read(directory.parent / "latest") == rehearsal
@@ -105,3 +105,18 @@ def test_read_refuses_what_is_no_document(tmp_path: Path, text: str, wrong: str)
     with pytest.raises(GreenroomError) as caught:
         files.read(file)
     assert str(caught.value).startswith(f"{file} is not a rehearsal document of this version: {wrong}")
+
+
+def test_twins_lie_beside_the_report(tmp_path: Path) -> None:
+    directory = files.write(examples.failed(), tmp_path)
+    [file] = [path for path in (directory / "twin").rglob("*") if path.is_file()]
+    assert file.relative_to(directory) == Path("twin/ledger/0007_statement_run_index.py")
+    assert file.read_text() == examples.INDEX_TWIN
+
+
+@pytest.mark.parametrize("path", ["../x.py", "x.py", "/etc/x.py", "a/b/c.py"])
+def test_write_refuses_a_twin_that_would_lie_elsewhere(tmp_path: Path, path: str) -> None:
+    rehearsal = examples.failed()
+    rehearsal.twins[0].files[0].path = path
+    with pytest.raises(GreenroomError, match="cannot be the name of a twin's file"):
+        files.write(rehearsal, tmp_path)

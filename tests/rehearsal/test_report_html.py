@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from greenroom.rehearsal.document import StaticHints
 from greenroom.rehearsal.report import html, words
 from tests.rehearsal import examples
 
@@ -84,6 +85,22 @@ def test_page_shows_findings_with_evidence_and_twin() -> None:
     assert "failure H24 type-rewrite" in " ".join(text.split())
 
 
+def test_page_shows_static_hints_apart_from_findings() -> None:
+    text = " ".join(Page(html.render(examples.hinted())).text.split())
+    assert "Static hints say so too: squawk: require-concurrent-index-creation." in text
+    assert "3 by squawk 2.70.0, 2 of them measured as well; squawk could not read 1 statement." in text
+    row = "ban-drop-constraint ledger_statement ledger.0008_statement_duration_bigint ban-drop-constraint: `this` may"
+    assert row in text
+    assert "changing-column-type ledger_statement" not in text
+
+
+def test_page_says_why_there_are_no_static_hints() -> None:
+    rehearsal = examples.passed()
+    assert "Static hints" not in Page(html.render(rehearsal)).text
+    rehearsal.static = StaticHints(note="not made: squawk is not there")
+    assert "Not made: squawk is not there." in Page(html.render(rehearsal)).text
+
+
 def test_page_shows_what_each_statement_did() -> None:
     text = " ".join(Page(html.render(examples.failed())).text.split())
     assert "ACCESS EXCLUSIVE on ledger_statement for 5.1 s" in text
@@ -128,3 +145,10 @@ def test_page_keeps_the_telling_statements() -> None:
     run = examples.failed().migrations[1]
     run.statements = [examples.recorded(0.0) for _ in range(50)] + run.statements[:1]
     assert 50 in html._telling(run, 3)
+
+
+def test_page_shows_the_twin_with_its_files() -> None:
+    page = html.render(examples.failed())
+    assert 'id="twins"' in page and "twin/ledger/0007_statement_run_index.py" in page
+    assert "H24: what avoids it has to be thought out." in page
+    assert 'id="twins"' not in html.render(examples.passed())

@@ -54,6 +54,16 @@ def test_comment_has_the_twin_as_code() -> None:
     assert f"```python\n{examples.INDEX_TWIN}\n```" in markdown.render(examples.failed())
 
 
+def test_comment_folds_static_hints_and_names_those_that_a_finding_says() -> None:
+    text = markdown.render(examples.hinted())
+    title = "<b>Static hints</b> 3 by squawk 2.70.0, 2 of them measured as well; squawk could not read 1 statement"
+    assert f"<details><summary>{title}</summary>\n\nSaid of the text alone" in text
+    where = "`ledger_statement` in `ledger.0008_statement_duration_bigint`"
+    assert rf"| `ban-drop-constraint` | {where} | ban-drop-constraint: \`this\` may break clients. |" in text
+    assert "Static hints say so too: `squawk: require-concurrent-index-creation`." in text
+    assert "| `changing-column-type` |" not in text
+
+
 @pytest.mark.parametrize("name", examples.ALL)
 def test_comment_holds_no_markup_but_its_own(name: str) -> None:
     tokens = MarkdownIt("commonmark").enable("table").parse(markdown.render(examples.ALL[name]()))
@@ -66,7 +76,7 @@ def test_comment_holds_no_markup_but_its_own(name: str) -> None:
 def test_hostile_names_stay_in_their_cells() -> None:
     rows = [line for line in markdown.render(examples.monster()).splitlines() if line.startswith("| ``")]
     assert rows
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7}
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {4, 7}  # hints and twins, stalls
 
 
 @pytest.mark.parametrize(
@@ -89,3 +99,10 @@ def test_mentions_call_nobody() -> None:
     rehearsal.reasons = ["writers of @everyone and _a_ and #12 would wait"]
     first = markdown.render(rehearsal).splitlines()[0]
     assert first.endswith(r"writers of @<!-- -->everyone and \_a\_ and \#12 would wait  ")
+
+
+def test_twin_stands_beside_its_migration() -> None:
+    text = markdown.render(examples.failed())
+    assert "🟢 `ledger.0007_statement_run_index`: The twin passes" in text
+    assert "| `ledger_statement` | – | 2.6 s → 4.1 ms |" in text
+    assert "⚪ `ledger.0008_statement_duration_bigint`: H24: what avoids it has to be thought out." in text

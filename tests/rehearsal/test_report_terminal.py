@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from greenroom.rehearsal.document import StaticHints
 from greenroom.rehearsal.report import terminal
 from tests.rehearsal import examples
 
@@ -66,6 +67,22 @@ def test_result_of_a_failure_begins_with_the_verdict() -> None:
     assert "              → Add a second column, write both, fill it in batches, then swap." in lines
 
 
+def test_result_ends_with_static_hints_that_nothing_measured_says() -> None:
+    lines = terminal.render(examples.hinted(), REPORT).splitlines()
+    assert lines[-6:-2] == [
+        "static hints        3 by squawk 2.70.0, 2 of them measured as well; squawk could",
+        "                    not read 1 statement",
+        "                    ban-drop-constraint  ledger_statement in",
+        "                    ledger.0008_statement_duration_bigint",
+    ]
+
+
+def test_result_says_why_there_are_no_static_hints() -> None:
+    rehearsal = examples.passed()
+    rehearsal.static = StaticHints(note="not made: squawk is not there")
+    assert "static hints        not made: squawk is not there" in terminal.render(rehearsal, REPORT)
+
+
 def test_result_tells_where_it_broke() -> None:
     lines = terminal.render(examples.broken(), REPORT).splitlines()
     assert "migration failed    ledger.0008_statement_duration_bigint" in lines
@@ -77,7 +94,7 @@ def test_result_tells_where_it_broke() -> None:
 def test_result_fits_80_columns_and_a_few_screens(name: str) -> None:
     text = terminal.render(examples.ALL[name](), REPORT)
     assert max(map(len, text.splitlines())) <= 80
-    assert len(text.splitlines()) < 160
+    assert len(text.splitlines()) < 200
     assert "\x1b" not in text
 
 
@@ -107,3 +124,17 @@ def test_show_survives_a_narrow_encoding() -> None:
     terminal.show(examples.monster(), REPORT, stream)
     stream.flush()
     assert b"Stra?e_000" in raw.getvalue()
+
+
+def test_twin_stands_beside_its_migration() -> None:
+    lines = terminal.render(examples.failed(), REPORT).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("safe twin"))
+    assert [line.strip() for line in lines[at : at + 7]] == [
+        "safe twin           ledger.0007_statement_run_index passes",
+        "writers of ledger_statement 2.6 s → 4.1 ms",
+        "twin/ledger/: 0007_statement_run_index.py (over the old",
+        "file)",
+        "",
+        "safe twin           ledger.0008_statement_duration_bigint not written",
+        "H24: what avoids it has to be thought out.",
+    ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenroom.rehearsal.sql import CUT, LONGEST, normalise
+from greenroom.rehearsal.sql import CUT, LONGEST, blanked, normalise, only_rows
 
 
 @pytest.mark.parametrize(
@@ -211,3 +211,45 @@ def test_normalise_any_text_twice_is_once(sql: str) -> None:
     shown = normalise(sql)
     assert normalise(shown) == shown
     assert len(shown) <= LONGEST
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("ALTER TABLE a ADD b int DEFAULT 42 NOT NULL;", "ALTER TABLE a ADD b int DEFAULT 0 NOT NULL"),
+        ("ALTER TABLE a ADD b text DEFAULT'it''s'NOT NULL", "ALTER TABLE a ADD b text DEFAULT '' NOT NULL"),
+        ("DO $$ secret $$ -- and why\n", "DO ''"),
+        ('CREATE INDEX "a\nb" /* x */ ON t (c) WHERE d IN (1, 2.5)', 'CREATE INDEX "a\nb" ON t (c) WHERE d IN (0, 0)'),
+        ("ALTER TABLE a ADD b int DEFAULT %s", "ALTER TABLE a ADD b int DEFAULT ''"),
+        ("ALTER TABLE a ADD b varchar(50)", "ALTER TABLE a ADD b varchar(0)"),
+        (r"ALTER TABLE a ADD b text DEFAULT 'x\' OR 'y'", None),
+        ("ALTER TABLE a ADD b text DEFAULT 'x", None),
+    ],
+)
+def test_blanked_can_be_parsed_and_says_nothing_of_the_data(sql: str, expected: str | None) -> None:
+    assert blanked(sql) == expected
+
+
+@settings(max_examples=400, deadline=None)
+@given(statements())
+def test_blanked_planted_secrets_stay_behind(sql: str) -> None:
+    blank = blanked(sql)
+    if blank is not None:
+        assert SECRET not in blank
+        assert "0777" not in blank
+        assert blanked(blank) == blank
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("UPDATE a SET b = $1", True),
+        ("(SELECT $1)", True),
+        ("with a as (select $1) delete from b", True),
+        ("UPDATE a SET b = $1; DROP TABLE a", False),
+        ("TRUNCATE a", False),
+        ("SELECTED", False),
+    ],
+)
+def test_only_rows(sql: str, expected: bool) -> None:
+    assert only_rows(sql) == expected

@@ -16,6 +16,9 @@ never imports greenroom. docs/agent-protocol.md is the contract. The rooms, in r
 - `steps`       migrations and their operations as they begin and end
 - `halt`        cutting a run off, for a drill
 - `exercise`    what the code does to its tables, tried model by model; `sample` makes rows for it
+- `shadow`      migration files of another directory, in front of the app's own
+- `twin_sql`    what the schema editor ran, said again so that nobody waits; `twin_steps` a migration's operations,
+  `twin_files` the files that come of it
 - `failures`    what went wrong, without data
 - `dialogue`    standard input, standard output and signals
 - `run`         the story of a run

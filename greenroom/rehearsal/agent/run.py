@@ -19,7 +19,9 @@ from .halt import Halt
 from .planner import Planner
 from .session import raw_cursor
 from .settings import load_settings, target_connection
+from .shadow import put_in_front
 from .steps import Steps
+from .twin_files import TwinWriter, keep
 from .watch import Watch
 
 PROTOCOL = 1
@@ -46,6 +48,10 @@ class Run:
             if self._request.get("exercise"):
                 self._during = "exercise"
                 Exercise(self._wrapper, self._events).run(self._request["exercise"])
+                return self._done()
+            if self._request.get("twins"):
+                self._during = "twins"
+                TwinWriter(self._wrapper, self._events, self._request["twins"]).run()
                 return self._done()
             self._during = "plan"
             request = self._request
@@ -84,6 +90,7 @@ class Run:
         self._wrapper = target_connection(self._alias)
         guard.close_aliases()
         guard.show_lease(self._wrapper)
+        put_in_front(request.get("shadow") or {})
         importlib.import_module("django").setup()
         self._wrapper.ensure_connection()
         guard.connected = self._connected
@@ -121,10 +128,12 @@ class Run:
         self._watch = Watch(self._wrapper, self._events, bool(self._request.get("wal")))
         halt = Halt(self._events, self._dialogue.listen, self._request.get("halt"))
         self._watch.statement_ended = halt.statement_ended
-        self._steps = Steps(self._alias, self._events, self._watch, halt)
+        self._steps = Steps(self._alias, self._events, self._watch, halt, bool(self._request.get("performed")))
         self._steps.install()
         for arguments in planner.arguments or [()]:
             call_command("migrate", *arguments, database=self._alias, interactive=False, verbosity=0)
+        if self._request.get("performed"):
+            keep(self._steps.performed, self._request["performed"])
 
     def _fail(self, error: BaseException) -> None:
         """With a message as long as nothing has run; with code frames and no message once data may stand in it."""

@@ -15,7 +15,9 @@ from .watch import Watch
 class Steps:
     """Migrations and their operations as Django's executor goes through them."""
 
-    def __init__(self, alias: str, events: Events, watch: Watch, halt: Halt) -> None:
+    def __init__(self, alias: str, events: Events, watch: Watch, halt: Halt, keeps: bool = False) -> None:
+        self._keeps = keeps
+        self.performed: Dict[str, Dict[int, List[str]]] = {}  # what the schema editor ran, by migration and operation
         self.failed_operation: Optional[int] = None
         self._alias, self._events, self._watch, self._halt = alias, events, watch, halt
         self._queued: Dict[int, Tuple[Any, int]] = {}  # deferred SQL by identity, and the operation that queued it
@@ -63,6 +65,7 @@ class Steps:
         self._events.send("migration_start", **name, atomic=migration.atomic)
         self._queued.clear()
         self._queried.clear()
+        self._ran = self.performed.setdefault("%s.%s" % (migration.app_label, migration.name), {})
         operations = [] if backwards else self._mark(migration)
         self._halt.migration_begins("%s.%s" % (migration.app_label, migration.name))
         status = "failed"
@@ -87,7 +90,7 @@ class Steps:
         def forwards(app: str, editor: Any, before: Any, after: Any) -> Any:
             index = indexes.popleft()
             if "execute" not in vars(editor):
-                editor.execute = self._attributed(editor.execute)
+                editor.execute = self._attributed(editor)
             queued = {id(sql) for sql in editor.deferred_sql}
             with self._operation(index):
                 result = run(app, editor, before, after)
@@ -96,15 +99,20 @@ class Steps:
 
         return forwards
 
-    def _attributed(self, execute: Any) -> Callable[..., Any]:
+    def _attributed(self, editor: Any) -> Callable[..., Any]:
         """SQL that the schema editor has put off to the migration's end belongs to the operation that queued it."""
+        execute, compose = editor.execute, editor.connection.ops.compose_sql
 
-        def executed(sql: Any, *arguments: Any, **words: Any) -> Any:
+        def executed(sql: Any, params: Any = (), *more: Any, **words: Any) -> Any:
             owner = self._queued.get(id(sql)) if self._watch.operation is None else None
+            operation = owner[1] if owner else self._watch.operation
+            if self._keeps and operation is not None:
+                text = str(sql) if params is None else str(compose(str(sql), params))
+                self._ran.setdefault(operation, []).append(text)
             if owner is None:
-                return execute(sql, *arguments, **words)
+                return execute(sql, params, *more, **words)
             with self._operation(owner[1]):
-                return execute(sql, *arguments, **words)
+                return execute(sql, params, *more, **words)
 
         return executed
 

@@ -53,37 +53,29 @@ def refuse_unknown(request: Request) -> None:
 
 
 @contextmanager
-def prepared(request: Request, copy: Acquired, progress: Progress) -> Iterator[Callable[[Watched], list[Outcome]]]:
-    """Keep the copy as it is before its migration; the result holds the drills when that has been watched."""
-    names = NAMES if request.drills is None else request.drills
+def prepared(request: Request, copy: Acquired, progress: Progress) -> Iterator[Callable[[Watched], Stage]]:
+    """Keep the copy as it is before its migration; the result is the stage when that has been watched."""
     with ExitStack() as stack:
-        pristine, why_not, broken = copy, "", ""
-        if request.drills is None and not copy.own_server and copy.kind != "clone":
-            why_not = ELSEWHERE
-        elif request.drills is None and (costly := too_large(copy)):
-            why_not = costly
-        elif names:
-            progress.step("cloning the copy as it is now, for the drills")
+        unasked = _not_unasked(copy) if request.drills is None else ""
+        pristine, why_not, drilled = copy, "", not unasked and request.drills != ()
+        if drilled or request.try_twin:
+            progress.step(f"cloning the copy as it is now, for the {'drills' if drilled else 'safe twin'}")
             try:
                 pristine = stack.enter_context(cloned(copy, request.source))
             except GreenroomError as error:
-                broken = error.sentence
+                why_not = error.sentence
+        yield lambda watched: Stage(request, copy, pristine, watched, progress, why_not, unasked)
 
-        def hold(watched: Watched) -> list[Outcome]:
-            nonlocal why_not
-            if not watched.plan.migrations:
-                return []
-            if watched.error:
-                why_not = "The migration did not finish, so there is nothing to drill."
-            stage = Stage(request, copy, pristine, watched, progress)
-            asked = [name for name in NAMES if name in names]
-            if why_not:
-                return [_without(name, "not run", why_not) for name in asked]
-            if broken:
-                return [_without(name, "broken off", broken) for name in asked]
-            return [_held(stage, name) for name in asked]
 
-        yield hold
+def hold(stage: Stage) -> list[Outcome]:
+    """The drills that were asked for, or all."""
+    names = NAMES if stage.request.drills is None else stage.request.drills
+    return [_held(stage, name) for name in NAMES if name in names] if stage.watched.plan.migrations else []
+
+
+def _not_unasked(copy: Acquired) -> str:
+    """Why no clone is made for drills that nobody has named; empty where one is."""
+    return ELSEWHERE if not copy.own_server and copy.kind != "clone" else too_large(copy)
 
 
 def too_large(copy: Acquired) -> str:
@@ -102,6 +94,12 @@ def too_large(copy: Acquired) -> str:
 
 def _held(stage: Stage, name: DrillName) -> Outcome:
     """One after the other: two at once would wait for each other's processor."""
+    if stage.watched.error:
+        return _without(name, "not run", "The migration did not finish, so there is nothing to drill.")
+    if stage.unasked:
+        return _without(name, "not run", stage.unasked)
+    if stage.why_not:
+        return _without(name, "broken off", stage.why_not)
     stage.progress.step(f"drill: {name}")
     began = time.monotonic()
     try:
@@ -129,4 +127,4 @@ def named(text: str) -> tuple[DrillName, ...]:
     return tuple(known[word] for word in wanted)
 
 
-__all__ = ["NAMES", "Outcome", "Stage", "named", "prepared", "refuse_unknown"]
+__all__ = ["NAMES", "Outcome", "Stage", "hold", "named", "prepared", "refuse_unknown"]

@@ -25,13 +25,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Stage:
-    """`copy` is migrated, `pristine` is as the copy was before; both stay as they are: a drill works on clones."""
+    """`copy` is migrated, `pristine` is as the copy was before; both stay as they are: a drill works on clones.
+
+    `why_not`: the reason why there is no clone, where that is so; then `pristine` is the copy itself. `unasked`: why
+    drills that nobody has named are not held.
+    """
 
     request: Request
     copy: Acquired
     pristine: Acquired
     watched: Watched
     progress: Progress
+    why_not: str = ""
+    unasked: str = ""
 
     @contextmanager
     def migrated_clone(self) -> Iterator[Acquired]:
@@ -47,7 +53,7 @@ class Stage:
 
     def run(self, clone: Acquired, **changes: Any) -> Watched:
         """Run `migrate` on a clone, watched as the rehearsal was; `changes` are fields of the request."""
-        return watch(replace(self.request, **changes), clone, Quiet(self.progress))
+        return watch(replace(self.request, **{"performed": None, **changes}), clone, Quiet(self.progress))
 
 
 @dataclass(frozen=True)

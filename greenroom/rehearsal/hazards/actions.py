@@ -98,6 +98,12 @@ def actions(sql: str) -> tuple[Action, ...]:
     return tuple(action for statement in _split(sql, ";") for action in _read(statement))
 
 
+def altered_table(sql: str) -> str:
+    """The table of an ALTER TABLE, whatever it does; empty for other statements."""
+    altered = _ALTER.match(sql)
+    return unquoted(altered["table"]) if altered else ""
+
+
 def _read(statement: str) -> Iterator[Action]:
     altered = _ALTER.match(statement)
     if altered:

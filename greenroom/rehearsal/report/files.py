@@ -17,6 +17,7 @@ DOCUMENT = "rehearsal.json"
 PAGE = "report.html"
 COMMENT = "report.md"
 LATEST = "latest"
+TWIN = "twin"
 
 
 def check_writable(report_dir: Path) -> None:
@@ -40,10 +41,20 @@ def write(rehearsal: Rehearsal, report_dir: Path) -> Path:
     with _refusal(report_dir):
         report_dir.mkdir(parents=True, exist_ok=True)
         directory.mkdir(exist_ok=True)
-        for name, text in views.items():
+        for name, text in {**views, **_twins(rehearsal)}.items():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
             _replace(directory / name, text)
         _point(report_dir / LATEST, rehearsal.id)
     return directory
+
+
+def _twins(rehearsal: Rehearsal) -> dict[str, str]:
+    """The files of the safe twins, by their place: `twin/app/name.py`. Raises GreenroomError for a place elsewhere."""
+    files = [file for twin in rehearsal.twins for file in twin.files]
+    odd = [file.path for file in files if len(Path(file.path).parts) != 2 or ".." in Path(file.path).parts]
+    if odd:
+        raise GreenroomError(f"{odd[0]!r} cannot be the name of a twin's file.")
+    return {f"{TWIN}/{file.path}": file.text for file in files}
 
 
 def read(path: Path) -> Rehearsal:

@@ -9,7 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from greenroom.rehearsal.document import Finding, Lock, MigrationRun, Rehearsal, Statement
-from greenroom.rehearsal.report import timeline, words
+from greenroom.rehearsal.report import timeline, twins, words
 from greenroom.rehearsal.report.limits import Limits, fitted
 from greenroom.rehearsal.report.templates import environment
 
@@ -60,12 +60,15 @@ def _page(rehearsal: Rehearsal, drawing: Markup, felt: Mapping[str, words.Waits]
             todo=words.todo(rehearsal),
             stalls=words.most_blocked(rehearsal.stalls),
             findings=words.by_severity(rehearsal.findings),
+            hinted=words.hinted(rehearsal),
+            hints=words.unmeasured(rehearsal),
             migrations=[
                 _migration(number, run, rehearsal, felt, limits)
                 for number, run in enumerate(rehearsal.migrations[: limits.entries], 1)
             ],
             around=_around(rehearsal, felt, limits),
             anchor=anchor,
+            twins=twins,
             blocks=_blocks,
         )
     )

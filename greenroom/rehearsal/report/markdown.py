@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from greenroom.rehearsal.document import Drill, Evidence, Finding, Rehearsal
-from greenroom.rehearsal.report import words
+from greenroom.rehearsal.document import Drill, Evidence, Finding, Rehearsal, Twin
+from greenroom.rehearsal.report import twins, words
 from greenroom.rehearsal.report.limits import Limits, fitted
 
 MAX_BYTES = 60_000
@@ -14,6 +14,7 @@ WIDEST = Limits(entries=30, statements=8, characters=600)
 
 _SIGN = {"pass": "🟢", "warn": "🟡", "fail": "🔴", "note": "⚪", "warning": "🟡", "failure": "🔴"}
 _DRILL_SIGN = {"passed": "🟢", "failed": "🔴", "not run": "⚪", "broken off": "🟡"}
+_TWIN_SIGN = {"passes": "🟢", "does not pass": "🔴", "failed": "🔴"}
 _SPECIAL = re.compile(r"([\\`*\[\]<>|~#&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _MENTION = re.compile(r"@(?=\w)")
 
@@ -24,7 +25,7 @@ def render(rehearsal: Rehearsal) -> str:
 
 
 def _comment(rehearsal: Rehearsal, limits: Limits) -> str:
-    sections = (_top, _error, _stalls, _findings, _migrations, _drills, _fidelity)
+    sections = (_top, _error, _stalls, _twins, _findings, _hints, _migrations, _drills, _fidelity)
     blocks = [block for section in sections for block in section(rehearsal, limits)]
     return "\n\n".join(blocks) + "\n"
 
@@ -85,6 +86,30 @@ def _stalls(r: Rehearsal, limits: Limits) -> list[str]:
     return ["### What users would have felt", *block, budget.capitalize() + "."]
 
 
+def _twins(r: Rehearsal, limits: Limits) -> list[str]:
+    shown = limits.entries // 2 + 1
+    blocks = [block for twin in r.twins[:shown] for block in _twin(twin, limits)]
+    more = _more(len(r.twins), shown, "safe twin")
+    return ["### The safe twin, rehearsed beside it", *blocks, *more] if blocks else []
+
+
+def _twin(twin: Twin, limits: Limits) -> list[str]:
+    sign = _TWIN_SIGN.get(twins.standing(twin), "⚪")
+    rows = [
+        [
+            code(wait.table, limits.characters),
+            twins.side_by_side(wait.read_ms, wait.twin_read_ms),
+            twins.side_by_side(wait.write_ms, wait.twin_write_ms),
+        ]
+        for wait in twin.waits[: limits.entries // 4 + 1]
+    ]
+    left = [f"- {_text(line, limits)}" for line in twin.left[: limits.entries // 4 + 1]]
+    title = f"{sign} {code(twin.migration, limits.characters)}: {_text(twin.reason, limits)}"
+    table = [_table(["Table", "Readers wait", "Writers wait"], rows, "lrr")] if rows else []
+    files = [f"Files beside the report: {code(twins.where(twin), limits.characters)}"] if twin.files else []
+    return [title, *table, *(["\n".join(left)] if left else []), *files]
+
+
 def _findings(r: Rehearsal, limits: Limits) -> list[str]:
     if not r.findings:
         return []
@@ -100,6 +125,8 @@ def _finding(finding: Finding, limits: Limits) -> str:
     blocks += _locked(finding.evidence, limits)
     if finding.migration:
         blocks.append(f"In {code(finding.migration, limits.characters)}.")
+    if finding.static:
+        blocks.append(f"Static hints say so too: {_codes(finding.static, limits)}.")
     blocks.append(f"**Instead:** {_text(finding.advice.summary, limits)}")
     blocks += _fence(finding.advice.django, "python", limits)
     return "\n\n".join([*blocks, "</details>"])
@@ -118,6 +145,31 @@ def _locked(evidence: Evidence, limits: Limits) -> list[str]:
         for table in evidence.tables[: limits.entries // 2 + 1]
     ]
     return [_table(["Table", "Lock", "Held", "Rows"], rows, "llrr")]
+
+
+def _hints(r: Rehearsal, limits: Limits) -> list[str]:
+    """One line, behind which those are folded that nothing measured says."""
+    said, hints = words.hinted(r), words.unmeasured(r)
+    if not said:
+        return []
+    if not hints:
+        return [f"**Static hints** {_text(said, limits)}."]
+    rows = [
+        [
+            code(hint.rule, limits.characters),
+            " in ".join(code(name, limits.characters) for name in (hint.table, hint.migration) if name),
+            _text(hint.message, limits),
+        ]
+        for hint in hints[: limits.entries]
+    ]
+    table = _table(["Rule", "Where", "What it says"], rows, "lll")
+    about = "Said of the text alone: nobody measured it, and the verdict does not count it."
+    title = f"<details><summary><b>Static hints</b> {_html(said, limits)}</summary>"
+    return ["\n\n".join([title, about, table, *_more(len(hints), limits.entries, "static hint"), "</details>"])]
+
+
+def _codes(names: list[str], limits: Limits) -> str:
+    return ", ".join(code(name, limits.characters) for name in names[: limits.entries])
 
 
 def _migrations(r: Rehearsal, limits: Limits) -> list[str]:

@@ -15,12 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from greenroom.rehearsal.document import Finding, MigrationRun, Rehearsal
-from greenroom.rehearsal.report import words
+from greenroom.rehearsal.report import twins, words
 
 MIGRATIONS = 12
 FINDINGS = 8
 REASONS = 4
 CODE_LINES = 14
+HINTS = 3
+TWINS, WAITS = 3, 2  # and tables of each
 
 _COLOUR = {"pass": "green", "warn": "yellow", "fail": "red", "note": "blue", "warning": "yellow", "failure": "red"}
 
@@ -62,7 +64,9 @@ def _story(r: Rehearsal) -> Iterator[RenderableType]:
     yield from _error(r)
     yield from _migrations(r)
     yield from _drills(r)
+    yield from _twins(r)
     yield from _findings(r)
+    yield from _hints(r)
     yield Text()
 
 
@@ -130,6 +134,22 @@ def _drills(r: Rehearsal) -> Iterator[RenderableType]:
         yield _hung(name, Text(words.clean(drill.reason), "dim" if drill.status == "not run" else ""), 19)
 
 
+def _twins(r: Rehearsal) -> Iterator[RenderableType]:
+    for twin in r.twins[:TWINS]:
+        colour = "green" if twin.passes else "red" if twin.status in ("rehearsed", "failed") else "dim"
+        yield Text()
+        title = Text.assemble(
+            (words.clean(words.squeezed(twin.migration, 80)), "bold"), (f" {twins.standing(twin)}", colour)
+        )
+        yield _hung(Text("safe twin", "dim"), title, 18)
+        said = "" if twin.passes and not twin.remaining else twin.reason
+        lines = [*(twins.told(wait) for wait in twin.waits[:WAITS]), said, twins.where(twin)]
+        for line in filter(None, lines):
+            yield _hung(Text(), Text(words.clean(words.cut(line, 110))), 18)
+    if len(r.twins) > TWINS:
+        yield Text(f"and {words.counted(len(r.twins) - TWINS, 'more safe twin')} in the report", "dim")
+
+
 def _findings(r: Rehearsal) -> Iterator[RenderableType]:
     findings = words.by_severity(r.findings)
     for place, finding in enumerate(findings[:FINDINGS]):
@@ -152,6 +172,23 @@ def _finding(finding: Finding) -> Iterator[RenderableType]:
     yield _hung(Text(f"{finding.severity} {finding.hazard}", f"bold {colour}"), title, 12)
     yield _hung(Text(), Text(words.clean(finding.evidence.summary)), 12)
     yield _hung(Text(), Text(f"→ {words.clean(finding.advice.summary)}"), 12)
+
+
+def _hints(r: Rehearsal) -> Iterator[RenderableType]:
+    """How many static hints there are, and those that nothing measured says."""
+    if not words.hinted(r):
+        return
+    hints = words.unmeasured(r)
+    yield Text()
+    yield _hung(Text("static hints", "dim"), Text(words.clean(words.hinted(r))), 18)
+    for hint in hints[:HINTS]:
+        where = " in ".join(filter(None, [hint.table, hint.migration]))
+        line = Text.assemble(words.clean(hint.rule), (f"  {words.clean(words.squeezed(where, 60))}", "dim"))
+        yield _hung(Text(), line, 18)
+    if len(hints) > HINTS:
+        yield _hung(
+            Text(), Text(f"and {words.counted(len(hints) - HINTS, 'more static hint')} in the report", "dim"), 18
+        )
 
 
 def _code(django: str) -> str:

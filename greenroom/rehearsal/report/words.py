@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from greenroom.rehearsal.document import Finding, Lock, MigrationRun, Rehearsal, Stall
+from greenroom.rehearsal.document import Finding, Hint, Lock, MigrationRun, Rehearsal, Stall
 
 ANSWER = {"pass": "may go out", "warn": "may go out, with care", "fail": "may not go out as it is"}
 SEVERITIES = ("failure", "warning", "note")
@@ -149,6 +149,22 @@ def most_blocked(stalls: Iterable[Stall]) -> list[Stall]:
 def by_severity(findings: Iterable[Finding]) -> list[Finding]:
     """Failures first; among equals, the order in which they were found."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def hinted(rehearsal: Rehearsal) -> str:
+    """`3 by squawk 2.70.0, 2 of them measured as well`, or why there are none; empty where there is nothing to say."""
+    static = rehearsal.static
+    if static is None:
+        return ""
+    same = len(static.hints) - len(unmeasured(rehearsal))
+    measured = f", {same} of them measured as well" if same else ""
+    count = f"{len(static.hints)} by {static.tool} {static.version}{measured}" if static.hints else ""
+    return "; ".join(filter(None, [count, static.note]))
+
+
+def unmeasured(rehearsal: Rehearsal) -> list[Hint]:
+    """The static hints that no finding says."""
+    return [hint for hint in rehearsal.static.hints if not hint.merged_with] if rehearsal.static else []
 
 
 def headline(rehearsal: Rehearsal) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import selectors
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from typing import Literal
 
 from greenroom.copies.acquiring import Acquired
 from greenroom.errors import GreenroomError
-from greenroom.rehearsal.agent_process import AgentProcess, Event, started
+from greenroom.rehearsal.agent_process import AgentProcess, Event, hear, started
 from greenroom.rehearsal.drills.old_release.base import Base
 from greenroom.rehearsal.drills.old_release.container import agent_in
 from greenroom.rehearsal.drills.stage import Stage
@@ -70,22 +68,7 @@ def exercising(stage: Stage, base: Base, clone: Acquired, asked: Asked) -> Itera
 
 
 def _hear(agent: AgentProcess, base: Base) -> list[Event]:
-    heard: list[Event] = []
-    deadline = time.monotonic() + LONGEST
-    with selectors.DefaultSelector() as selector:
-        selector.register(agent.events, selectors.EVENT_READ)
-        selector.register(agent.output, selectors.EVENT_READ)
-        while not heard or heard[-1]["event"] not in ("done", "failed"):
-            if time.monotonic() > deadline:
-                raise GreenroomError(f"{base.name} did not end its exercise within {LONGEST:.0f} s.")
-            for key, _ in selector.select(1.0):
-                if key.fileobj is agent.output and not agent.read_output():
-                    selector.unregister(agent.output)
-                elif key.fileobj is agent.events:
-                    events = agent.read_events()
-                    if events is None:
-                        raise GreenroomError(f"The process of {base.name} ended before its exercise did.")
-                    heard += events
+    heard = hear(agent, f"{base.name}'s exercise", LONGEST)
     if heard[-1]["event"] == "failed":
         message = heard[-1].get("message") or heard[-1]["exception"]
         raise GreenroomError(f"{base.name} does not start ({base.how}): {agent.redact(str(message))}")

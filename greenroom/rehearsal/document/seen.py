@@ -1,28 +1,12 @@
-"""The rehearsal document: what a rehearsal knows, as one versioned JSON document.
-
-Terminal, Markdown, HTML and the ledger are views of it. Units stand in the names: `seconds`, `*_ms`, `*_bytes`; `*_s`
-is an offset in seconds from the moment the migration was let go. A table is named `schema.table`, without the schema
-where that is `public`. SQL is normalised: every literal but the limit of a timeout is `$n`. No value of the data stands
-anywhere in it.
-"""
+"""What was seen: the plan, the copy, statements with their locks, stalls, and what went wrong."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-SCHEMA_VERSION: Final = 1
-
-VerdictName = Literal["pass", "warn", "fail"]
-Severity = Literal["note", "warning", "failure"]
-
-
-class Part(BaseModel):
-    """A part of the document: unknown keys are an error, so that a typing mistake cannot pass for a fact."""
-
-    model_config = ConfigDict(extra="forbid")
+from greenroom.rehearsal.document.part import Part
 
 
 class Git(Part):
@@ -151,68 +135,6 @@ class Stall(Part):
     blocked: list[Blocked] = []
 
 
-class TableEvidence(Part):
-    table: str
-    mode: str
-    held_ms: float
-    rows: int | None = None
-    size_bytes: int | None = None
-
-
-class Evidence(Part):
-    summary: str = Field(description="one sentence with the measured figures")
-    statement: str | None = None
-    seconds: float | None = None
-    tables: list[TableEvidence] = Field([], description="every table locked against reads or writes")
-    rows: int | None = None
-    size_bytes: int | None = None
-    read_ms: float = 0.0
-    write_ms: float = 0.0
-
-
-class Advice(Part):
-    summary: str
-    django: str = Field("", description="the safe twin, as Django code")
-
-
-DrillName = Literal["back", "old-release", "lock-queue", "crash"]
-
-
-class Finding(Part):
-    hazard: str = Field(pattern="^[HCG][0-9]{2}$")
-    name: str
-    severity: Severity
-    drill: DrillName | None = Field(None, description="that it comes from; null: from the migration itself")
-    table: str | None = None
-    migration: str | None = Field(None, description="app.name")
-    operation: int | None = None
-    evidence: Evidence
-    advice: Advice
-
-
-class DrillStep(Part):
-    """One thing that was tried: a migration taken back, a model written to, a crash after one statement."""
-
-    what: str
-    status: Literal["passed", "failed", "note"]
-    detail: str = Field("", description="what was measured, in words with figures")
-    seconds: float | None = None
-
-
-class Drill(Part):
-    """A further experiment, on a clone of the copy. Only `passed` is a pass; the reason says why it is not.
-
-    `not run`: there was nothing to try, or nobody wanted it; `broken off`: it should have been held and could not be.
-    """
-
-    name: DrillName
-    status: Literal["passed", "failed", "not run", "broken off"]
-    reason: str = Field("", description="one sentence: why it failed or was not held, or what it passed on")
-    seconds: float = Field(0.0, description="with the clone that it was held on")
-    steps: list[DrillStep] = []
-    stalls: list[Stall] = Field([], description="what others would have felt of it, measured as in the rehearsal")
-
-
 class Difference(Part):
     setting: str
     copy_value: str | None
@@ -236,12 +158,6 @@ class Fidelity(Part):
     probed_tables: list[str] = []
     refused: list[str] = Field([], description="what the app tried to reach and was not let to: host:port, alias")
     notes: list[str] = []
-
-
-class Budget(Part):
-    read_ms: float
-    write_ms: float
-    timeout_seconds: float
 
 
 class Totals(Part):
@@ -294,34 +210,3 @@ class RehearsalError(Part):
     frames: list[Frame] = []
     waiting_for: str | None = Field(None, description="for a timeout: the lock that the statement waited for")
     advice: str = ""
-
-
-class Rehearsal(Part):
-    schema_version: Literal[1] = SCHEMA_VERSION
-    id: str
-    created_at: datetime
-    greenroom_version: str
-    git: Git
-    image: str | None = None
-    project: str = ""
-    plan: Plan
-    verdict: VerdictName
-    reasons: list[str] = Field([], description="why the verdict is what it is, for people; most important first")
-    budget: Budget
-    source: Source
-    copy_: Copy = Field(alias="copy")
-    migrations: list[MigrationRun] = []
-    post_migrate: MigrationRun | None = Field(None, description="what ran outside of the migrations")
-    stalls: list[Stall] = []
-    findings: list[Finding] = []
-    drills: list[Drill] = []
-    fidelity: Fidelity
-    totals: Totals
-    left: Left | None = None
-    error: RehearsalError | None = None
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    def to_json(self) -> str:
-        """The document as it lies in `rehearsal.json`."""
-        return self.model_dump_json(by_alias=True, indent=2) + "\n"

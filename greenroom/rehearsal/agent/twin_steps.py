@@ -1,0 +1,221 @@
+"""A migration's operations, said again as steps in which nobody has to wait; each becomes a migration of its own."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence
+
+from .operations import flatten, model_of, nested_in
+from .session import raw_cursor
+from .twin_sql import BRIEF, CONCURRENT, FILL, VALIDATE, Column, Piece, Unwritable, foreign_keys, pieces_of
+
+APART = frozenset(("H12", "H41", "H46"))  # what mends them is that every operation has a migration of its own
+CONSTANTS = (bool, bytes, dict, float, int, list, set, str, tuple)  # called without arguments, always the same
+
+
+class Step(NamedTuple):
+    """Operations that run together; steps of one kind and the same tables may be one, unless the kind is empty."""
+
+    operations: List[Any]
+    atomic: bool
+    kind: str = ""
+    tables: FrozenSet[str] = frozenset()
+
+
+class Unwritten(NamedTuple):
+    """An operation that stays as it is, and why."""
+
+    operation: int
+    why: str
+
+
+class Rewriting:
+    """One migration: `steps` when it has been said again, `left` what could not be."""
+
+    def __init__(
+        self,
+        wrapper: Any,
+        migration: Any,
+        before: Any,
+        wanted: Dict[int, List[str]],
+        performed: Dict[int, List[str]],
+    ) -> None:
+        self._wrapper, self._migration, self._wanted, self._performed = wrapper, migration, wanted, performed
+        self.state = before.clone()
+        self.left: List[Unwritten] = []
+        self.written: List[int] = []
+        self.apart = any(APART & set(hazards) for hazards in wanted.values())
+        self.steps = _merged(self._steps())
+
+    def _steps(self) -> Iterable[Step]:
+        index = 0
+        for operation in self._migration.operations:
+            count = len(list(flatten([operation])))
+            hazards = [hazard for at in range(index, index + count) for hazard in self._wanted.get(at, [])]
+            operation.state_forwards(self._migration.app_label, self.state)
+            steps = self._said_again(operation, index) if set(hazards) - APART else None
+            yield from steps or [Step([operation], self._is_atomic(operation), "" if self.apart else "kept")]
+            index += count
+
+    def _is_atomic(self, operation: Any) -> bool:
+        """As it was; what Django refuses in a transaction has a migration that is none."""
+        return bool(self._migration.atomic) and not type(operation).__name__.endswith("Concurrently")
+
+    def _said_again(self, operation: Any, index: int) -> Optional[List[Step]]:
+        try:
+            if nested_in(operation) is not None:
+                raise Unwritable("it is written by hand already, with operations for the database of its own")
+            steps = self._rewritten(operation, self._performed.get(index, []))
+            _hint(operation, steps)
+        except Unwritable as error:
+            self.left.append(Unwritten(index, "%s: %s" % (operation.describe(), error)))
+            return None
+        self.written.append(index)
+        return steps
+
+    def _rewritten(self, operation: Any, statements: Sequence[str]) -> List[Step]:
+        from django.db import migrations
+
+        kind = type(operation)
+        if kind is migrations.AddIndex:
+            return [_concurrent("AddIndexConcurrently", operation)]
+        if kind is migrations.RemoveIndex:
+            return [_concurrent("RemoveIndexConcurrently", operation)]
+        if kind is migrations.AddConstraint and type(operation.constraint).__name__ == "CheckConstraint":
+            return _check(operation)
+        if kind is migrations.CreateModel or (kind is migrations.AddField and operation.field.many_to_many):
+            return _without_keys(operation, statements)
+        if kind in (migrations.AddField, migrations.AlterField):
+            if any(text.startswith("UPDATE") or " DEFAULT " in text for text in statements):
+                _refuse_moving_default(operation.field)
+            column = self._column(operation) if kind is migrations.AddField else Column()
+            return _from_sql(operation, pieces_of(statements, column), first=kind is migrations.AddField)
+        if kind in (migrations.AddConstraint, migrations.AlterUniqueTogether):
+            return _from_sql(operation, pieces_of(statements, Column()))
+        raise Unwritable("an operation of this kind has no twin that could be written without thinking")
+
+    def _column(self, operation: Any) -> Column:
+        """What the server has called the constraints that came with the column."""
+        model = self.state.apps.get_model(self._migration.app_label, operation.model_name)
+        field = model._meta.get_field(operation.name)
+        if not field.column:
+            return Column()
+        check = field.db_parameters(connection=self._wrapper)["check"] or ""
+        return Column(
+            unique=self._constraint(model, field, "u") if field.unique else None,
+            check=self._constraint(model, field, "c") if check else None,
+            check_sql=check,
+        )
+
+    def _constraint(self, model: Any, field: Any, kind: str) -> str:
+        quote = self._wrapper.ops.quote_name
+        with raw_cursor(self._wrapper.connection) as cursor:
+            cursor.execute(
+                "SELECT pg_catalog.quote_ident(conname), conname FROM pg_catalog.pg_constraint"
+                " WHERE conrelid = %s::regclass AND contype = %s AND conkey = ARRAY[("
+                "SELECT attnum FROM pg_catalog.pg_attribute WHERE attrelid = conrelid AND attname = %s)]",
+                [quote(model._meta.db_table), kind, field.column],
+            )
+            names = [str(name) for _, name in cursor.fetchall()]
+        if len(names) != 1:
+            raise Unwritable("it cannot be told how the server calls the constraint of the column %s" % field.column)
+        return '"%s"' % names[0].replace('"', '""')
+
+
+def _concurrent(name: str, operation: Any) -> Step:
+    from django.contrib.postgres import operations
+
+    _, positional, words = operation.deconstruct()
+    return Step([getattr(operations, name)(*positional, **words)], False)
+
+
+def _check(operation: Any) -> List[Step]:
+    from django.contrib.postgres.operations import AddConstraintNotValid, ValidateConstraint
+
+    model, constraint = operation.model_name, operation.constraint
+    return [
+        Step([AddConstraintNotValid(model_name=model, constraint=constraint)], True),
+        Step([ValidateConstraint(model_name=model, name=constraint.name)], True, VALIDATE),
+    ]
+
+
+def _without_keys(operation: Any, statements: Sequence[str]) -> List[Step]:
+    """A new table is nobody's yet: only its foreign keys lock others, and each parent is locked on its own."""
+    from django.db import migrations
+
+    keys = foreign_keys(statements)
+    if not keys:
+        raise Unwritable("nothing of it locks a table that others use")
+    _, positional, words = operation.deconstruct()
+    bare = type(operation)(*positional, **words)
+    if isinstance(bare, migrations.CreateModel):
+        bare.fields = [(name, _bare(field)) for name, field in bare.fields]
+    else:
+        bare.field = _bare(bare.field)
+    made = migrations.SeparateDatabaseAndState(database_operations=[bare], state_operations=[operation])
+    return [Step([made], True), *(_step(piece, _run(piece)) for piece in keys)]
+
+
+def _bare(field: Any) -> Any:
+    """The field without a foreign key in the database."""
+    copy = field.clone()
+    if field.many_to_many and not field.remote_field.through:
+        copy.remote_field.db_constraint = False
+    elif field.many_to_one or field.one_to_one:
+        copy.db_constraint = False
+    return copy
+
+
+def _from_sql(operation: Any, pieces: Sequence[Piece], first: bool = False) -> List[Step]:
+    """Pieces of SQL, and the operation for the project's state: with the first piece of a new column, else the last."""
+    from django.db import migrations
+
+    if not pieces:
+        raise Unwritable("it has run nothing that could be written otherwise")
+    steps = [_step(piece, _run(piece)) for piece in pieces]
+    at = 0 if first else len(steps) - 1
+    both = migrations.SeparateDatabaseAndState(database_operations=steps[at].operations, state_operations=[operation])
+    steps[at] = steps[at]._replace(operations=[both])
+    return steps
+
+
+def _run(piece: Piece) -> List[Any]:
+    from django.db import migrations
+
+    backwards = list(piece.reverse)
+    many = len(piece.sql) > 1
+    reverse: Any = backwards if len(backwards) > 1 else backwards[0] if backwards else migrations.RunSQL.noop
+    return [migrations.RunSQL(sql=list(piece.sql) if many else piece.sql[0], reverse_sql=reverse)]
+
+
+def _hint(operation: Any, steps: Sequence[Step]) -> None:
+    """Tell SQL's routers of which model it is, as operations of Django do: where there are any."""
+    from django.conf import settings
+    from django.db import migrations
+
+    for one in flatten(each for step in steps for each in step.operations) if settings.DATABASE_ROUTERS else ():
+        if isinstance(one, migrations.RunSQL):
+            one.hints = {"model_name": model_of(operation)}
+
+
+def _step(piece: Piece, operations: List[Any]) -> Step:
+    tables = piece.tables if piece.kind == BRIEF else frozenset()
+    return Step(operations, piece.kind not in (CONCURRENT, FILL), piece.kind, tables)
+
+
+def _merged(steps: Iterable[Step]) -> List[Step]:
+    """Neighbours of one kind that lock the same tables are one migration."""
+    found: List[Step] = []
+    for step in steps:
+        last = found[-1] if found else None
+        if last and step.kind and step[1:] == last[1:]:
+            found[-1] = last._replace(operations=[*last.operations, *step.operations])
+        else:
+            found.append(step)
+    return found
+
+
+def _refuse_moving_default(field: Any) -> None:
+    """What is computed when it runs would be written down as it was on the copy."""
+    moving = field.has_default() and callable(field.default) and field.default not in CONSTANTS
+    if moving or getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+        raise Unwritable("its default is computed when it runs")

@@ -1,0 +1,72 @@
+"""The twins run on a clone of the copy as it was, watched and judged as the rehearsal was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from greenroom.errors import GreenroomError
+from greenroom.postgres import catalog
+from greenroom.postgres.address import Address
+from greenroom.postgres.catalog import Difference
+from greenroom.postgres.server import connect
+from greenroom.rehearsal import document as doc
+from greenroom.rehearsal.drills import Stage
+from greenroom.rehearsal.twins.comparing import compared
+from greenroom.rehearsal.twins.writing import Written
+from greenroom.rehearsal.watching import Watched
+
+
+def rehearsed(stage: Stage, written: list[Written]) -> list[doc.Twin]:
+    """All of them in one run. Where one fails, the others have another without it."""
+    done: list[doc.Twin] = []
+    while written:
+        if stage.why_not:
+            return [*done, *(_not_rehearsed(one, stage.why_not) for one in written)]
+        stage.progress.step(f"rehearsing the safe twin of {', '.join(one.twin.migration for one in written)}")
+        try:
+            run, difference = _run(stage, written)
+        except GreenroomError as error:
+            return [*done, *(_not_rehearsed(one, error.sentence) for one in written)]
+        if run.error is None:
+            return [*done, *(compared(stage, one, run, difference) for one in written)]
+        broken = [one for one in written if run.error.migration in one.steps] or written
+        done += [_failed(one, run.error) for one in broken]
+        written = [one for one in written if one not in broken]
+        _remove(broken)
+    return done
+
+
+def _run(stage: Stage, written: list[Written]) -> tuple[Watched, Difference]:
+    """What was seen, and how the schema differs from the one that the migrations themselves have made."""
+    hidden = {one.package: str(one.directory) for one in written}
+    with stage.pristine_clone() as clone:
+        run = stage.run(clone, shadow=hidden, targets=_whole(stage), also_probed=tuple(stage.watched.probed))
+        return run, _difference(stage, clone.admin) if run.error is None else Difference()
+
+
+def _difference(stage: Stage, clone: Address) -> Difference:
+    with connect(stage.copy.admin) as wanted, connect(clone) as found:
+        return catalog.difference(catalog.read(wanted), catalog.read(found))
+
+
+def _whole(stage: Stage) -> list[str]:
+    """The targets by their whole names: the steps of a twin begin as its migration does."""
+    known = [*(f"{one.app}.{one.name}" for one in stage.watched.plan.migrations), *sorted(stage.watched.applied)]
+    return [next((name for name in known if "." in one and name.startswith(one)), one) for one in stage.request.targets]
+
+
+def _remove(written: list[Written]) -> None:
+    for one in written:
+        for file in one.files:
+            (one.directory / Path(file.path).name).unlink()
+
+
+def _failed(one: Written, error: doc.RehearsalError) -> doc.Twin:
+    """It is not offered: a file that cannot run on this data is none to copy."""
+    state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
+    told = f"{(error.exception or error.kind).rpartition('.')[2]}{state} on a clone of the copy, so it is not offered."
+    return one.twin.model_copy(update={"status": "failed", "reason": f"{error.migration or 'It'} failed with {told}"})
+
+
+def _not_rehearsed(one: Written, why: str) -> doc.Twin:
+    return one.twin.model_copy(update={"status": "not rehearsed", "reason": why, "files": one.files})
