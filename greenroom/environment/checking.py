@@ -20,10 +20,12 @@ LIBRARIES = (OTHERS, "GUNICORN_", "PYTHON", "PG", "WEB_CONCURRENCY", "TZ", "LANG
 def problems(config: Config, registry: Registry) -> list[str]:
     """Of the checkout: the app's code, the files that set variables, and what is generated."""
     root = config.root
+    services, containers = settings.compose(root), settings.task_definition(root)
     return [
         *_code(config),
-        *(line for given in settings.compose(root) for line in _compose(registry, given)),
-        *_task_definition(registry, settings.task_definition(root)),
+        *(line for given in services for line in _compose(registry, given)),
+        *_task_definition(registry, containers),
+        *_malformed(registry, [*services, *containers]),
         *_mentions(registry, root),
         *_stale(config, registry),
     ]
@@ -40,7 +42,6 @@ def _compose(registry: Registry, given: Settings) -> Iterable[str]:
     if not any(name.startswith(registry.prefixes) for name in given.values):
         return
     yield from _unknown(registry, given.place, [name for name in given.values if not name.startswith(LIBRARIES)])
-    yield from _malformed(registry, given)
     required = [name for name in registry.required if name not in given.values]
     if len(required) < len(registry.required) and not _reads_ssm(given):
         yield from (f"{given.place}: {name} is required and not set" for name in required)
@@ -53,7 +54,6 @@ def _task_definition(registry: Registry, containers: list[Settings]) -> Iterable
         yield f"{settings.TASK_DEFINITION}: no container sets {', '.join(registry.of_task_definition)}"
     for given in ours:
         yield from _unknown(registry, given.place, [name for name in given.values if not name.startswith(LIBRARIES)])
-        yield from _malformed(registry, given)
         for name in registry.of_task_definition:
             if name not in given.values:
                 yield f"{given.place}: {name} is not set, and nothing else can set it"
@@ -81,11 +81,15 @@ def _unknown(registry: Registry, place: str, names: Iterable[str]) -> Iterable[s
             yield f"{place}: {name} is not in the registry{f' (is {near} meant?)' if near else ''}"
 
 
-def _malformed(registry: Registry, given: Settings) -> Iterable[str]:
-    known = {name: value.reveal() for name, value in given.values.items() if value and name in registry.variables}
-    for problem in registry.problems(known) if known else []:
-        if problem.kind == "malformed":
-            yield f"{given.place}: {problem.name} {problem.message}"
+def _malformed(registry: Registry, places: list[Settings]) -> Iterable[str]:
+    known = [
+        {name: value.reveal() for name, value in given.values.items() if value and name in registry.variables}
+        for given in places
+    ]
+    for given, problems in zip(places, registry.problems_of_each(known) if any(known) else [], strict=False):
+        for problem in problems:
+            if problem.kind == "malformed":
+                yield f"{given.place}: {problem.name} {problem.message}"
 
 
 def _reads_ssm(given: Settings) -> bool:

@@ -31,6 +31,30 @@ the process ends before it serves. A changed parameter is seen by the next deplo
 
 An empty value counts as not set.
 
+## SSM
+
+```toml
+[tool.greenroom.environments.staging]
+ssm_path = "/ledger/staging"
+region = "eu-central-1"
+account = "123456789012"   # credentials of another account are refused
+# profile = "staging"      # of the AWS configuration
+# kms_key = "alias/ours"   # encrypts new SecureStrings; AWS's own key without it
+```
+
+`./inv env-diff --environment staging` compares `.env.staging` (or `--from FILE`) with SSM; secrets are shown as
+fingerprints that hold for one run. `./inv env-push --environment staging` shows the same, asks, and writes what
+differs: secrets as SecureString, with description and pattern from the registry. It deletes nothing, and refuses what
+the app would refuse. `./inv env-check --environment staging` says what SSM lacks, and what is wrong there.
+
+| who | may do |
+|---|---|
+| the app's task role | `ssm:GetParametersByPath` on the path; `kms:Decrypt` on a key of your own |
+| `env-diff`, `env-check` | the same |
+| `env-push` | the same, and `ssm:DescribeParameters`, `ssm:PutParameter`; `kms:Encrypt` on a key of your own |
+
+## Variables
+
 """
 
 _EXAMPLE = """\
@@ -94,7 +118,7 @@ def _section(variable: Variable) -> str:
         "since": variable.since,
     }
     lines = [f"- {what}: {fact}" for what, fact in facts.items() if fact]
-    return "\n".join([f"## {variable.name}", "", variable.description, "", *lines])
+    return "\n".join([f"### {variable.name}", "", variable.description, "", *lines])
 
 
 def rules(variable: Variable) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -92,9 +92,14 @@ class Registry:
         return tuple(sorted({f"{name.partition('_')[0]}_" for name in self.variables} - {OTHERS}))
 
     def problems(self, values: Mapping[str, str]) -> list[Problem]:
-        """What the app would say of these values, were they all that it is given. They go through a pipe."""
-        said = manage(self.python, self.directory, "check_environment", stdin=json.dumps(dict(values)))
-        return [Problem(**problem) for problem in said["problems"]]
+        """What the app would say of these values, were they all that it is given."""
+        return self.problems_of_each([values])[0]
+
+    def problems_of_each(self, given: Sequence[Mapping[str, str]]) -> list[list[Problem]]:
+        """The same of several, in one process. They go through a pipe."""
+        stdin = json.dumps([dict(values) for values in given])
+        said = manage(self.python, self.directory, "check_environment", stdin=stdin)
+        return [[Problem(**problem) for problem in problems] for problems in said["problems"]]
 
 
 def load(config: Config) -> Registry:

@@ -304,26 +304,30 @@ def test_check_looks_at_nothing_but_what_is_given(environment: pytest.MonkeyPatc
 
 
 def test_check_environment_reads_values_and_shows_none() -> None:
-    given = json.dumps({**COMPLETE, "DJANGO_SECRET_KEY": "pl4nted", "DJANGO_DB_HOST": "", "DJANGO_OTHER": "x"})
+    wrong = {**COMPLETE, "DJANGO_SECRET_KEY": "pl4nted", "DJANGO_DB_HOST": "", "DJANGO_OTHER": "x"}
+    given = json.dumps([COMPLETE, wrong])
     argv = [sys.executable, "manage.py", "check_environment"]
     done = subprocess.run(argv, cwd=APP, env={}, input=given, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == {
         "schema_version": 1,
         "problems": [
-            {
-                "name": "DJANGO_SECRET_KEY",
-                "kind": "malformed",
-                "message": "is malformed: it does not meet its constraint",
-            },
-            {"name": "DJANGO_DB_HOST", "kind": "missing", "message": "is not set"},
+            [],
+            [
+                {
+                    "name": "DJANGO_SECRET_KEY",
+                    "kind": "malformed",
+                    "message": "is malformed: it does not meet its constraint",
+                },
+                {"name": "DJANGO_DB_HOST", "kind": "missing", "message": "is not set"},
+            ],
         ],
     }
 
 
-@pytest.mark.parametrize("given", ["", "[]", '{"DJANGO_DB_PORT": 5432}'])
+@pytest.mark.parametrize("given", ["", "{}", '[{"DJANGO_DB_PORT": 5432}]', "[[]]"])
 def test_check_environment_bad_input(given: str) -> None:
     argv = [sys.executable, "manage.py", "check_environment"]
     done = subprocess.run(argv, cwd=APP, env={}, input=given, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "CommandError: standard input is not a JSON object of strings.\n"
+    assert done.stderr == "CommandError: standard input is not a JSON list of objects of strings.\n"

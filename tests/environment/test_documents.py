@@ -21,7 +21,7 @@ def test_documents_are_fresh(registry: Registry, name: str) -> None:
 def test_page_describes_every_variable_and_shows_no_secret(registry: Registry) -> None:
     text = page(registry, SOURCE)
     for variable in registry.variables.values():
-        assert f"## {variable.name}\n\n{variable.description}\n" in text
+        assert f"### {variable.name}\n\n{variable.description}\n" in text
     assert PLAIN_SECRET_KEY not in text
 
 

@@ -105,12 +105,10 @@ def fill(ssm: Any) -> None:
         put(ssm, name, value, "SecureString" if name in ("DJANGO_SECRET_KEY", "DJANGO_DB_PASS") else "String")
 
 
-def inv(checkout: Path, *words: str) -> Said:
-    """Run a task as a script would: nobody to ask."""
+def inv(checkout: Path, *words: str, stdin: int = subprocess.DEVNULL) -> Said:
+    """Run a task; as a script would, with nobody to ask, unless a terminal is given."""
     argv = [sys.executable, "-P", "-m", "greenroom", *words]
-    done = subprocess.run(
-        argv, cwd=checkout, capture_output=True, text=True, env=dict(os.environ), stdin=subprocess.DEVNULL, timeout=60
-    )
+    done = subprocess.run(argv, cwd=checkout, capture_output=True, text=True, stdin=stdin, timeout=60)
     assert "pl4nted" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     return Said(done.returncode, done.stdout, done.stderr)
@@ -160,6 +158,19 @@ def test_nobody_to_ask_writes_nothing(checkout: Path, file: Path, cloud: Cloud) 
     assert said.code == 2
     assert said.error.startswith("nobody is there to ask.\n")
     assert cloud.called("PutParameter") == []
+
+
+@pytest.mark.parametrize(("answer", "code", "written"), [("y\n", 0, 7), ("n\n", 1, 0), ("\n", 1, 0)])
+def test_a_person_is_asked(
+    checkout: Path, file: Path, cloud: Cloud, ssm: Any, answer: str, code: int, written: int
+) -> None:
+    terminal, stdin = os.openpty()
+    os.write(terminal, answer.encode())
+    said = inv(checkout, "env-push", "--environment", "staging", stdin=stdin)
+    os.close(terminal), os.close(stdin)
+    assert (said.code, said.error) == (code, "")
+    assert said.out.index("+ DJANGO_DB_HOST") < said.out.index("Write 7 parameters? [y/N]")
+    assert len(cloud.called("PutParameter")) == written
 
 
 def test_a_client_that_reads_sends_nothing_else(cloud: Cloud) -> None:
@@ -220,10 +231,8 @@ def test_check_needs_no_aws(checkout: Path, cloud: Cloud) -> None:
     assert cloud.calls == []
 
 
-@pytest.mark.parametrize("task", ["env-push", "env-diff", "env-check"])
-def test_another_account_is_refused(checkout: Path, file: Path, cloud: Cloud, task: str) -> None:
-    options = {"env-push": ["--yes", "--from", str(file)], "env-diff": ["--from", str(file)], "env-check": []}[task]
-    said = inv(checkout, task, "--environment", "other", *options)
+def test_another_account_is_refused(checkout: Path, file: Path, cloud: Cloud) -> None:
+    said = inv(checkout, "env-push", "--environment", "other", "--yes", "--from", str(file))
     assert said.code == 2
     assert said.error.startswith(
         "these AWS credentials are of account 123456789012, and other is in 210987654321.\n  Sign in to that one"
@@ -231,30 +240,25 @@ def test_another_account_is_refused(checkout: Path, file: Path, cloud: Cloud, ta
     assert {call.action for call in cloud.calls} == {"GetCallerIdentity"}
 
 
-@pytest.mark.parametrize(
-    ("more", "sentence"),
-    [
-        ({"DJANGO_DB_PASS": "pl4nted" * 600}, "DJANGO_DB_PASS has 4200 bytes; a standard parameter holds 4096."),
-        ({"DJANGO_SSM_PARAMS_PATH": PATH}, "DJANGO_SSM_PARAMS_PATH is set by the task definition, and never by SSM."),
-        ({"DJANGO_DB_PORT": "70000"}, "DJANGO_DB_PORT is malformed: Input should be less than or equal to 65535."),
-    ],
-)
-def test_push_of_a_bad_file_asks_aws_nothing(
-    checkout: Path, tmp_path: Path, cloud: Cloud, more: dict[str, str], sentence: str
-) -> None:
-    bad = write(tmp_path / "values", {**FILE, **more})
+def test_another_account_is_refused_before_anything_is_read_or_written(checkout: Path, cloud: Cloud) -> None:
+    other = config.load(checkout).environment("other")
+    for act in (lambda: parameters.stored(other), lambda: list(pushing.write(other, []))):
+        with pytest.raises(GreenroomError, match="account 123456789012"):
+            act()
+    assert {call.action for call in cloud.calls} == {"GetCallerIdentity"}
+
+
+def test_push_of_a_bad_file_asks_aws_nothing(checkout: Path, tmp_path: Path, cloud: Cloud) -> None:
+    bad = write(tmp_path / "values", {**FILE, "DJANGO_DB_PASS": "pl4nted" * 600, "DJANGO_SSM_PARAMS_PATH": PATH})
     said = inv(checkout, "env-push", "--environment", "staging", "--yes", "--from", str(bad))
-    assert (said.code, said.error.splitlines()[0]) == (2, sentence)
-    assert cloud.calls == []
-
-
-@pytest.mark.parametrize("task", ["env-push", "env-diff", "env-check"])
-def test_no_such_environment(checkout: Path, cloud: Cloud, task: str) -> None:
-    said = inv(checkout, task, "--environment", "nowhere")
-    assert said.code == 2
-    assert said.error.startswith(
-        "no environment is called nowhere in [tool.greenroom.environments] (there: other, staging)."
+    assert (said.code, said.error.splitlines()[:2]) == (
+        2,
+        [
+            "DJANGO_DB_PASS has 4200 bytes; a standard parameter holds 4096.",
+            "DJANGO_SSM_PARAMS_PATH is set by the task definition, and never by SSM.",
+        ],
     )
+    assert cloud.calls == []
 
 
 def test_stored_denied(cloud: Cloud, staging: Environment) -> None:

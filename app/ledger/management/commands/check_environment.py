@@ -14,15 +14,22 @@ SCHEMA_VERSION = 1
 
 
 class Command(BaseCommand):
-    help = "Reads {variable: value} as JSON from standard input, prints what is wrong with them, and shows no value."
+    help = (
+        "Reads a JSON list of {variable: value} from standard input, and prints what is wrong with each of them, "
+        "were it all that a container is given; shows no value."
+    )
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            values = json.load(sys.stdin)
+            given = json.load(sys.stdin)
         except ValueError:
-            values = None
-        if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-            raise CommandError("standard input is not a JSON object of strings.", returncode=2)
-        problems = [problem._asdict() for problem in check(values)]
+            given = None
+        if not isinstance(given, list) or not all(is_environment(values) for values in given):
+            raise CommandError("standard input is not a JSON list of objects of strings.", returncode=2)
+        problems = [[problem._asdict() for problem in check(values)] for values in given]
         self.stdout.write(json.dumps({"schema_version": SCHEMA_VERSION, "problems": problems}, indent=2))
+
+
+def is_environment(values: object) -> bool:
+    return isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
