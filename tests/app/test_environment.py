@@ -4,10 +4,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from config.environment import BadEnvironment, Environment, PlainPythonEnvironment, describe, read
+from config.environment import BadEnvironment, Environment, PlainPythonEnvironment, check, describe, read
 
 APP = Path(__file__).parents[2] / "app"
 COMPLETE = {
@@ -19,15 +20,26 @@ COMPLETE = {
     "DJANGO_DB_USER": "ledger",
     "DJANGO_DB_PASS": "hunter2-and-more",
 }
-DEMANDED = {
+SWITCHED_ON = {
+    "DJANGO_READ_SSM_PARAMS": "true",
+    "DJANGO_SSM_PARAMS_PATH": "/ledger/staging",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+}
+FROM_TASK_DEFINITION = {
+    "AWS_DEFAULT_REGION",
+    "DJANGO_INTERNAL_PORT_NUM",
+    "DJANGO_READ_SSM_PARAMS",
     "DJANGO_SETTINGS_MODULE",
+    "DJANGO_SSM_PARAMS_PATH",
+}
+DEMANDED = {
+    *FROM_TASK_DEFINITION,
     "DJANGO_SECRET_KEY",
     "DJANGO_ALLOWED_HOSTS",
     "DJANGO_CSRF_TRUSTED_ORIGINS",
     "DJANGO_EXTERNAL_PROTOCOL",
     "DJANGO_EXTERNAL_HOST_NAME",
     "DJANGO_EXTERNAL_PORT_NUM",
-    "DJANGO_INTERNAL_PORT_NUM",
     "DJANGO_DB_HOST",
     "DJANGO_DB_PORT",
     "DJANGO_DB_NAME",
@@ -76,14 +88,14 @@ def test_registry_says_everything_of_every_variable() -> None:
         assert variable["description"].endswith("."), variable["name"]
         assert variable["example"] and variable["since"] and variable["used_by"], variable["name"]
         assert set(variable["origins"]) == {"production_container", "test_container", "plain_python"}
-        assert variable["type"] in ("string", "integer", "list of strings, separated by commas")
+        assert variable["type"] in ("string", "integer", "boolean", "list of strings, separated by commas")
 
 
 def test_registry_task_definition_sets_what_the_design_says() -> None:
     by_task_definition = {
         variable["name"] for variable in describe() if variable["origins"]["production_container"] == "task definition"
     }
-    assert by_task_definition == {"DJANGO_SETTINGS_MODULE", "DJANGO_INTERNAL_PORT_NUM"}
+    assert by_task_definition == FROM_TASK_DEFINITION
 
 
 def test_registry_knows_secrets_constraints_and_defaults() -> None:
@@ -202,7 +214,7 @@ def test_prod_settings_refuse_before_anything_runs() -> None:
 
 def test_prod_settings_refuse_before_serving() -> None:
     done = run("-c", "import config.wsgi", **{**COMPLETE, "DJANGO_SECRET_KEY": "hunter2"})
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "DJANGO_SECRET_KEY is malformed: it does not meet its constraint." in done.stderr
     assert "hunter2" not in done.stderr
 
@@ -230,3 +242,92 @@ def test_manage_defaults_to_plain_python() -> None:
 def test_environment_declares_each_name_once() -> None:
     names = [str(field.validation_alias) for field in Environment.model_fields.values()]
     assert len(names) == len(set(names))
+
+
+def wrong_values(variable: dict[str, Any]) -> dict[str, str]:
+    """Values that the declaration refuses, by what is wrong with them; none for a free text."""
+    rule = variable["constraint"]
+    wrong = {}
+    if variable["type"] in ("integer", "boolean"):
+        wrong["type"] = "pl4nted"
+    if "enum" in rule:
+        wrong["enum"] = "pl4nted"
+    if "pattern" in rule:
+        wrong["pattern"] = " pl4nted "
+    if "minimum" in rule:
+        wrong["minimum"] = str(rule["minimum"] - 1)
+    if "maximum" in rule:
+        wrong["maximum"] = str(rule["maximum"] + 1)
+    if "minLength" in rule:
+        wrong["minLength"] = "pl4nted"[: rule["minLength"] - 1]
+    if "maxLength" in rule:
+        wrong["maxLength"] = "x" * (rule["maxLength"] + 1)
+    if "minItems" in rule:
+        wrong["minItems"] = ","
+    return wrong
+
+
+WRONG = [(v["name"], how, value) for v in describe() for how, value in wrong_values(v).items()]
+
+
+@pytest.mark.parametrize(("name", "how", "value"), WRONG, ids=[f"{name}-{how}" for name, how, _ in WRONG])
+def test_a_malformed_variable_is_named_and_not_shown(
+    environment: pytest.MonkeyPatch, name: str, how: str, value: str
+) -> None:
+    for key, good in {**COMPLETE, name: value}.items():
+        environment.setenv(key, good)
+    with pytest.raises(BadEnvironment) as caught:
+        read()
+    _, line = str(caught.value).splitlines()
+    assert line.startswith(f"  {name} is malformed: ")
+    assert "pl4nted" not in line
+
+
+@pytest.mark.parametrize("name", [v["name"] for v in describe() if v["required"]])
+def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str) -> None:
+    for key, good in COMPLETE.items():
+        environment.setenv(key, "" if key == name else good)
+    with pytest.raises(BadEnvironment) as caught:
+        read()
+    assert str(caught.value).splitlines()[1].startswith(f"  {name} is not set. ")
+
+
+@pytest.mark.parametrize("variable", [v for v in describe() if not v["secret"]], ids=lambda v: v["name"])
+def test_an_example_is_a_value_that_holds(variable: dict[str, Any]) -> None:
+    assert check({**COMPLETE, **SWITCHED_ON, variable["name"]: variable["example"]}) == []
+
+
+def test_check_looks_at_nothing_but_what_is_given(environment: pytest.MonkeyPatch) -> None:
+    for key, good in COMPLETE.items():
+        environment.setenv(key, good)
+    assert {problem.name for problem in check({"DJANGO_DB_HOST": "db"})} == COMPLETE.keys() - {"DJANGO_DB_HOST"}
+
+
+def test_check_environment_reads_values_and_shows_none() -> None:
+    wrong = {**COMPLETE, "DJANGO_SECRET_KEY": "pl4nted", "DJANGO_DB_HOST": "", "DJANGO_OTHER": "x"}
+    given = json.dumps([COMPLETE, wrong])
+    argv = [sys.executable, "manage.py", "check_environment"]
+    done = subprocess.run(argv, cwd=APP, env={}, input=given, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {
+        "schema_version": 1,
+        "problems": [
+            [],
+            [
+                {
+                    "name": "DJANGO_SECRET_KEY",
+                    "kind": "malformed",
+                    "message": "is malformed: it does not meet its constraint",
+                },
+                {"name": "DJANGO_DB_HOST", "kind": "missing", "message": "is not set"},
+            ],
+        ],
+    }
+
+
+@pytest.mark.parametrize("given", ["", "{}", '[{"DJANGO_DB_PORT": 5432}]', "[[]]"])
+def test_check_environment_bad_input(given: str) -> None:
+    argv = [sys.executable, "manage.py", "check_environment"]
+    done = subprocess.run(argv, cwd=APP, env={}, input=given, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "CommandError: standard input is not a JSON list of objects of strings.\n"

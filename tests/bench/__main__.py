@@ -14,6 +14,7 @@ SUITES = {
     "detection": "who finds what: Greenroom and four linters on the catalogue's examples",
     "hazards": "the figures of docs/hazards.md, on the catalogue's examples",
     "prediction": "stalls that were rehearsed against those that a load on the source suffers",
+    "ssm": "a start of the app that reads 60 parameters from SSM",
     "memory": "the watching process, and what the agent adds to the app",
 }
 

@@ -6,11 +6,13 @@ against that model before it sends them: an unknown parameter, a wrong type or a
 - moto makes instances and snapshots `available` at once: `Cloud.say` has it tell another state.
 - moto deletes at once, also what is still being made: `Cloud.refuse` has it answer as RDS does then.
 - moto knows no IAM here and no quotas: `Cloud.refuse` answers with the error codes of the model (`error_shapes`).
+- moto's pages are full but for the last: `Cloud.answer` has SSM give an empty one first.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -41,10 +43,10 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 @dataclass
 class Call:
-    """One request of the query protocol."""
+    """One request, of the query protocol (RDS, STS) or of the JSON protocol (SSM)."""
 
     action: str
-    parameters: dict[str, str]
+    parameters: dict[str, Any]
 
     @property
     def tags(self) -> dict[str, str]:
@@ -68,6 +70,11 @@ class Cloud:
     asked: threading.Event = field(default_factory=threading.Event)
     _refusals: dict[str, list[tuple[str, str, int]]] = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
+    _answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def answer(self, action: str, *answers: dict[str, Any]) -> None:
+        """Answer the next calls of an action of the JSON protocol with these, in turn, before moto does again."""
+        self._answers[action] = list(answers)
 
     def refuse(self, action: str, code: str, message: str = "no", *, times: int = 1000, status: int = 400) -> None:
         """Answer the next `times` calls of an action with an error."""
@@ -83,24 +90,25 @@ class Cloud:
         return [call for call in self.calls if call.action == action]
 
     def reset(self) -> None:
-        self.calls.clear(), self._refusals.clear(), self._states.clear(), self.asked.clear()
+        self.calls.clear(), self._refusals.clear(), self._states.clear(), self._answers.clear(), self.asked.clear()
         with urlopen(Request(f"{self.url}/moto-api/reset", method="POST")) as answer:
             answer.read()
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
-        parameters = dict(parse_qsl(body.decode(errors="replace")))
-        action = parameters.pop("Action", "")
+        target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
+        parameters = json.loads(body) if target else dict(parse_qsl(body.decode(errors="replace")))
+        action = target.rpartition(".")[2] or parameters.pop("Action", "")
         if not action:
             return self.application(environ, start)
         self.calls.append(Call(action, parameters))
         self.asked.set()
         if refused := self._refusals.get(action):
             code, message, status = refused.pop()
-            answer = _ERROR.format(code=code, message=message).encode()
-            start(f"{status} No", [("Content-Type", "text/xml"), ("Content-Length", str(len(answer)))])
-            return [answer]
+            return _sent(start, f"{status} No", _json_error(code, message) if target else _xml_error(code, message))
+        if answers := self._answers.get(action):
+            return _sent(start, "200 OK", json.dumps(answers.pop(0)))
         return self._answered(environ, start, self._states.get(action))
 
     def _answered(self, environ: dict[str, Any], start: Callable[..., Any], state: str | None) -> Iterable[bytes]:
@@ -112,6 +120,20 @@ class Cloud:
         headers = [(name, value) for name, value in said[1] if name.lower() != "content-length"]
         start(said[0], [*headers, ("Content-Length", str(len(answer)))])
         return [answer]
+
+
+def _xml_error(code: str, message: str) -> str:
+    return _ERROR.format(code=code, message=message)
+
+
+def _json_error(code: str, message: str) -> str:
+    return json.dumps({"__type": code, "message": message})
+
+
+def _sent(start: Callable[..., Any], status: str, text: str) -> Iterable[bytes]:
+    kind = "text/xml" if text.startswith("<") else "application/x-amz-json-1.1"
+    start(status, [("Content-Type", kind), ("Content-Length", str(len(text.encode())))])
+    return [text.encode()]
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from logging.config import dictConfig
+
 from config import environment
 from config.settings.base import *  # noqa: F403
 from config.settings.base import BASE_DIR, database, logging
 
+dictConfig(logging("WARNING", "json"))  # reading the environment may warn, before LOGGING is known
 values = environment.read()
 https = values.external_protocol == "https"
 

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config.environment import PLAIN_SECRET_KEY
+from greenroom.environment import values
+from greenroom.environment.documents import documents, example, page
+from greenroom.environment.registry import Registry
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = Path("app/config/environment.py")
+
+
+@pytest.mark.parametrize("name", ["docs/environment.md", ".env.example"])
+def test_documents_are_fresh(registry: Registry, name: str) -> None:
+    assert (ROOT / name).read_text() == documents(registry, SOURCE)[Path(name)], "./inv env-docs"
+
+
+def test_page_describes_every_variable_and_shows_no_secret(registry: Registry) -> None:
+    text = page(registry, SOURCE)
+    for variable in registry.variables.values():
+        assert f"### {variable.name}\n\n{variable.description}\n" in text
+    assert PLAIN_SECRET_KEY not in text
+
+
+def test_example_sets_nothing_by_itself(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(example(registry))
+    assert values.read(tmp_path / ".env") == {}
+
+
+def test_example_has_every_name_once_and_demands_what_is_required(registry: Registry) -> None:
+    lines = example(registry).splitlines()
+    names = [line.removeprefix("# ").partition("=")[0] for line in lines if "=" in line]
+    assert sorted(names) == sorted(registry.variables)
+    assert [line.partition("=")[0] for line in lines if "=" in line and not line.startswith("#")] == registry.required
+
+
+def test_example_is_ignored_by_git_under_another_name() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert ignored.index(".env.*") < ignored.index("!.env.example")
