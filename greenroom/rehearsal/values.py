@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg import sql
@@ -13,61 +13,107 @@ from greenroom.rehearsal.report.words import counted
 
 LARGEST = 4 << 30  # bytes: a larger table is not read through
 
-_COLUMNS = """
-SELECT n.nspname, c.relname, pg_table_size(c.oid) <= %s,
+_TABLES = """
+SELECT c.oid::int8, n.nspname, c.relname,
+       pg_table_size(c.oid) <= %s AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
        ARRAY(SELECT a.attname::text FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+       ARRAY(SELECT a.attnum::int FROM pg_attribute a
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 """
+
+Content = tuple[int, int]  # how many are not null, and the sum of their hashes
 
 
 @dataclass(frozen=True)
 class Values:
-    """One table: its rows, and of each column how many are not null and the sum of their hashes."""
+    """One table: its rows, and of each column what it holds and its number, which a new name does not change."""
 
     rows: int
-    columns: dict[str, tuple[int, int]] = field(default_factory=dict)
+    columns: dict[str, Content] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    oid: int = 0
+
+    def like(self, name: str, number: int) -> Content | None:
+        """What the column of that number holds, or else the one of that name."""
+        same = next((column for column, known in self.numbers.items() if known == number), name)
+        return self.columns.get(same)
+
+
+State = Mapping[str, Values]
 
 
 def read(connection: psycopg.Connection, tables: set[str]) -> dict[str, Values]:
     """Of these tables, as the document names them, that are there and not too large; each is read once."""
     found = {}
-    for schema, name, readable, columns in connection.execute(_COLUMNS, [LARGEST]).fetchall():
+    for oid, schema, name, readable, columns, numbers in connection.execute(_TABLES, [LARGEST]).fetchall():
         if label(f"{schema}.{name}") in tables and readable:
-            found[label(f"{schema}.{name}")] = _values(connection, schema, name, columns)
+            rows, contents = _contents(connection, schema, name, columns)
+            held = dict(zip(columns, contents, strict=True))
+            found[label(f"{schema}.{name}")] = Values(rows, held, dict(zip(columns, numbers, strict=True)), oid)
     return found
 
 
-def gone(now: Values | None, then: Values | None) -> Iterator[str]:
-    """What `now` holds and `then` has no place for: `column note (1,000 values)`, `the table (20 rows)`."""
-    if now is None:
-        return
+def passed_over(connection: psycopg.Connection, tables: set[str]) -> list[str]:
+    """Those of them that `read` leaves out: too large, or not to be read by this role."""
+    rows = connection.execute(_TABLES, [LARGEST]).fetchall()
+    return sorted({label(f"{schema}.{name}") for _, schema, name, readable, *_ in rows if not readable} & tables)
+
+
+def same_table(state: State, name: str, oid: int) -> Values | None:
+    """The table of that oid, whatever it is called there, or else the one of that name."""
+    return next((values for values in state.values() if values.oid == oid), state.get(name))
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What going back costs a table. `gone` has no place there any more; `unfilled` neither, and holds nothing yet;
+    `changed` was there before the migration, and is not as it was."""
+
+    gone: tuple[str, ...] = ()
+    unfilled: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+def lost(before: State, after: State, back: State) -> dict[str, Lost]:
+    """By table: what the new schema (`after`) holds and the old cannot, and what of `before` is not in `back`."""
+    found = {}
+    for name, now in after.items():
+        gone, unfilled = _gone(now, same_table(back, name, now.oid))
+        if gone or unfilled:
+            found[name] = Lost(gone, unfilled)
+    for name, was in before.items():
+        if changed := tuple(_changed(was, same_table(back, name, was.oid))):
+            found[name] = replace(found.get(name, Lost()), changed=changed)
+    return dict(sorted(found.items()))
+
+
+def _gone(now: Values, then: Values | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """`column note (1,000 values)`, `the table (20 rows)`; and those of which nothing is held yet."""
     if then is None:
-        yield f"the table ({counted(now.rows, 'row')})"
-        return
-    for column, (count, _) in now.columns.items():
-        if column not in then.columns:
-            yield f"column {column} ({counted(count, 'value')})"
+        words = ("the table",) if not now.rows else (f"the table ({counted(now.rows, 'row')})",)
+        return (words, ()) if now.rows else ((), words)
+    going = [name for name in now.columns if then.like(name, now.numbers[name]) is None]
+    held = tuple(f"column {n} ({counted(now.columns[n][0], 'value')})" for n in going if now.columns[n][0])
+    return held, tuple(f"column {name}" for name in going if not now.columns[name][0])
 
 
-def changed(was: Values | None, then: Values | None) -> Iterator[str]:
-    """What `was` there and is no longer the same: `40 values of column note`, `20 rows`."""
-    if was is None:
-        return
+def _changed(was: Values, then: Values | None) -> Iterator[str]:
+    """`40 values of column note`, `20 rows`."""
     if then is None or then.rows < was.rows:
         yield counted(was.rows - (then.rows if then else 0), "row")
     for column, (count, checksum) in was.columns.items() if then else ():
         assert then is not None
-        after, other = then.columns.get(column, (0, 0))
+        after, other = then.like(column, was.numbers[column]) or (0, 0)
         if after < count:
             yield f"{counted(count - after, 'value')} of column {column}"
         elif other != checksum and then.rows == was.rows:
             yield f"values of column {column}"
 
 
-def _values(connection: psycopg.Connection, schema: str, name: str, columns: list[str]) -> Values:
+def _contents(connection: psycopg.Connection, schema: str, name: str, columns: list[str]) -> tuple[int, list[Content]]:
     """Hashes are added up: the order of rows does not count, and equal rows do not cancel each other."""
     parts = [
         part
@@ -83,4 +129,4 @@ def _values(connection: psycopg.Connection, schema: str, name: str, columns: lis
     row = connection.execute(query).fetchone()
     assert row is not None, "an aggregate has a row"
     pairs = zip(row[1::2], row[2::2], strict=True)
-    return Values(row[0], {column: (int(n), int(h)) for column, (n, h) in zip(columns, pairs, strict=True)})
+    return row[0], [(int(count), int(checksum)) for count, checksum in pairs]

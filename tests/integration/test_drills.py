@@ -16,7 +16,7 @@ from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect, facts
-from greenroom.rehearsal import drills
+from greenroom.rehearsal import drills, values
 from greenroom.rehearsal.document import Budget, Drill, DrillName, Rehearsal
 from greenroom.rehearsal.drills import lock_queue
 from greenroom.rehearsal.rehearse import rehearse
@@ -72,13 +72,61 @@ def test_back_of_an_added_column_passes_and_counts_what_is_lost(source: Address,
         "migrations.AddField('Line', 'extra', models.IntegerField(null=True)),"
         "migrations.RunSQL('UPDATE shop_line SET extra = 1 WHERE id <= 1000', migrations.RunSQL.noop)"
     )
-    rehearsal = drilled(source, write_project(tmp_path, filled), "back")
+    rehearsal = drilled(source, write_project(tmp_path, filled), "back", budget_ms=5000)
     [drill] = rehearsal.drills
     assert (drill.name, drill.status) == ("back", "passed"), drill
+    assert drill.reason.endswith(", with the same schema; data of 1 table is lost.")
     assert [status for _, status, _ in told(drill)] == ["passed"] * 4
     assert named(rehearsal, "C11") == [
         ("note", "shop_line", "Going back drops column extra (1,000 values) of shop_line.")
     ]
+
+
+def test_back_of_an_empty_column_loses_nothing_yet(source: Address, tmp_path: Path) -> None:
+    rehearsal = drilled(source, write_project(tmp_path, ADD_NOTE), "back")
+    assert rehearsal.drills[0].reason.endswith(" and came again, with the same schema.")
+    said = "Going back drops column extra of shop_line, in which there is nothing yet."
+    assert named(rehearsal, "C11") == [("note", "shop_line", said)]
+
+
+def test_back_of_renames_loses_nothing(source: Address, tmp_path: Path) -> None:
+    renames = "migrations.RenameField('line', 'note', 'remark'), migrations.RenameModel('Line', 'Entry')"
+    rehearsal = drilled(source, write_project(tmp_path, renames), "back")
+    assert rehearsal.drills[0].reason.endswith(" and came again, with the same schema.")
+    assert named(rehearsal, "C11") == []
+
+
+def test_back_of_a_new_table_tells_its_rows(source: Address, tmp_path: Path) -> None:
+    made = "migrations.CreateModel('Box', [('id', models.BigAutoField(primary_key=True))])"
+    filled = "migrations.RunSQL('INSERT INTO shop_box DEFAULT VALUES', migrations.RunSQL.noop)"
+    rehearsal = drilled(source, write_project(tmp_path, f"{made}, {filled}"), "back")
+    assert named(rehearsal, "C11") == [("note", "shop_box", "Going back drops the table shop_box (1 row).")]
+
+
+def test_back_says_which_tables_it_did_not_compare(
+    source: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(values, "LARGEST", 1)
+    rehearsal = drilled(source, write_project(tmp_path, ADD_NOTE), "back")
+    assert rehearsal.drills[0].reason.endswith(" Not compared, being too large or not to be read: shop_line.")
+
+
+def test_back_past_a_merge_says_what_stays(source: Address, tmp_path: Path) -> None:
+    project = write_project(tmp_path, "migrations.RunSQL('SELECT 1', '')", "migrations.RunSQL('SELECT 2', '')")
+    second = project / "shop" / "migrations" / "0003_change.py"
+    second.write_text(second.read_text().replace('("shop", "0002_change")', '("shop", "0001_initial")'))
+    merge = 'migrations.Migration):\n    dependencies = [("shop", "0002_change"), ("shop", "0003_change")]\n'
+    (second.parent / "0004_merge.py").write_text(f"from django.db import migrations\n\n\nclass Migration({merge}")
+    with psycopg.connect(**source.parameters) as connection:
+        connection.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('shop', '0002_change', now())")
+    try:
+        rehearsal = drilled(source, project, "back")
+    finally:
+        with psycopg.connect(**source.parameters) as connection:
+            connection.execute("DELETE FROM django_migrations WHERE name = '0002_change'")
+    [drill] = rehearsal.drills
+    assert drill.status == "failed"
+    assert drill.reason.startswith("shop.0003_change cannot be taken back alone: ")
 
 
 def test_back_of_a_removed_column_does_not_bring_its_values(source: Address, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from greenroom.copies.acquiring import Acquired
@@ -15,7 +15,7 @@ from greenroom.rehearsal.drills.stage import Outcome, Stage
 from greenroom.rehearsal.hazards.drilled import DESTRUCTIVE_REVERSE, REVERSE_BLOCKS, drilled
 from greenroom.rehearsal.hazards.evidence import Felt, severity
 from greenroom.rehearsal.report.words import counted, duration, label, milliseconds, number, strongest_of
-from greenroom.rehearsal.values import Values
+from greenroom.rehearsal.values import Lost, Values
 from greenroom.rehearsal.watching import Watched
 
 NAMED = 6  # differences in a sentence
@@ -23,10 +23,11 @@ NAMED = 6  # differences in a sentence
 
 @dataclass(frozen=True)
 class State:
-    """A database at one moment; `values` of the tables that the migrations concern."""
+    """A database at one moment; `values` of the tables that the migrations concern, but for those `passed_over`."""
 
     catalog: Catalog
     values: dict[str, Values]
+    passed_over: list[str]
 
 
 def hold(stage: Stage) -> Outcome:
@@ -38,6 +39,8 @@ def hold(stage: Stage) -> Outcome:
         down = stage.run(clone, undo=undo, targets=[])
         if down.error:
             return _stuck(stage, down)
+        if stays := sorted(set(undo) - {label(run) for run in down.recorder.runs}):
+            return _tied(stage, down, stays)
         back = _state(clone, tables)
         up = stage.run(clone)
         again = _state(clone, tables)
@@ -47,9 +50,10 @@ def hold(stage: Stage) -> Outcome:
         _applied_again(up),
         *([] if up.error else [_same("up again: the schema is what the migration made", after.catalog, again.catalog)]),
     ]
-    findings = [*_lost(stage, before, after, back), *_blocking(stage, down)]
+    lost = values.lost(before.values, after.values, back.values)
+    findings = [*_lost(stage, lost, after), *_blocking(stage, down)]
     failed = [step for step in steps if step.status == "failed"]
-    reason = f"{failed[0].what}: {failed[0].detail}" if failed else _passed(down, findings)
+    reason = f"{failed[0].what}: {failed[0].detail}" if failed else _passed(down, lost, after.passed_over)
     drill = Drill(name="back", status="failed" if failed else "passed", reason=reason, steps=steps, stalls=down.stalls)
     return Outcome(drill, findings)
 
@@ -64,7 +68,8 @@ def concerned(watched: Watched) -> set[str]:
 
 def _state(copy: Acquired, tables: set[str]) -> State:
     with connect(copy.admin) as connection:
-        return State(catalog.read(connection), values.read(connection, tables))
+        found = values.read(connection, tables)
+        return State(catalog.read(connection), found, values.passed_over(connection, tables))
 
 
 def _stuck(stage: Stage, down: Watched) -> Outcome:
@@ -86,6 +91,16 @@ def _stuck(stage: Stage, down: Watched) -> Outcome:
     steps.append(DrillStep(what=f"{where} taken back", status="failed", detail=why))
     left = len(stage.watched.recorder.runs) - len(steps) + 1
     reason = f"{where} cannot be taken back: {why}; {counted(left, 'migration')} would stay applied."
+    drill = Drill(name="back", status="failed", reason=reason, steps=steps, stalls=down.stalls)
+    return Outcome(drill, list(_blocking(stage, down)))
+
+
+def _tied(stage: Stage, down: Watched, stays: list[str]) -> Outcome:
+    """`migrate` goes back to a migration, and takes back what comes after it: not what stands beside it."""
+    steps = [_taken_back(run.app, run.name, run.seconds, stage, down) for run in down.recorder.runs]
+    why = "migrate takes it back only together with one beside it that was applied before"
+    steps += [DrillStep(what=f"{name} taken back", status="failed", detail=why) for name in stays]
+    reason = f"{' and '.join(stays)} cannot be taken back alone: {why}."
     drill = Drill(name="back", status="failed", reason=reason, steps=steps, stalls=down.stalls)
     return Outcome(drill, list(_blocking(stage, down)))
 
@@ -121,23 +136,19 @@ def _same(what: str, wanted: Catalog, found: Catalog) -> DrillStep:
     return DrillStep(what=what, status="failed", detail=", ".join(sentences[:NAMED]) + more)
 
 
-def _lost(stage: Stage, before: State, after: State, back: State) -> Iterator[Finding]:
+def _lost(stage: Stage, lost: Mapping[str, Lost], after: State) -> Iterator[Finding]:
     """C11, one a table: what the new schema holds and the old cannot, and what did not come back."""
-    for table in sorted(before.values.keys() | after.values.keys()):
-        was, now, then = before.values.get(table), after.values.get(table), back.values.get(table)
-        gone = list(values.gone(now, then))
-        not_back = list(values.changed(was, then))
-        if not gone and not not_back:
-            continue
+    for table, one in lost.items():
         parts = [
-            *([f"going back drops {', '.join(gone)} of {table}"] if gone else []),
-            *([f"{', '.join(not_back)} of {table} did not come back as they were"] if not_back else []),
+            *([f"going back drops {_of(one.gone, table)}"] if one.gone else []),
+            *([f"going back drops {_of(one.unfilled, table)}, in which there is nothing yet"] if one.unfilled else []),
+            *([f"{_of(one.changed, table)} did not come back as they were"] if one.changed else []),
         ]
-        relation = stage.watched.relations.get(table)
+        relation, now = stage.watched.relations.get(table), after.values.get(table)
         yield drilled(
             DESTRUCTIVE_REVERSE,
             "back",
-            "warning" if not_back else "note",
+            "warning" if one.changed else "note",
             Evidence(
                 summary=_sentence("; ".join(parts)),
                 rows=now.rows if now else None,
@@ -145,6 +156,12 @@ def _lost(stage: Stage, before: State, after: State, back: State) -> Iterator[Fi
             ),
             table=table,
         )
+
+
+def _of(parts: tuple[str, ...], table: str) -> str:
+    """`column note (20 values) of shop_order`, `the table shop_order (20 rows)`."""
+    whole = parts[0].startswith("the table")
+    return parts[0].replace("the table", f"the table {table}", 1) if whole else f"{', '.join(parts)} of {table}"
 
 
 def _blocking(stage: Stage, down: Watched) -> Iterator[Finding]:
@@ -195,11 +212,13 @@ def _felt(stalls: Iterable[Stall], migration: str) -> Felt:
     return Felt(round(read, 3), round(write, 3))
 
 
-def _passed(down: Watched, findings: list[Finding]) -> str:
+def _passed(down: Watched, lost: Mapping[str, Lost], passed_over: list[str]) -> str:
     count = len(down.recorder.runs)
     what = f"{counted(count, 'migration')} went back in {duration(down.totals.seconds)} and came again"
-    lost = [finding for finding in findings if finding.hazard == DESTRUCTIVE_REVERSE.id]
-    return f"{what}, with the same schema" + (f"; data of {counted(len(lost), 'table')} is lost." if lost else ".")
+    tables = sum(bool(one.gone or one.changed) for one in lost.values())
+    data = f"; data of {counted(tables, 'table')} is lost" if tables else ""
+    unread = f" Not compared, being too large or not to be read: {', '.join(passed_over)}." if passed_over else ""
+    return f"{what}, with the same schema{data}.{unread}"
 
 
 def _sentence(text: str) -> str:
