@@ -117,5 +117,7 @@ def _calm(observations: Observations) -> str:
     what = "The migration was applied" if count == 1 else f"All {count} migrations were applied"
     if not totals.read_stall_ms and not totals.write_stall_ms:
         return f"{what}, and nobody had to wait."
-    read, write = milliseconds(totals.read_stall_ms), milliseconds(totals.write_stall_ms)
-    return f"{what}; no reader waits longer than {read}, no writer longer than {write}."
+    read, write = (
+        f" longer than {milliseconds(ms)}" if ms else "" for ms in (totals.read_stall_ms, totals.write_stall_ms)
+    )
+    return f"{what}; no reader waits{read}, no writer{write or ' at all'}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from greenroom.rehearsal.document import Budget
 from greenroom.rehearsal.report import words
 from greenroom.rehearsal.report.limits import Limits, fitted
 from tests.rehearsal import examples
@@ -128,6 +129,25 @@ def test_first_words_when_only_writers_wait() -> None:
     rehearsal = examples.warned()
     rehearsal.stalls[0].read_ms = 0.0
     assert words.noticed(rehearsal) == "Writers of ledger_statement would wait up to 630 ms."
+
+
+def test_nothing_is_not_said_where_there_is_something() -> None:
+    rehearsal = examples.passed()
+    longest = "o reader or writer would wait longer than 6.2 ms."
+    rehearsal.budget = Budget(read_ms=5, write_ms=5, timeout_seconds=60)
+    assert words.noticed(rehearsal) == f"N{longest}"
+    rehearsal.budget = Budget(read_ms=50, write_ms=50, timeout_seconds=60)
+    assert words.noticed(rehearsal) == f"Nothing: n{longest}"
+    broken = examples.warned().findings[0].model_copy(update={"drill": "old-release", "severity": "failure"})
+    rehearsal.findings = [broken]
+    assert words.noticed(rehearsal).endswith(f". N{longest}")
+
+
+def test_todo_of_a_pass_is_no_order_to_go_back() -> None:
+    rehearsal = examples.passed()
+    rehearsal.findings = [examples.warned().findings[0].model_copy(update={"hazard": "C11", "drill": "back"})]
+    assert rehearsal.findings[0].severity != "note"
+    assert words.todo(rehearsal) == "Let it go out; should it have to go back, read C11 below first."
 
 
 def test_todo_without_findings() -> None:

@@ -48,6 +48,11 @@ def test_short_stall_passes_with_its_figures() -> None:
     )
 
 
+def test_who_does_not_wait_is_not_given_a_figure() -> None:
+    answer = decided(observed(HARMLESS, [], stalls=[stall("shop_order", 0.0, 6.2, reads=False)]))
+    assert answer == ("pass", ["The migration was applied; no reader waits, no writer longer than 6.2 ms."])
+
+
 @pytest.mark.parametrize(
     ("ms", "verdict", "reasons"),
     [

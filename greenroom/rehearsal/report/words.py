@@ -187,7 +187,8 @@ def noticed(rehearsal: Rehearsal) -> str:
     """What users would have noticed, in one or two sentences."""
     if not _pending(rehearsal):
         return "Nothing: no migration is pending."
-    waits = " ".join([*_broken(rehearsal), _waits(rehearsal)])
+    broken = _broken(rehearsal)
+    waits = " ".join([*broken, _waits(rehearsal, nothing=not broken and rehearsal.error is None)])
     if rehearsal.error is None:
         return waits
     done = sum(run.status == "applied" for run in rehearsal.migrations)
@@ -200,6 +201,10 @@ def todo(rehearsal: Rehearsal) -> str:
     error, findings = rehearsal.error, [f for f in by_severity(rehearsal.findings) if f.severity != "note"]
     if error:
         return error.advice or f"Mend {error.migration or 'the migration'}, and rehearse again."
+    urgent = [finding for finding in findings if finding.drill != "back"]
+    if findings and not urgent and rehearsal.verdict == "pass":
+        return f"Let it go out; should it have to go back, read {findings[0].hazard} below first."
+    findings = [*urgent, *(finding for finding in findings if finding.drill == "back")]
     if findings:
         rest = len(findings) - 1
         more = f"; {counted(rest, 'more finding')} below" if rest else ""
@@ -226,8 +231,11 @@ def _pending(rehearsal: Rehearsal) -> int:
     return max(len(rehearsal.migrations), len(rehearsal.plan.migrations))
 
 
-def _waits(rehearsal: Rehearsal) -> str:
-    """`Readers of a and 2 more tables would wait up to 2.4 s, writers of b up to 3.1 s.`"""
+def _waits(rehearsal: Rehearsal, *, nothing: bool) -> str:
+    """`Readers of a and 2 more tables would wait up to 2.4 s, writers of b up to 3.1 s.`
+
+    `nothing`: where there is no wait to speak of, there is nothing else either.
+    """
     reads = _felt([(stall.read_ms, stall.table) for stall in rehearsal.stalls])
     writes = _felt([(stall.write_ms, stall.table) for stall in rehearsal.stalls])
     if reads and writes:
@@ -236,9 +244,15 @@ def _waits(rehearsal: Rehearsal) -> str:
         who, (tables, time) = ("Readers", reads) if reads else ("Writers", writes or ("", ""))
         return f"{who} of {tables} would wait up to {time}."
     longest = max((max(stall.read_ms, stall.write_ms) for stall in rehearsal.stalls), default=0.0)
-    if longest:
-        return f"Nothing: no reader or writer would wait longer than {milliseconds(longest)}."
-    return "Nothing: no reader or writer would wait."
+    within = all(
+        s.read_ms <= rehearsal.budget.read_ms and s.write_ms <= rehearsal.budget.write_ms for s in rehearsal.stalls
+    )
+    words = (
+        f"no reader or writer would wait longer than {milliseconds(longest)}"
+        if longest
+        else "no reader or writer would wait"
+    )
+    return f"Nothing: {words}." if nothing and within else f"{words[0].upper()}{words[1:]}."
 
 
 def _broken(rehearsal: Rehearsal) -> list[str]:
