@@ -90,6 +90,19 @@ def lost(before: State, after: State, back: State) -> dict[str, Lost]:
     return dict(sorted(found.items()))
 
 
+def differing(one: State, other: State) -> dict[str, str]:
+    """What both do not hold alike: by `table` or `table.column`, in words."""
+    found = {}
+    for table in sorted(one.keys() & other.keys()):
+        rows, others = one[table].rows, other[table].rows
+        if rows != others:
+            found[table] = f"{table} has {counted(others, 'row')} and not {rows:,}"
+        for column in sorted(one[table].columns.keys() & other[table].columns.keys()) if rows == others else ():
+            if one[table].columns[column] != other[table].columns[column]:
+                found[f"{table}.{column}"] = f"column {column} of {table} holds other values"
+    return found
+
+
 def _gone(now: Values, then: Values | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """`column note (1,000 values)`, `the table (20 rows)`; and those of which nothing is held yet."""
     if then is None:

@@ -348,6 +348,32 @@ def test_crash_of_statements_that_repeat_passes(source: Address, tmp_path: Path)
     assert steps == {"shop.0002_change": "failed", "shop.0003_change": "passed"}
 
 
+BATCHES = """
+def go(apps, editor):
+    lines = apps.get_model("shop", "Line").objects
+    for first in range(0, 2000, 500):
+        lines.filter(pk__gt=first, pk__lte=first + 500).update({what})
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "status"),
+    [
+        ("quantity=models.F('quantity') * 2 + 1", "failed"),
+        ("quantity=7", "passed"),
+        ("note=str(time.time())", "passed"),  # another at every run, so nothing that a crash has done
+    ],
+)
+def test_crash_of_a_backfill_looks_at_its_rows(source: Address, tmp_path: Path, what: str, status: str) -> None:
+    filled = BATCHES.replace("{what}", what)
+    operation = "migrations.RunPython(go, migrations.RunPython.noop)"
+    [drill] = drilled(source, write_project(tmp_path, operation, atomic=False, before=filled), "crash").drills
+    assert drill.status == status, drill
+    if status == "failed":
+        told_of = "migrate finished, but column quantity of shop_line holds other values"
+        assert [step.detail for step in drill.steps] == [told_of] * 4
+
+
 def test_crash_that_hides_an_invalid_index_is_found(source: Address, tmp_path: Path) -> None:
     hidden = "migrations.RunSQL('CREATE INDEX CONCURRENTLY IF NOT EXISTS hidden ON shop_line (quantity)')"
     rehearsal = drilled(source, write_project(tmp_path, f"{hidden}, {ADD_NOTE}", atomic=False), "crash")

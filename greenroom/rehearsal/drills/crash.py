@@ -6,6 +6,7 @@ ended. Then `migrate` is run again, as the next deployment would.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from greenroom.copies.cloning import cloned
 from greenroom.postgres import catalog
 from greenroom.postgres.catalog import Catalog
 from greenroom.postgres.server import connect
+from greenroom.rehearsal import values
 from greenroom.rehearsal.document import Drill, DrillStep, Evidence, Finding, MigrationRun, Statement
 from greenroom.rehearsal.drills.sitting import sitting
 from greenroom.rehearsal.drills.stage import Outcome, Stage
@@ -30,6 +32,9 @@ MOST_POINTS = 16  # of one migration: a loop of ten thousand batches is not cras
 LONGEST_WAIT = 60.0  # seconds that a CONCURRENTLY is held in its middle, until it is struck
 SHOWN = 60  # characters of a statement
 INVALID = " invalid"
+WRITES = re.compile(
+    r"[\s(]*(?:INSERT|UPDATE|DELETE|MERGE|COPY|WITH|CALL|DO|SELECT)\b", re.IGNORECASE
+)  # it may, and then locks tell
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,13 @@ class Result:
 
     point: Point
     error: str | None
-    difference: list[str]
+    difference: list[str]  # of the schema, and of the rows that it writes
     invalid: list[str]
     struck: bool = True
 
     @property
     def repeatable(self) -> bool:
-        """It ran to its end, and the schema is the same as without the crash."""
+        """It ran to its end, and schema and rows are the same as without the crash."""
         return self.error is None and not self.difference
 
 
@@ -108,15 +113,52 @@ def chosen(run: MigrationRun) -> list[Point]:
 
 def _crashed(stage: Stage, run: MigrationRun, wanted: Catalog) -> list[Result]:
     results = []
+    rows = Rows(stage, written(run))
     with _before(stage, run) as base:
         for point in chosen(run):
             stage.progress.detail(f"{label(run)} ended {point.words}")
             with cloned(base, stage.request.source) as clone:
                 struck = _struck(stage, clone, run, point) if point.middle else _ended(stage, clone, run, point)
-                invalid = [name for name, definition in _catalog(clone).items() if definition.endswith(INVALID)]
+                found = _catalog(clone)
+                invalid = [name.removeprefix("index ") for name, words in found.items() if words.endswith(INVALID)]
                 again = stage.run(clone, probed_tables=0)
-                results.append(_result(point, again, wanted, _catalog(clone), invalid, struck))
+                difference = (
+                    [] if again.error else [*catalog.difference(wanted, _catalog(clone)).sentences, *rows.others(clone)]
+                )
+                results.append(Result(point, _error(again), difference, invalid, struck))
     return results
+
+
+def written(run: MigrationRun) -> set[str]:
+    """Tables whose rows its statements write."""
+    writing = [statement for statement in run.statements if WRITES.match(statement.sql)]
+    locks = [lock for statement in writing for lock in statement.locks if lock.mode == "RowExclusiveLock"]
+    return {lock.table for lock in locks} - {"django_migrations"}
+
+
+class Rows:
+    """What the written tables hold after a whole run; columns that no two runs fill alike do not count."""
+
+    def __init__(self, stage: Stage, tables: set[str]) -> None:
+        self._stage, self._tables = stage, tables
+        self._wanted = _held(stage.copy, tables)
+        self._volatile: set[str] | None = None
+
+    def others(self, clone: Acquired) -> list[str]:
+        """What is not as after a run without a crash, in words."""
+        found = values.differing(self._wanted, _held(clone, self._tables))
+        if found and self._volatile is None:
+            with self._stage.pristine_clone() as control:
+                self._stage.run(control, probed_tables=0)
+                self._volatile = set(values.differing(self._wanted, _held(control, self._tables)))
+        return [words for name, words in found.items() if name not in (self._volatile or ())]
+
+
+def _held(copy: Acquired, tables: set[str]) -> values.State:
+    if not tables:
+        return {}
+    with connect(copy.admin) as connection:
+        return values.read(connection, tables)
 
 
 @contextmanager
@@ -153,13 +195,11 @@ def _struck(stage: Stage, clone: Acquired, run: MigrationRun, point: Point) -> b
     return bool(struck)
 
 
-def _result(point: Point, again: Watched, wanted: Catalog, found: Catalog, invalid: list[str], struck: bool) -> Result:
-    error = None
-    if again.error:
-        state = f" (SQLSTATE {again.error.sqlstate})" if again.error.sqlstate else ""
-        error = f"{again.error.migration or 'migrate'} failed with {again.error.exception or again.error.kind}{state}"
-    difference = [] if error else catalog.difference(wanted, found).sentences
-    return Result(point, error, difference, [name.removeprefix("index ") for name in invalid], struck)
+def _error(again: Watched) -> str | None:
+    if again.error is None:
+        return None
+    state = f" (SQLSTATE {again.error.sqlstate})" if again.error.sqlstate else ""
+    return f"{again.error.migration or 'migrate'} failed with {again.error.exception or again.error.kind}{state}"
 
 
 def lone(run: MigrationRun) -> bool:
