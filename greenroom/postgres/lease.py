@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import socket
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -24,7 +24,10 @@ LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
 
 @dataclass(frozen=True)
 class Lease:
-    """Times are ISO 8601 in UTC; `roles` are those that were created for the copy and go with it."""
+    """Times are ISO 8601 in UTC; `roles` are those that were created for the copy and go with it.
+
+    `engine`: an engine made the copy and ends it, so nobody ever says DROP DATABASE for it.
+    """
 
     id: str
     by: str
@@ -35,6 +38,7 @@ class Lease:
     pid: int
     kept: bool = False
     roles: tuple[str, ...] = ()
+    engine: bool = False
 
     @classmethod
     def new(cls, *, branch: str, source: str, hours: float, kept: bool = False) -> Lease:
@@ -46,12 +50,13 @@ class Lease:
 
     @classmethod
     def read(cls, comment: str | None) -> Lease | None:
-        """From a database's comment; None when that is not a lease."""
+        """From a database's comment; None when that is not a lease. What only a later version knows is passed over."""
         try:
             content = json.loads(comment or "")
             if content.pop("greenroom") != 1:
                 return None
-            return cls(**{**content, "roles": tuple(content.get("roles", ()))})
+            known = {name: content[name] for name in content.keys() & {field.name for field in fields(cls)}}
+            return cls(**{**known, "roles": tuple(known.get("roles", ()))})
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from greenroom.errors import GreenroomError
+from greenroom.errors import ANSWER_IS_NO, GreenroomError
 from greenroom.postgres import branch, journal, lease
 from greenroom.postgres.journal import Intent
 from greenroom.postgres.lease import LeasedDatabase
@@ -61,6 +61,14 @@ def standing_on(way: Way) -> list[Remains]:
 
 
 def _leased(copy: LeasedDatabase, server: Way, noted: Path | None) -> Remains:
+    if copy.lease.engine:
+        return _not_ours(
+            copy,
+            server,
+            "its engine ends it",
+            f"{copy.name} is a database of an engine's copy, which the engine ends itself.",
+            "./inv db-list shows the copy under the engine's name for it: ./inv db-drop takes that.",
+        )
     return Remains(
         kind="database",
         name=copy.name,
@@ -71,6 +79,27 @@ def _leased(copy: LeasedDatabase, server: Way, noted: Path | None) -> Remains:
         drop=lambda: _drop(server, copy.name, copy.lease.roles, noted),
         lease=copy.lease,
         size_bytes=copy.size_bytes,
+    )
+
+
+def _not_ours(copy: LeasedDatabase, server: Way, state: str, why: str, remedy: str) -> Remains:
+    """It bears a lease, and yet nobody drops it."""
+    refusal = GreenroomError(f"{why} It is not dropped.", remedy, code=ANSWER_IS_NO)
+
+    def refuse() -> None:
+        raise refusal
+
+    return Remains(
+        kind="database",
+        name=copy.name,
+        where=server.real.server,
+        made=copy.lease.made,
+        state=state,
+        to_be_reaped=False,
+        drop=refuse,
+        lease=copy.lease,
+        size_bytes=copy.size_bytes,
+        refusal=refusal,
     )
 
 
