@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 
@@ -45,11 +46,14 @@ class Held:
     real: Address | None = None
     via: str | None = None
     granted: bool = False
+    noted: Path | None = None
 
     def grant(self) -> None:
         """Put the lease on the database, which has just been created."""
-        lease.grant(self.connection, self.name, self.lease)
+        self.lease = lease.grant(self.connection, self.name, self.lease)
         self.granted = True
+        if self.noted:
+            journal.granted(self.noted, self.lease.oid)
 
 
 @contextmanager
@@ -64,7 +68,7 @@ def held(
     with connect(maintenance) as connection:
         known = maintenance if real is None else real.at(maintenance.database)
         noted = journal.write(known, name, terms.id, terms.roles, via=via)
-        copy = Held(name, maintenance, terms, connection, keep, real=real, via=via)
+        copy = Held(name, maintenance, terms, connection, keep, real=real, via=via, noted=noted)
         try:
             with _renewed(copy):
                 yield copy
@@ -108,7 +112,7 @@ def _renewed(copy: Held) -> Iterator[None]:
         while not done.wait(max(LEAST_SECONDS, copy.lease.lasts.total_seconds() / RENEWALS)):
             if copy.granted:
                 with contextlib.suppress(psycopg.Error, GreenroomError), connect(copy.maintenance) as connection:
-                    lease.grant(connection, copy.name, copy.lease.renewed())
+                    lease.renew(connection, copy.lease)
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
     thread.start()
@@ -126,8 +130,10 @@ def _release(copy: Held) -> None:
     try:
         with _reconnected(copy.maintenance) as connection:
             _wait_until_gone(connection, pid)
-            lease.drop(connection, copy.name, copy.lease.roles)
+            lease.drop(connection, copy.name, copy.lease.roles, copy.lease.oid)
         copy.dropped = True
+    except lease.NotOurs as error:
+        copy.left_behind = str(error)
     except (psycopg.Error, GreenroomError):
         known = copy.real or copy.maintenance
         remedy = f"./inv db-drop {copy.name}" + ("" if copy.via else f" --url {copy.maintenance}")

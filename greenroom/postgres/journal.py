@@ -8,10 +8,11 @@ Host and port are those that the server's own network knows: `via` is the VPN ho
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from greenroom.postgres.processes import lives
 
 @dataclass(frozen=True)
 class Intent:
-    """A database that somebody was about to create."""
+    """A database that somebody was about to create; `oid` is known from when it bears its lease."""
 
     id: str
     host: str
@@ -37,6 +38,7 @@ class Intent:
     via: str | None = None
     options: dict[str, str] = field(default_factory=dict)
     machine: str = ""
+    oid: int = 0
 
     @property
     def address(self) -> Address:
@@ -66,11 +68,24 @@ def write(server: Address, database: str, lease_id: str, roles: Iterable[str] = 
     place = directory()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = path_of(intent)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(asdict(intent), file)
+    _put(path, asdict(intent))
+    return path
+
+
+def granted(path: Path, oid: int) -> None:
+    """The database has its lease: from now on nothing but that one is meant, and without a lease not even that."""
+    with contextlib.suppress(OSError, ValueError):  # its lease stands
+        _put(path, {**json.loads(path.read_text()), "oid": oid})
+
+
+def _put(path: Path, content: Mapping[str, object]) -> None:
+    """Onto the disk, whole or not at all."""
+    making = path.with_suffix(".new")
+    with open(os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(content, file)
         file.flush()
         os.fsync(file.fileno())
-    return path
+    making.replace(path)
 
 
 def path_of(intent: Intent) -> Path:
