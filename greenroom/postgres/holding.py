@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -26,6 +27,23 @@ JOIN_SECONDS = 10.0  # one that hangs at its server ends with us
 RENEWALS = 3
 LEAST_SECONDS = 0.5
 POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Session:
+    """One of ours on a server: a number that is another's by now has begun at another time."""
+
+    pid: int
+    began: datetime
+    name: str
+
+    @classmethod
+    def of(cls, connection: psycopg.Connection) -> Session | None:
+        """The server's own numbers: a pooler tells others."""
+        row = connection.execute(
+            "SELECT pid, backend_start, application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+        ).fetchone()
+        return cls(*row) if row else None
 
 
 @dataclass
@@ -47,6 +65,10 @@ class Held:
     via: str | None = None
     granted: bool = False
     noted: Path | None = None
+    session: Session | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.session = Session.of(self.connection)
 
     def grant(self) -> None:
         """Put the lease on the database, which has just been created."""
@@ -125,11 +147,11 @@ def _renewed(copy: Held) -> Iterator[None]:
 
 def _release(copy: Held) -> None:
     """Drop it; where that fails, say what was left behind and the command that removes it."""
-    pid = copy.connection.info.backend_pid
     copy.connection.close()
     try:
         with _reconnected(copy.maintenance) as connection:
-            _wait_until_gone(connection, pid)
+            if copy.session:
+                _wait_until_gone(connection, copy.session)
             lease.drop(connection, copy.name, copy.lease.roles, copy.lease.oid)
         copy.dropped = True
     except lease.NotOurs as error:
@@ -154,9 +176,17 @@ def _reconnected(maintenance: Address) -> psycopg.Connection:
             time.sleep(POLL_SECONDS)
 
 
-def _wait_until_gone(connection: psycopg.Connection, pid: int) -> None:
-    """A session that was interrupted in CREATE DATABASE works on: what it makes must be there before it is dropped."""
+def _wait_until_gone(connection: psycopg.Connection, session: Session) -> None:
+    """A session that was interrupted in CREATE DATABASE works on: what it makes must be there before it is dropped.
+
+    Nobody else's statement is cancelled: a server that started anew gives the same numbers to others.
+    """
     deadline = time.monotonic() + GONE_SECONDS
-    alive = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s"
-    while connection.execute(alive, [pid]).fetchone() and time.monotonic() < deadline:
+    alive = """
+        SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+        WHERE pid = %s AND backend_start = %s AND application_name = %s
+          AND usesysid = (SELECT oid FROM pg_roles WHERE rolname = session_user)
+    """
+    ours = [session.pid, session.began, session.name]
+    while connection.execute(alive, ours).fetchone() and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
