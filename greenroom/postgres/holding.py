@@ -89,7 +89,7 @@ def held(
     """
     with connect(maintenance) as connection:
         known = maintenance if real is None else real.at(maintenance.database)
-        noted = journal.write(known, name, terms.id, terms.roles, via=via)
+        noted = journal.write(known, name, terms.id, terms.roles, via=via, until=terms.until)
         copy = Held(name, maintenance, terms, connection, keep, real=real, via=via, noted=noted)
         try:
             with _renewed(copy):

@@ -18,7 +18,8 @@ import psycopg
 from psycopg import sql
 
 from greenroom.errors import ANSWER_IS_NO, GreenroomError
-from greenroom.postgres.processes import lives
+from greenroom.postgres import processes
+from greenroom.postgres.processes import Process
 from greenroom.postgres.roles import drop_stubs
 
 LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
@@ -32,7 +33,8 @@ class Lease:
 
     `engine`: an engine made the copy and ends it, so nobody ever says DROP DATABASE for it. `database`, `oid` and
     `system` (the server's identifier) are of the database that it was put on: a comment goes with a database that is
-    renamed, and with a dump of it. A lease of before them has none.
+    renamed, and with a dump of it. `machine` and `began` tell the process from others of its number elsewhere and
+    later. A lease of before them has none: then the time alone decides.
     """
 
     id: str
@@ -48,6 +50,8 @@ class Lease:
     database: str = ""
     oid: int = 0
     system: str = ""
+    machine: str = ""
+    began: int = 0
 
     @classmethod
     def new(cls, *, branch: str, source: str, hours: float, kept: bool = False) -> Lease:
@@ -55,7 +59,19 @@ class Lease:
         now = datetime.now(UTC).replace(microsecond=0)
         until = now + timedelta(hours=hours)
         by = f"{getpass.getuser()}@{socket.gethostname()}"
-        return cls(secrets.token_hex(8), by, branch, source, now.isoformat(), until.isoformat(), os.getpid(), kept)
+        me = os.getpid()
+        return cls(
+            id=secrets.token_hex(8),
+            by=by,
+            branch=branch,
+            source=source,
+            made=now.isoformat(),
+            until=until.isoformat(),
+            pid=me,
+            kept=kept,
+            machine=processes.machine(),
+            began=processes.began(me),
+        )
 
     @classmethod
     def read(cls, comment: str | None) -> Lease | None:
@@ -92,14 +108,19 @@ class Lease:
         return datetime.fromisoformat(self.until) < datetime.now(UTC)
 
     @property
+    def process(self) -> Process:
+        """Whose it is."""
+        return Process(self.pid, self.made, self.machine, self.began)
+
+    @property
     def abandoned(self) -> bool:
-        """Whether its process, on this machine, is gone; a copy that was kept on purpose is not abandoned."""
-        return not self.kept and self._of_this_machine and not lives(self.pid, self.made)
+        """Whether its process can be seen from here and is gone; a copy that was kept on purpose is not abandoned."""
+        return not self.kept and self.process.seen and not self.process.lives
 
     @property
     def over(self) -> bool:
         """Whether what bears it is to go: by its process, where that can be seen from here, else by the time."""
-        held = not self.kept and self._of_this_machine
+        held = not self.kept and self.process.seen
         return self.abandoned if held else self.expired
 
     @property
@@ -108,10 +129,6 @@ class Lease:
         if self.over:
             return "creator died" if self.abandoned else "expired"
         return "kept" if self.kept else "alive"
-
-    @property
-    def _of_this_machine(self) -> bool:
-        return self.by.rpartition("@")[2] == socket.gethostname()
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def test_database_with_a_comment_is_refused(comment: str, lab: Lab) -> None:
 
 def test_database_that_somebody_holds_is_refused_and_one_of_the_last_time_is_not(lab: Lab) -> None:
     """An engine may hand out one and the same scratch database again and again."""
-    terms = replace(Lease.new(branch="fix", source="lab", hours=1, kept=True), by="me@elsewhere")
+    terms = replace(Lease.new(branch="fix", source="lab", hours=1, kept=True), by="me@elsewhere", machine="elsewhere")
     lab.script(
         "acquire",
         MAKING.replace("; echo", '; psql -qX -c "COMMENT ON DATABASE \\"$1\\" IS \'$(cat "$PLACE/comment")\'"; echo'),

@@ -125,10 +125,10 @@ def test_list_and_reap_know_the_states(source: Shop) -> None:
         made(source, f"{tag}__alive", terms()): "alive",
         made(source, f"{tag}__kept", terms(pid=dead_pid(), kept=True)): "kept",
         made(source, f"{tag}__expired", terms(hours=-1, kept=True)): "expired",
-        made(source, f"{tag}__late", terms(hours=-1, by="me@elsewhere")): "expired",
+        made(source, f"{tag}__late", terms(hours=-1, machine="elsewhere")): "expired",
         made(source, f"{tag}__slow", terms(hours=-1)): "alive",
         made(source, f"{tag}__dead", terms(pid=dead_pid())): "creator died",
-        made(source, f"{tag}__other", terms(pid=dead_pid(), by="me@elsewhere")): "alive",
+        made(source, f"{tag}__other", terms(pid=dead_pid(), machine="elsewhere")): "alive",
     }
     gone = {f"{tag}__expired", f"{tag}__late", f"{tag}__dead"}
     stranger = made(source, f"{tag}__stranger_abc123", None)
@@ -308,6 +308,56 @@ def leased(source: Shop, name: str, kept: Lease | None = None) -> Held:
     return copy
 
 
+BESIDE = """
+import sys
+from psycopg import sql
+from greenroom.postgres.address import Address
+from greenroom.postgres.holding import held
+from greenroom.postgres.lease import Lease
+address, name = Address.parse(sys.argv[1]), sys.argv[2]
+with held(address.at("postgres"), name, Lease.new(branch="fix", source="x", hours=1), keep=False) as copy:
+    copy.connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    copy.grant()
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_copy_of_a_machine_that_is_called_as_ours_is_alive(source: Shop) -> None:
+    """Two machines of one image, or two containers with one state directory: that process cannot be seen from here."""
+    name = lease.copy_name(source.address.database, "fix")
+    number = "echo 4100000 > /proc/sys/kernel/ns_last_pid && exec"
+    space = [
+        "unshare",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "sh",
+        "-c",
+        f'{number} "$0" "$@"',
+        "sh",
+        "-c",
+        '"$0" "$@"; true',
+    ]
+    words = [*space, sys.executable, "-c", BESIDE, source.url(), name]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout and child.stderr
+        if child.stdout.readline() != "held\n":
+            assert "CI" not in os.environ, child.stderr.read()
+            pytest.skip(f"needs a space of process numbers: {child.stderr.read()}")
+        listed = inv("db-list", "--url", str(source.address)).stdout
+        assert states(listed) == {name: "alive"}
+        with connect(source.address) as connection:
+            theirs = the_lease(connection, name)
+        assert theirs.by == terms().by and theirs.pid > 4_000_000
+        assert inv("db-reap", "--yes").returncode == 0 and stands(source, name)
+        child.communicate("")
+    assert not stands(source, name)
+
+
 def its_creator_ends() -> None:
     """As whoever ran db-branch did long ago: the journal tells of a process that is gone."""
     ((path, _),) = journal.intents()
@@ -355,7 +405,7 @@ def test_lease_of_before_says_no_name_and_holds_for_names_of_ours_alone(source: 
     for name in (ours, promoted):
         made(source, name, None)
         content = json.loads(terms(hours=-1, kept=True).comment())
-        for later in ("engine", "database", "oid", "system"):
+        for later in ("engine", "database", "oid", "system", "machine", "began"):
             del content[later]
         with connect(source.address) as connection:
             words = sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), json.dumps(content))
