@@ -39,6 +39,7 @@ def clone(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
         copy.whole = False  # not before it is masked
         _refuse_strangers(request, target, copy)
         acquired = _ready(target, name, copy, terms, _reached(target, copy, tunnels), progress)
+        acquired.notes += _tunnel_notes(target)
         copy.whole = True
         yield acquired
         if request.keep:
@@ -61,9 +62,10 @@ def _password(target: AuroraTarget | RdsTarget) -> Secret | None:
 
 
 def _refuse(request: CopyRequest, target: Target) -> None:
-    if request.keep and not isinstance(target, CommandTarget) and target.sensitive:
+    if request.keep and target.sensitive:
         raise GreenroomError(
-            f"{request.target} is sensitive, and a copy that its engine makes holds all of it until it is masked.",
+            f"{request.target} is sensitive, and a copy that its engine makes holds all of it until it is masked: "
+            "none is kept.",
             "Leave --keep out.",
         )
 
@@ -83,6 +85,13 @@ def _reached(target: Target, copy: EngineCopy, tunnels: ExitStack) -> Address:
 
     port = tunnels.enter_context(tunnel(target.via, copy.address.host, copy.address.port))
     return passwords.through(copy.address, port)
+
+
+def _tunnel_notes(target: Target) -> list[str]:
+    if isinstance(target, CommandTarget) or target.via is None:
+        return []
+    via = target.via
+    return [f"the migration and the probes ran through {via}: each statement's time holds the way there and back"]
 
 
 def _ready(target: Target, name: str, copy: EngineCopy, terms: Lease, address: Address, progress: Progress) -> Acquired:
@@ -108,7 +117,7 @@ def _ready(target: Target, name: str, copy: EngineCopy, terms: Lease, address: A
 
 
 def _masked(target: Target, name: str, address: Address, progress: Progress) -> list[str]:
-    if isinstance(target, CommandTarget) or not target.masks:
+    if not target.masks:
         return []
     progress.step("masking")
     rules = masking.rules(target.masks, name)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from psycopg import sql
@@ -107,9 +108,14 @@ def lab_of(tmp_path: Path, source: Address, server: Server, staging: Address, *l
     return made
 
 
-def document(desk: Desk) -> dict[str, dict[str, object]]:
+def report(desk: Desk) -> str:
+    """The Markdown for a pull request."""
+    return (desk.place / "project/build/rehearsals/latest/report.md").read_text()
+
+
+def document(desk: Desk) -> dict[str, dict[str, Any]]:
     read = (desk.place / "project/build/rehearsals/latest/rehearsal.json").read_text()
-    found: dict[str, dict[str, object]] = json.loads(read)
+    found: dict[str, dict[str, Any]] = json.loads(read)
     return found
 
 
@@ -132,6 +138,45 @@ def test_kept_copy_of_a_command_is_listed_and_released_by_its_name(lab: Lab) -> 
     dropped = lab.desk.run("db-drop", name, "--yes")
     assert dropped.returncode == 0, dropped.stderr
     assert lab.released == [name] and lab.databases() == {lab.source.database}
+
+
+MASKED = 'masks = { "shop_customer.email" = "email" }'
+
+
+def test_copy_of_a_command_is_masked_before_anything_else_is_run_on_it(
+    tmp_path: Path, source: Address, server18: Server
+) -> None:
+    lab = lab_of(tmp_path, source, server18, replace(source, port=1), MASKED)
+    seen = 'psql -qXAt -d "$1" -c "SELECT min(email) FROM shop_customer" > "$PLACE/seen"; '
+    lab.script("release", seen + ENDING)
+    done = lab.desk.run("migrate-rehearse", "--target", "lab", "--drills", "none")
+    assert done.returncode == 0, done.stderr
+    assert (lab.place / "seen").read_text().strip().endswith("@example.invalid")
+    masked = "masked: public.shop_customer.email as email (200 rows)"
+    assert masked in document(lab.desk)["fidelity"]["notes"] and masked in report(lab.desk)
+    with connect(source) as connection:
+        row = connection.execute("SELECT count(*) FROM shop_customer WHERE email LIKE '%@example.com'").fetchone()
+    assert row == (200,), "the source is as it was"
+
+
+def test_mask_that_does_not_fit_ends_the_copy(tmp_path: Path, source: Address, server18: Server) -> None:
+    lab = lab_of(tmp_path, source, server18, replace(source, port=1), 'masks = { "shop_customer.mail" = "email" }')
+    done = lab.desk.run("db-pull", "--target", "lab")
+    assert done.returncode == 2 and "has no column mail" in done.stderr
+    assert len(lab.released) == 1 and lab.databases() == {source.database}
+
+
+@pytest.mark.parametrize("words", [("db-pull",), ("migrate-rehearse", "--keep")])
+def test_sensitive_copy_of_a_command_is_not_kept(
+    words: tuple[str, ...], tmp_path: Path, source: Address, server18: Server
+) -> None:
+    lab = lab_of(tmp_path, source, server18, replace(source, port=1), "sensitive = true", MASKED)
+    done = lab.desk.run(*words, "--target", "lab")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "lab is sensitive, and a copy that its engine makes holds all of it until it is masked: none is kept.\n"
+    )
+    assert lab.released == [], "nothing was made"
 
 
 def other_name(address: Address, server: Server) -> Address:
