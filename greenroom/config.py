@@ -112,7 +112,19 @@ class PostgresTarget(Target):
     )
 
 
-class AuroraTarget(Target):
+class EngineTarget(Target):
+    """What AWS copies: a whole volume, which is not restored here."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.exclude_data:
+            raise ValueError("exclude_data leaves rows out of a dump, and this engine copies all of them: mask them")
+        if self.cache is not None:
+            raise ValueError("cache keeps what is restored here, and this engine's copy never is")
+        return self
+
+
+class AuroraTarget(EngineTarget):
     """An Aurora cluster, copied by a copy-on-write clone of its volume."""
 
     kind: Literal["aurora-clone"]
@@ -121,7 +133,7 @@ class AuroraTarget(Target):
     security_groups: list[str] = Field([], description="of the clone; none: the source's")
 
 
-class RdsTarget(Target):
+class RdsTarget(EngineTarget):
     """An RDS instance, restored from a snapshot."""
 
     kind: Literal["rds-snapshot"]
@@ -138,11 +150,8 @@ class CommandTarget(Table):
     acquire: list[str] = Field(min_length=1, description="argv; its last line of output is the copy's URL")
     release: list[str] = Field(min_length=1, description="argv that ends the copy; {name} stands for the copy's name")
     timeout_seconds: float = Field(900, gt=0)
-
-    @property
-    def cached(self) -> bool:
-        """Never: the command's engine makes copies faster than a snapshot would be restored."""
-        return False
+    masks: dict[str, str] = Field({}, description="[schema.]table.column = kind, or sql:EXPRESSION")
+    sensitive: bool = Field(False, description="no copy outlives its rehearsal")
 
 
 KINDS = ("postgresql", "aurora-clone", "rds-snapshot", "command")

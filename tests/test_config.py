@@ -103,6 +103,22 @@ STAGING = {"host": "db.internal", "name": "shop", "user": "shop"}
             {"kind": "rds-snapshot", "name": "n", "user": "u"},
             "tool.greenroom.databases.staging.instance: Field required",
         ),
+        (
+            {"kind": "rds-snapshot", "instance": "i", "name": "n", "user": "u", "exclude_data": ["audit_*"]},
+            "tool.greenroom.databases.staging: "
+            "exclude_data leaves rows out of a dump, and this engine copies all of them: mask them",
+        ),
+        (
+            {"kind": "aurora-clone", "cluster": "c", "name": "n", "user": "u", "cache": True},
+            "tool.greenroom.databases.staging: cache keeps what is restored here, and this engine's copy never is",
+        ),
+        *(
+            (
+                {"kind": "command", "acquire": ["a"], "release": ["r"], key: value},
+                f"tool.greenroom.databases.staging.{key}: Extra inputs are not permitted",
+            )
+            for key, value in (("exclude_data", ["a"]), ("cache", True), ("via", "h"))
+        ),
         ({**STAGING, "passwort": "x"}, "tool.greenroom.databases.staging.passwort: Extra inputs are not permitted"),
         (
             {**STAGING, "password_variable": "A", "password_parameter": "/b"},

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import psycopg
 
 from greenroom.config import AuroraTarget, CommandTarget, PostgresTarget, RdsTarget
 from greenroom.console import Progress
-from greenroom.copies import keeping
+from greenroom.copies import keeping, strangers
 from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.copies.migrator import migrator_of
 from greenroom.copies.reach import for_app
@@ -36,7 +37,9 @@ def clone(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
     made = engine_copy(target, lease.copy_name(database, request.branch), terms, password, progress, keep=request.keep)
     with made as copy, ExitStack() as tunnels:
         copy.whole = False  # not before it is masked
+        _refuse_strangers(request, target, copy)
         acquired = _ready(target, name, copy, terms, _reached(target, copy, tunnels), progress)
+        acquired.notes += _tunnel_notes(target)
         copy.whole = True
         yield acquired
         if request.keep:
@@ -59,11 +62,19 @@ def _password(target: AuroraTarget | RdsTarget) -> Secret | None:
 
 
 def _refuse(request: CopyRequest, target: Target) -> None:
-    if request.keep and not isinstance(target, CommandTarget) and target.sensitive:
+    if request.keep and target.sensitive:
         raise GreenroomError(
-            f"{request.target} is sensitive, and a copy that its engine makes holds all of it until it is masked.",
+            f"{request.target} is sensitive, and a copy that its engine makes holds all of it until it is masked: "
+            "none is kept.",
             "Leave --keep out.",
         )
+
+
+def _refuse_strangers(request: CopyRequest, target: Target, copy: EngineCopy) -> None:
+    """AWS says itself what it has made for us; of what a command prints nobody knows. Raises GreenroomError."""
+    strangers.refuse_targets_own(request.config, copy.address)
+    if isinstance(target, CommandTarget):
+        strangers.refuse_known(request.config, copy.address)
 
 
 def _reached(target: Target, copy: EngineCopy, tunnels: ExitStack) -> Address:
@@ -74,6 +85,13 @@ def _reached(target: Target, copy: EngineCopy, tunnels: ExitStack) -> Address:
 
     port = tunnels.enter_context(tunnel(target.via, copy.address.host, copy.address.port))
     return passwords.through(copy.address, port)
+
+
+def _tunnel_notes(target: Target) -> list[str]:
+    if isinstance(target, CommandTarget) or target.via is None:
+        return []
+    via = target.via
+    return [f"the migration and the probes ran through {via}: each statement's time holds the way there and back"]
 
 
 def _ready(target: Target, name: str, copy: EngineCopy, terms: Lease, address: Address, progress: Progress) -> Acquired:
@@ -99,7 +117,7 @@ def _ready(target: Target, name: str, copy: EngineCopy, terms: Lease, address: A
 
 
 def _masked(target: Target, name: str, address: Address, progress: Progress) -> list[str]:
-    if isinstance(target, CommandTarget) or not target.masks:
+    if not target.masks:
         return []
     progress.step("masking")
     rules = masking.rules(target.masks, name)
@@ -109,10 +127,15 @@ def _masked(target: Target, name: str, address: Address, progress: Progress) -> 
 
 
 def _grant(address: Address, terms: Lease) -> None:
-    """The agent asks the database itself for its lease before anything runs."""
+    """The agent asks the database itself for its lease before anything runs. It says that an engine ends this copy."""
     with connect(address) as connection:
         try:
-            lease.grant(connection, address.database, terms)
+            lease.grant(connection, address.database, replace(terms, engine=True))
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            raise GreenroomError(
+                f"{address.database} on {address.server} cannot be written to, so it cannot be migrated.",
+                "Is it a replica, or does the role have default_transaction_read_only?",
+            ) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise GreenroomError(
                 f"{address.user} may not put the lease on {address.database}: it does not own that database.",

@@ -31,9 +31,10 @@ def cloned(copy: Acquired, request: CopyRequest) -> Iterator[Acquired]:
         _refuse_no_room(connection, copy)
     maintenance = copy.held.maintenance if copy.held else branch.maintenance(copy.admin)
     terms = Lease.new(branch=request.branch, source=copy.name, hours=request.lease_hours)
-    name = lease.copy_name(copy.name.partition("__")[0], request.branch)
+    database = copy.admin.database  # the copy's name is the engine's, where an engine made it
+    name = lease.copy_name(database.partition("__")[0], request.branch)
     with _holding(copy, maintenance, name, terms) as clone:
-        branch.create_by_template(clone.connection, name, copy.name, owner, file_copy=copy.own_server)
+        branch.create_by_template(clone.connection, name, database, owner, file_copy=copy.own_server)
         clone.grant()
         branch.apply_settings(clone.connection, name, settings)
         branch.apply_statements(clone.connection, name, privileges)

@@ -28,7 +28,7 @@ def dump_copy(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
         acquired = snapshot.started(key, archive.contents.database or "dump", request, stack, progress, ages=False)
         if acquired is None:
             content = _content(archive)
-            content.keep_snapshot = snapshot.keeper(key, request, content.source_facts, {}, ())
+            content.keep_snapshot = snapshot.keeper(key, request, content.source_facts, {}, (), ages=False)
             acquired = stack.enter_context(restored(content, request, progress))
         yield acquired
 

@@ -48,13 +48,22 @@ def pull(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
     """Reach the target, look at it, copy it here, and drop the copy when the context ends. Raises GreenroomError.
 
     The connections to the source are closed as soon as its rows are here. A snapshot that is young enough is cloned
-    instead.
+    instead; of a sensitive target one that was made when it was not goes at once.
     """
     name, target = _target(request)
     key = snapshots.of_target(name, target) if target.cached else None
+    if target.sensitive or key is None:
+        snapshots.forget(snapshots.place_of(target), but=key)
     with ExitStack() as stack:
-        acquired = snapshot.started(key, target.name, request, stack, progress, ages=True) if key else None
+        acquired = _from_snapshot(key, request, stack, progress) if key else None
         yield acquired or stack.enter_context(_pulled(request, key, progress))
+
+
+def _from_snapshot(key: Key, request: CopyRequest, stack: ExitStack, progress: Progress) -> Acquired | None:
+    """Where a sensitive one is to be kept and its snapshot is not masked for that, the source is asked what lacks."""
+    _, target = _target(request)
+    covered = request.keep and target.sensitive
+    return snapshot.started(key, target.name, request, stack, progress, ages=True, covered=covered)
 
 
 @contextmanager
@@ -64,12 +73,14 @@ def _pulled(request: CopyRequest, key: Key | None, progress: Progress) -> Iterat
     with cluster.private_directory() as scratch, ExitStack() as source:
         host = _host(target, source, progress)
         origin = read(source.enter_context(reached(target)), name, target.exclude_data, rules, progress)
-        _refuse(request, origin, rules, scratch)
+        covered = _refuse(request, origin, rules, scratch)
         road = _road(host, origin, scratch, via_file=request.via_file)
         content = _content(request, origin, road, rules, scratch, source.close, progress)
         if key:
             masks = [str(rule) for rule in rules if rule.changes]
-            content.keep_snapshot = snapshot.keeper(key, request, origin.facts, origin.taken_over, masks)
+            content.keep_snapshot = snapshot.keeper(
+                key, request, origin.facts, origin.taken_over, masks, ages=True, covered=covered
+            )
         with restored(content, request, progress) as acquired:
             yield acquired
 
@@ -91,16 +102,21 @@ def _host(target: PostgresTarget, source: ExitStack, progress: Progress) -> Host
     return source.enter_context(connected(target.via))
 
 
-def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Path) -> None:
-    """What must not be, or does not fit, before anything is made. Raises GreenroomError."""
+def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Path) -> bool:
+    """What must not be, or does not fit, before anything is made. Raises GreenroomError.
+
+    Returns whether the copy is masked well enough to outlive its rehearsal, were the target sensitive.
+    """
     name, target = _target(request)
     with connect(origin.address, read_only=True) as connection:
         if request.keep and target.sensitive:
             masking.refuse_uncovered(connection, rules, name)
+        covered = bool(rules) and not masking.uncovered(connection, rules)
         size = room.size_to_copy(connection, origin.excluded)
     masked = max((origin.sizes.get(f"{rule.schema}.{rule.table}", 0) for rule in rules if rule.changes), default=0)
     data = scratch if request.server == EMBEDDED else None
     room.refuse_too_small(size, archive=scratch if target.via else None, data=data, rewritten_bytes=masked)
+    return covered
 
 
 def _road(host: Host | None, origin: Origin, scratch: Path, *, via_file: bool) -> Road:

@@ -21,16 +21,23 @@ from greenroom.postgres.snapshots import Contents, Key, Snapshot
 
 
 def started(
-    key: Key, database: str, request: CopyRequest, stack: ExitStack, progress: Progress, *, ages: bool
+    key: Key,
+    database: str,
+    request: CopyRequest,
+    stack: ExitStack,
+    progress: Progress,
+    *,
+    ages: bool,
+    covered: bool = False,
 ) -> Acquired | None:
     """A copy of `database` from the snapshot of `key`, held by `stack`; None where there is none that may be used.
 
-    `ages`: the source changes, so the snapshot must be young.
+    `ages`: the source changes, so the snapshot must be young. `covered`: it must be masked well enough to be kept.
     """
     if request.refresh or request.server != EMBEDDED:
         return None
     found = snapshots.find(key, request.config.snapshots.max_age_hours if ages else None)
-    if found is None or found.contents is None:
+    if found is None or found.contents is None or (covered and not found.contents.covered):
         return None
     try:
         return stack.enter_context(_copy(found, found.contents, database, request, progress))
@@ -39,16 +46,25 @@ def started(
 
 
 def keeper(
-    key: Key, request: CopyRequest, facts: ServerFacts, settings: Mapping[str, str], masks: Sequence[str]
+    key: Key,
+    request: CopyRequest,
+    facts: ServerFacts,
+    settings: Mapping[str, str],
+    masks: Sequence[str],
+    *,
+    ages: bool,
+    covered: bool = False,
 ) -> KeepSnapshot:
-    """What keeps a snapshot of a restored copy."""
+    """What keeps a snapshot of a restored copy; `ages` and `covered` are as `started` has them."""
+    tables = request.config.snapshots
 
     def keep(where: Place, name: str) -> None:
         assert where.embedded is not None
         with connect(where.maintenance.at(name)) as connection:
             owner = roles.owner_of_tables(connection)
-        contents = Contents(name, owner, facts, settings, tuple(where.notes), tuple(masks))
-        stored = snapshots.store(where.embedded, key, contents, limit_gb=request.config.snapshots.limit_gb)
+        contents = Contents(name, owner, facts, settings, tuple(where.notes), tuple(masks), covered)
+        age = tables.max_age_hours if ages else None
+        stored = snapshots.store(where.embedded, key, contents, limit_gb=tables.limit_gb, max_age_hours=age)
         where.notes += stored.told
 
     return keep

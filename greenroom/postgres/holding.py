@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 
 import psycopg
 
@@ -25,6 +27,23 @@ JOIN_SECONDS = 10.0  # one that hangs at its server ends with us
 RENEWALS = 3
 LEAST_SECONDS = 0.5
 POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Session:
+    """One of ours on a server: a number that is another's by now has begun at another time."""
+
+    pid: int
+    began: datetime
+    name: str
+
+    @classmethod
+    def of(cls, connection: psycopg.Connection) -> Session | None:
+        """The server's own numbers: a pooler tells others."""
+        row = connection.execute(
+            "SELECT pid, backend_start, application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+        ).fetchone()
+        return cls(*row) if row else None
 
 
 @dataclass
@@ -45,11 +64,18 @@ class Held:
     real: Address | None = None
     via: str | None = None
     granted: bool = False
+    noted: Path | None = None
+    session: Session | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.session = Session.of(self.connection)
 
     def grant(self) -> None:
         """Put the lease on the database, which has just been created."""
-        lease.grant(self.connection, self.name, self.lease)
+        self.lease = lease.grant(self.connection, self.name, self.lease)
         self.granted = True
+        if self.noted:
+            journal.granted(self.noted, self.lease.oid)
 
 
 @contextmanager
@@ -63,8 +89,8 @@ def held(
     """
     with connect(maintenance) as connection:
         known = maintenance if real is None else real.at(maintenance.database)
-        noted = journal.write(known, name, terms.id, terms.roles, via=via)
-        copy = Held(name, maintenance, terms, connection, keep, real=real, via=via)
+        noted = journal.write(known, name, terms.id, terms.roles, via=via, until=terms.until)
+        copy = Held(name, maintenance, terms, connection, keep, real=real, via=via, noted=noted)
         try:
             with _renewed(copy):
                 yield copy
@@ -108,7 +134,7 @@ def _renewed(copy: Held) -> Iterator[None]:
         while not done.wait(max(LEAST_SECONDS, copy.lease.lasts.total_seconds() / RENEWALS)):
             if copy.granted:
                 with contextlib.suppress(psycopg.Error, GreenroomError), connect(copy.maintenance) as connection:
-                    lease.grant(connection, copy.name, copy.lease.renewed())
+                    lease.renew(connection, copy.lease)
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
     thread.start()
@@ -121,13 +147,15 @@ def _renewed(copy: Held) -> Iterator[None]:
 
 def _release(copy: Held) -> None:
     """Drop it; where that fails, say what was left behind and the command that removes it."""
-    pid = copy.connection.info.backend_pid
     copy.connection.close()
     try:
         with _reconnected(copy.maintenance) as connection:
-            _wait_until_gone(connection, pid)
-            lease.drop(connection, copy.name, copy.lease.roles)
+            if copy.session:
+                _wait_until_gone(connection, copy.session)
+            lease.drop(connection, copy.name, copy.lease.roles, copy.lease.oid)
         copy.dropped = True
+    except lease.NotOurs as error:
+        copy.left_behind = str(error)
     except (psycopg.Error, GreenroomError):
         known = copy.real or copy.maintenance
         remedy = f"./inv db-drop {copy.name}" + ("" if copy.via else f" --url {copy.maintenance}")
@@ -148,9 +176,17 @@ def _reconnected(maintenance: Address) -> psycopg.Connection:
             time.sleep(POLL_SECONDS)
 
 
-def _wait_until_gone(connection: psycopg.Connection, pid: int) -> None:
-    """A session that was interrupted in CREATE DATABASE works on: what it makes must be there before it is dropped."""
+def _wait_until_gone(connection: psycopg.Connection, session: Session) -> None:
+    """A session that was interrupted in CREATE DATABASE works on: what it makes must be there before it is dropped.
+
+    Nobody else's statement is cancelled: a server that started anew gives the same numbers to others.
+    """
     deadline = time.monotonic() + GONE_SECONDS
-    alive = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s"
-    while connection.execute(alive, [pid]).fetchone() and time.monotonic() < deadline:
+    alive = """
+        SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+        WHERE pid = %s AND backend_start = %s AND application_name = %s
+          AND usesysid = (SELECT oid FROM pg_roles WHERE rolname = session_user)
+    """
+    ours = [session.pid, session.began, session.name]
+    while connection.execute(alive, ours).fetchone() and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

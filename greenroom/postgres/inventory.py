@@ -54,7 +54,7 @@ def survey(scope: Scope) -> Survey:
 def named(scope: Scope, name: str) -> Remains:
     """The one called `name`, looked for on this machine first.
 
-    Raises GreenroomError (exit code 1) where there is none: what is not marked as ours is not ours to drop.
+    Raises GreenroomError (exit code 1) where there is none, or it is not ours to drop: what is not marked is not.
     """
     problems: list[str] = []
     for room in rooms(scope, problems):
@@ -66,6 +66,8 @@ def named(scope: Scope, name: str) -> Remains:
                 "Say which: --url or --target.",
                 code=ANSWER_IS_NO,
             )
+        if matching and matching[0].refusal:
+            raise matching[0].refusal
         if matching:
             return matching[0]
     if problems:

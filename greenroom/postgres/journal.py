@@ -8,22 +8,25 @@ Host and port are those that the server's own network knows: `via` is the VPN ho
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from greenroom import places
+from greenroom.postgres import processes
 from greenroom.postgres.address import Address
-from greenroom.postgres.processes import lives
+from greenroom.postgres.processes import Process
+
+HOURS = 24.0  # of one that does not say until when
 
 
 @dataclass(frozen=True)
 class Intent:
-    """A database that somebody was about to create."""
+    """A database that somebody was about to create; `oid` is known from when it bears its lease."""
 
     id: str
     host: str
@@ -37,6 +40,9 @@ class Intent:
     via: str | None = None
     options: dict[str, str] = field(default_factory=dict)
     machine: str = ""
+    oid: int = 0
+    until: str = ""
+    began: int = 0
 
     @property
     def address(self) -> Address:
@@ -45,8 +51,15 @@ class Intent:
 
     @property
     def abandoned(self) -> bool:
-        """Whether its process is gone; one of another machine, where the home is shared, is not seen from here."""
-        return self.machine in ("", socket.gethostname()) and not lives(self.pid, self.made)
+        """Whether its process is gone; where that cannot be seen from here, whether its time has passed."""
+        process = Process(self.pid, self.made, self.machine, self.began)
+        return not process.lives if process.seen else self._expires < datetime.now(UTC)
+
+    @property
+    def _expires(self) -> datetime:
+        if self.until:
+            return datetime.fromisoformat(self.until)
+        return datetime.fromisoformat(self.made) + timedelta(hours=HOURS)
 
 
 def directory() -> Path:
@@ -54,23 +67,57 @@ def directory() -> Path:
     return places.state() / "journal"
 
 
-def write(server: Address, database: str, lease_id: str, roles: Iterable[str] = (), *, via: str | None = None) -> Path:
+def write(
+    server: Address,
+    database: str,
+    lease_id: str,
+    roles: Iterable[str] = (),
+    *,
+    via: str | None = None,
+    until: str = "",
+) -> Path:
     """Write one intent, onto the disk, before anything is created; `roles` are those that will be made with it.
 
-    `server` is as its own network knows it, where it is reached through the VPN host `via`.
+    `server` is as its own network knows it, where it is reached through the VPN host `via`; `until` is the lease's.
     """
     now = datetime.now(UTC).replace(microsecond=0).isoformat()
     where = (server.host, server.port, server.user, server.database)
     options = {name: value for name, value in server.options.items() if "password" not in name}
-    intent = Intent(lease_id, *where, database, now, os.getpid(), tuple(roles), via, options, socket.gethostname())
+    me = os.getpid()
+    intent = Intent(
+        lease_id,
+        *where,
+        database=database,
+        made=now,
+        pid=me,
+        roles=tuple(roles),
+        via=via,
+        options=options,
+        machine=processes.machine(),
+        until=until,
+        began=processes.began(me),
+    )
     place = directory()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = path_of(intent)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(asdict(intent), file)
+    _put(path, asdict(intent))
+    return path
+
+
+def granted(path: Path, oid: int) -> None:
+    """The database has its lease: from now on nothing but that one is meant, and without a lease not even that."""
+    with contextlib.suppress(OSError, ValueError):  # its lease stands
+        _put(path, {**json.loads(path.read_text()), "oid": oid})
+
+
+def _put(path: Path, content: Mapping[str, object]) -> None:
+    """Onto the disk, whole or not at all."""
+    making = path.with_suffix(".new")
+    with open(os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(content, file)
         file.flush()
         os.fsync(file.fileno())
-    return path
+    making.replace(path)
 
 
 def path_of(intent: Intent) -> Path:

@@ -75,7 +75,7 @@ class Record:
     def to_be_reaped(self) -> bool:
         """Whether its time is over, or whoever was keeping it died over it, or its files have gone."""
         if not self.whole:
-            return not lives(self.lease.pid, self.lease.made)
+            return not lives(self.lease.pid, self.lease.made, self.lease.began)
         return self.lease.over or not self.exists
 
     @property

@@ -8,23 +8,34 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import secrets
 import socket
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 from psycopg import sql
 
-from greenroom.postgres.processes import lives
+from greenroom.errors import ANSWER_IS_NO, GreenroomError
+from greenroom.postgres import processes
+from greenroom.postgres.processes import Process
 from greenroom.postgres.roles import drop_stubs
 
 LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
+DROP_IT = "It is yours: drop it yourself, or take our mark off: COMMENT ON DATABASE ... IS NULL."
+_NAME = re.compile(r"__.*_[0-9a-f]{6}$", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Times are ISO 8601 in UTC; `roles` are those that were created for the copy and go with it."""
+    """Times are ISO 8601 in UTC; `roles` are those that were created for the copy and go with it.
+
+    `engine`: an engine made the copy and ends it, so nobody ever says DROP DATABASE for it. `database`, `oid` and
+    `system` (the server's identifier) are of the database that it was put on: a comment goes with a database that is
+    renamed, and with a dump of it. `machine` and `began` tell the process from others of its number elsewhere and
+    later. A lease of before them has none: then the time alone decides.
+    """
 
     id: str
     by: str
@@ -35,6 +46,12 @@ class Lease:
     pid: int
     kept: bool = False
     roles: tuple[str, ...] = ()
+    engine: bool = False
+    database: str = ""
+    oid: int = 0
+    system: str = ""
+    machine: str = ""
+    began: int = 0
 
     @classmethod
     def new(cls, *, branch: str, source: str, hours: float, kept: bool = False) -> Lease:
@@ -42,16 +59,29 @@ class Lease:
         now = datetime.now(UTC).replace(microsecond=0)
         until = now + timedelta(hours=hours)
         by = f"{getpass.getuser()}@{socket.gethostname()}"
-        return cls(secrets.token_hex(8), by, branch, source, now.isoformat(), until.isoformat(), os.getpid(), kept)
+        me = os.getpid()
+        return cls(
+            id=secrets.token_hex(8),
+            by=by,
+            branch=branch,
+            source=source,
+            made=now.isoformat(),
+            until=until.isoformat(),
+            pid=me,
+            kept=kept,
+            machine=processes.machine(),
+            began=processes.began(me),
+        )
 
     @classmethod
     def read(cls, comment: str | None) -> Lease | None:
-        """From a database's comment; None when that is not a lease."""
+        """From a database's comment; None when that is not a lease. What only a later version knows is passed over."""
         try:
             content = json.loads(comment or "")
             if content.pop("greenroom") != 1:
                 return None
-            return cls(**{**content, "roles": tuple(content.get("roles", ()))})
+            known = {name: content[name] for name in content.keys() & {field.name for field in fields(cls)}}
+            return cls(**{**known, "roles": tuple(known.get("roles", ()))})
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -78,14 +108,19 @@ class Lease:
         return datetime.fromisoformat(self.until) < datetime.now(UTC)
 
     @property
+    def process(self) -> Process:
+        """Whose it is."""
+        return Process(self.pid, self.made, self.machine, self.began)
+
+    @property
     def abandoned(self) -> bool:
-        """Whether its process, on this machine, is gone; a copy that was kept on purpose is not abandoned."""
-        return not self.kept and self._of_this_machine and not lives(self.pid, self.made)
+        """Whether its process can be seen from here and is gone; a copy that was kept on purpose is not abandoned."""
+        return not self.kept and self.process.seen and not self.process.lives
 
     @property
     def over(self) -> bool:
         """Whether what bears it is to go: by its process, where that can be seen from here, else by the time."""
-        held = not self.kept and self._of_this_machine
+        held = not self.kept and self.process.seen
         return self.abandoned if held else self.expired
 
     @property
@@ -95,18 +130,33 @@ class Lease:
             return "creator died" if self.abandoned else "expired"
         return "kept" if self.kept else "alive"
 
-    @property
-    def _of_this_machine(self) -> bool:
-        return self.by.rpartition("@")[2] == socket.gethostname()
-
 
 @dataclass(frozen=True)
 class LeasedDatabase:
-    """A database that bears a lease."""
+    """A database that bears a lease; `system` is its server's identifier, empty where that may not be asked."""
 
     name: str
     lease: Lease
     size_bytes: int
+    oid: int = 0
+    system: str = ""
+
+    @property
+    def renamed(self) -> bool:
+        """Whether somebody gave it another name: then it is his. A lease that tells no name is of a name of ours."""
+        if self.lease.database:
+            return self.name != self.lease.database
+        return _NAME.search(self.name) is None
+
+    @property
+    def restored(self) -> bool:
+        """Whether the lease was another database's, of which this one was restored or copied."""
+        here, there = (self.oid, self.system), (self.lease.oid, self.lease.system)
+        return any(one and other and one != other for one, other in zip(here, there, strict=True))
+
+
+class NotOurs(GreenroomError):
+    """The database is another one by now."""
 
 
 def copy_name(database: str, branch_slug: str) -> str:
@@ -117,28 +167,43 @@ def copy_name(database: str, branch_slug: str) -> str:
     return f"{database.encode()[:room].decode(errors='ignore')}__{slug}_{suffix}"
 
 
-def grant(connection: psycopg.Connection, database: str, lease: Lease) -> None:
-    """Put the lease on a database."""
+def grant(connection: psycopg.Connection, database: str, lease: Lease) -> Lease:
+    """Put the lease on a database; returns it as it stands there: it says which database that is."""
+    marked = replace(lease, database=database, oid=_oid(connection, database) or 0, system=_system(connection))
     statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
-    connection.execute(statement.format(sql.Identifier(database), lease.comment()))
+    connection.execute(statement.format(sql.Identifier(database), marked.comment()))
+    return marked
+
+
+def renew(connection: psycopg.Connection, lease: Lease) -> None:
+    """From now on for as long again, unless the database that it was put on has another name by now, or is gone."""
+    if lease.oid and _oid(connection, lease.database) == lease.oid:
+        grant(connection, lease.database, lease.renewed())
 
 
 def leased(connection: psycopg.Connection) -> list[LeasedDatabase]:
     """Every database of the server that bears a lease, the oldest first."""
     rows = connection.execute(
         """
-        SELECT datname, shobj_description(oid, 'pg_database'),
+        SELECT oid::bigint, datname, shobj_description(oid, 'pg_database'),
                CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) ELSE 0 END
         FROM pg_database WHERE NOT datistemplate
         """
     )
-    found = [(name, Lease.read(comment), size) for name, comment, size in rows]
-    databases = [LeasedDatabase(name, lease, size) for name, lease, size in found if lease]
+    found = [(oid, name, Lease.read(comment), size) for oid, name, comment, size in rows]
+    system = _system(connection)
+    databases = [LeasedDatabase(name, lease, size, oid, system) for oid, name, lease, size in found if lease]
     return sorted(databases, key=lambda database: database.lease.made)
 
 
-def drop(connection: psycopg.Connection, database: str, roles: tuple[str, ...] = ()) -> None:
-    """Drop a copy with whatever is connected to it, and the roles that came with it, where nothing else needs them."""
+def drop(connection: psycopg.Connection, database: str, roles: tuple[str, ...] = (), oid: int = 0) -> None:
+    """Drop a copy with whatever is connected to it, and the roles that came with it, where nothing else needs them.
+
+    With its `oid`, nothing but that very database. Raises NotOurs where it has another name by now, or another one has
+    its name.
+    """
+    if oid:
+        _refuse_others(connection, database, oid)
     name = sql.Identifier(database)
     try:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
@@ -146,6 +211,31 @@ def drop(connection: psycopg.Connection, database: str, roles: tuple[str, ...] =
         _end_sessions(connection, database)
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(name))
     drop_stubs(connection, roles)
+
+
+def _refuse_others(connection: psycopg.Connection, database: str, oid: int) -> None:
+    rows = connection.execute(
+        "SELECT datname, oid::bigint FROM pg_database WHERE datname = %s OR oid = %s", [database, oid]
+    )
+    for name, found in rows.fetchall():
+        if name != database:
+            raise NotOurs(f"{database} is called {name} by now, so it is not dropped.", DROP_IT, code=ANSWER_IS_NO)
+        if found != oid:
+            raise NotOurs(f"{database} is another database by now, so it is not dropped.", DROP_IT, code=ANSWER_IS_NO)
+
+
+def _oid(connection: psycopg.Connection, database: str) -> int | None:
+    row = connection.execute("SELECT oid::bigint FROM pg_database WHERE datname = %s", [database]).fetchone()
+    return int(row[0]) if row else None
+
+
+def _system(connection: psycopg.Connection) -> str:
+    """The server's identifier, which all copies of its files share; empty where the role may not ask."""
+    allowed = "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')"
+    if connection.execute(allowed).fetchone() != (True,):
+        return ""
+    row = connection.execute("SELECT system_identifier::text FROM pg_control_system()").fetchone()
+    return str(row[0]) if row else ""
 
 
 def _end_sessions(connection: psycopg.Connection, database: str) -> None:

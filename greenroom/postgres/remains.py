@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from greenroom.errors import GreenroomError
 from greenroom.postgres.lease import Lease
 
 Kind = Literal["database", "server", "container", "directory", "aws", "command"]
@@ -20,7 +21,8 @@ class Remains:
     """Something that is ours to drop: it bears a lease, or a journal of ours knows it.
 
     `where` is for people (`host:5432`, `user@vpn.example.com`); `made` is ISO 8601 in UTC; `state` says why it stands
-    (`alive`, `kept`) or why it should go (`creator died`, `expired`). `drop` raises GreenroomError where it is refused.
+    (`alive`, `kept`) or why it should go (`creator died`, `expired`). `drop` raises GreenroomError where it is refused;
+    `refusal` is that error, where it is known beforehand.
     """
 
     kind: Kind
@@ -33,3 +35,4 @@ class Remains:
     lease: Lease | None = None
     size_bytes: int = 0
     exists: bool = True
+    refusal: GreenroomError | None = None

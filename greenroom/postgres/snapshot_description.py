@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from greenroom.config import Snapshots
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import cluster
 from greenroom.postgres.binaries import Binaries
@@ -25,18 +26,23 @@ State = Literal["whole", "damaged", "of another version"]
 
 @dataclass(frozen=True)
 class Key:
-    """What a snapshot is a copy of: two equal digests mean the same copy. `source` and `label` are for people."""
+    """What a snapshot is a copy of: two equal digests mean the same copy. `source` and `label` are for people.
+
+    `place` is the same for all copies of one database, whatever its target says of them; empty for a dump.
+    """
 
     source: str
     label: str
     digest: str
+    place: str = ""
 
 
 @dataclass(frozen=True)
 class Contents:
     """What is in it. `facts` and `settings` are the source's own; `masks` are the columns that were masked.
 
-    `owner` is the role that migrates; `notes` belong into the report of every rehearsal on it.
+    `owner` is the role that migrates; `notes` belong into the report of every rehearsal on it. `covered`: every column
+    of the masked tables that may hold words has a rule, so that a copy may outlive its rehearsal.
     """
 
     database: str
@@ -45,11 +51,15 @@ class Contents:
     settings: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
+    covered: bool = False
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One that is here. `contents` is None where nobody can tell any more; `made` is ISO 8601 in UTC."""
+    """One that is here. `contents` is None where nobody can tell any more; `made` and `until` are ISO 8601 in UTC.
+
+    `until` is None where it stays as true as it was made: a dump does not change.
+    """
 
     path: Path
     source: str
@@ -60,6 +70,8 @@ class Snapshot:
     build: str
     state: State
     contents: Contents | None = None
+    until: str | None = None
+    place: str = ""
 
     @property
     def name(self) -> str:
@@ -77,20 +89,28 @@ class Snapshot:
         return datetime.now(UTC) - datetime.fromisoformat(self.made)
 
     @property
+    def expired(self) -> bool:
+        """Whether it holds its source's data for longer than that may be."""
+        return self.until is not None and datetime.fromisoformat(self.until) < datetime.now(UTC)
+
+    @property
     def binaries(self) -> Binaries | None:
         """The programs that wrote it; None where they are not here any more."""
         return _here(self.build)
 
 
-def write(path: Path, key: Key, contents: Contents, server: Server) -> None:
-    """Describe the data in `path` that was cloned from `server`."""
+def write(path: Path, key: Key, contents: Contents, server: Server, max_age_hours: float | None) -> None:
+    """Describe the data in `path` that was cloned from `server`; it goes at `max_age_hours` (None: at no age)."""
     found = measured(path / DATA)
+    now = datetime.now(UTC)
     described = {
         "format": FORMAT,
         "layout": cluster.LAYOUT,
         "source": key.source,
         "digest": key.digest,
-        "made": datetime.now(UTC).isoformat(),
+        "place": key.place,
+        "made": now.isoformat(),
+        "until": None if max_age_hours is None else (now + timedelta(hours=max_age_hours)).isoformat(),
         "version": f"{server.version_num // 10000}.{server.version_num % 10000}",
         "build": build_of(server.binaries),
         "files": found.files,
@@ -123,6 +143,8 @@ def read(path: Path) -> Snapshot:
             build=str(told["build"]),
             state="damaged" if not whole else "whole" if _here(told["build"]) else "of another version",
             contents=_contents(told["contents"]),
+            until=told["until"] if "until" in told else _until(str(told["source"]), str(told["made"])),
+            place=str(told.get("place", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return _unknown(path, "damaged")
@@ -141,9 +163,17 @@ def _here(build: str) -> Binaries | None:
 def _contents(told: Mapping[str, Any]) -> Contents:
     lists = {name: tuple(map(str, told[name])) for name in ("notes", "masks")}
     facts = ServerFacts(**told["facts"])
-    return Contents(str(told["database"]), str(told["owner"]), facts, dict(told["settings"]), **lists)
+    covered = told.get("covered") is True
+    return Contents(str(told["database"]), str(told["owner"]), facts, dict(told["settings"]), covered=covered, **lists)
+
+
+def _until(source: str, made: str) -> str | None:
+    """Of one that does not say it: a dump's stays."""
+    if source.startswith("dump "):
+        return None
+    return (datetime.fromisoformat(made) + timedelta(hours=Snapshots().max_age_hours)).isoformat()
 
 
 def _unknown(path: Path, state: State) -> Snapshot:
     made = datetime.fromtimestamp(path.stat().st_mtime if path.exists() else 0, UTC).isoformat()
-    return Snapshot(path, "", "", made, measured(path).taken, "", "", state)
+    return Snapshot(path, "", "", made, measured(path).taken, "", "", state, until=_until("", made))

@@ -30,7 +30,8 @@ from greenroom.postgres.snapshot_description import Snapshot as Snapshot
 GIGABYTE = 1_000_000_000
 LONGEST_LABEL = 40
 
-_SHAPING = {"kind", "host", "port", "name", "cluster", "instance", "exclude_data", "masks"}
+_PLACE = {"kind", "host", "port", "name", "cluster", "instance"}
+_SHAPING = {*_PLACE, "exclude_data", "masks", "sensitive"}
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,27 @@ def of_target(name: str, target: Target) -> Key:
     """The key of a database of the configuration: its name, and all that shapes the copy, such as the masks."""
     shaping = target.model_dump(mode="json", include=_SHAPING)
     shaping["exclude_data"] = sorted(shaping["exclude_data"])
-    return Key(f"target {name}", name, _digest(["target", name, shaping]))
+    return Key(f"target {name}", name, _digest(["target", name, shaping]), place_of(target))
+
+
+def place_of(target: Target) -> str:
+    """The same for one database, whatever a target says of copies of it."""
+    return _digest(target.model_dump(mode="json", include=_PLACE))
 
 
 def find(key: Key, max_age_hours: float | None = None, binaries: Binaries | None = None) -> Snapshot | None:
-    """The newest that is whole and young enough (None: of any age), written by `binaries` where they are given."""
+    """The newest that is whole and young enough (None: of any age), written by `binaries` where they are given.
+
+    Those that are too old are removed.
+    """
+    same = [found for found in listed() if found.digest == key.digest]
+    old = [found for found in same if max_age_hours is not None and found.age > timedelta(hours=max_age_hours)]
+    for found in old:
+        snapshot_place.remove(found.path)
     fitting = [
         found
-        for found in listed()
-        if (found.digest, found.state) == (key.digest, "whole")
-        and (max_age_hours is None or found.age <= timedelta(hours=max_age_hours))
-        and (binaries is None or found.build == build_of(binaries))
+        for found in same
+        if found not in old and found.state == "whole" and (binaries is None or found.build == build_of(binaries))
     ]
     return max(fitting, key=lambda found: found.made, default=None)
 
@@ -82,8 +93,19 @@ def cloned(snapshot: Snapshot, *, settings: Mapping[str, str] | None = None) -> 
         yield server
 
 
-def store(server: Server, key: Key, contents: Contents, *, limit_gb: float) -> Stored:
-    """Keep what the server holds now. It is stopped meanwhile: sessions on it end, its address stays.
+def forget(place: str, but: Key | None = None) -> None:
+    """Remove the snapshots of one database, `but` those of this key: what was allowed earlier is not allowed now."""
+    for found in listed():
+        if found.place == place and not (but and found.digest == but.digest):
+            snapshot_place.remove(found.path)
+
+
+def store(
+    server: Server, key: Key, contents: Contents, *, limit_gb: float, max_age_hours: float | None = None
+) -> Stored:
+    """Keep what the server holds now, for `max_age_hours` (None: a dump's, for good).
+
+    It is stopped meanwhile: sessions on it end, its address stays.
 
     The oldest snapshots go where the limit or the disk demands it, and so do older ones of the same key. Where it
     cannot be kept, that is told and is no error. Raises GreenroomError when the server does not come back.
@@ -96,7 +118,7 @@ def store(server: Server, key: Key, contents: Contents, *, limit_gb: float) -> S
             told, refused = _cloned_into(path, data, limit)
         if refused:
             return Stored(None, [*told, f"no snapshot of {key.source} is kept: {refused}"])
-        description.write(path, key, contents, server)
+        description.write(path, key, contents, server, max_age_hours)
         kept = description.read(snapshot_place.name_it(path, f"{_slug(key.label)}-{secrets.token_hex(3)}"))
     older = [found for found in listed() if found.digest == key.digest and found.made < kept.made]
     for found in older:
@@ -105,9 +127,13 @@ def store(server: Server, key: Key, contents: Contents, *, limit_gb: float) -> S
 
 
 def listed() -> list[Snapshot]:
-    """All that are here, the oldest first; also those of another version, and what is damaged."""
+    """All that are here, the oldest first; also those of another version, and what is damaged.
+
+    Those whose time has passed are removed, but for one that is being cloned at this moment.
+    """
     snapshot_place.sweep(snapshot_place.directory())
-    return sorted(map(description.read, snapshot_place.named()), key=lambda found: (found.made, found.name))
+    there = sorted(map(description.read, snapshot_place.named()), key=lambda found: (found.made, found.name))
+    return [found for found in there if not (found.expired and snapshot_place.remove(found.path))]
 
 
 def remove(snapshot: Snapshot) -> None:

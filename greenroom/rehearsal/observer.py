@@ -214,7 +214,10 @@ class Observer:
         """Find out what the statement waits for, then end it from the server's side and the agent's."""
         with connect(self.admin) as connection:
             self.hang = Hang(waiting_for(connection, self.pid))
-            connection.execute("SELECT pg_terminate_backend(%s)", [self.pid])
+            end = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND datname = current_database()"
+            )
+            connection.execute(end, [self.pid])  # on the copy: the number may be another session's by now
         self.agent.end()
         self._open = False
 

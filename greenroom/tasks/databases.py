@@ -124,7 +124,7 @@ def _dropped(copy: Remains) -> int:
         copy.drop()
     except GreenroomError as error:
         print(error)
-        return COULD_NOT_RUN
+        return int(error.code)
     print(f"dropped {copy.name}")
     return DONE
 

@@ -25,6 +25,7 @@ ALL = "all"
 def snapshots(_context: Context, drop: str | None = None, yes: bool = False, dry_run: bool = False) -> None:
     """List the restored copies that are kept here as snapshots; they hold the data of their source.
 
+    A target's goes when it is older than [tool.greenroom.snapshots] max_age_hours; a dump's stays.
     The next rehearsal of the same dump or target starts from a clone of one, unless it is told to --refresh.
     """
     from greenroom.postgres import snapshots as room
@@ -39,7 +40,8 @@ def table(standing: list[Snapshot]) -> str:
     """The snapshots, a line each, under headings; below them what they take together."""
     if not standing:
         return "No snapshots are kept."
-    rows = [("name", "source", "made (UTC)", "age", "size", "server", "masked", "state"), *map(_row, standing)]
+    headings = ("name", "source", "made (UTC)", "age", "until (UTC)", "size", "server", "masked", "state")
+    rows = [headings, *map(_row, standing)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     total = _size(sum(found.size_bytes for found in standing))
@@ -49,13 +51,14 @@ def table(standing: list[Snapshot]) -> str:
 def _row(found: Snapshot) -> tuple[str, ...]:
     masks = len(found.contents.masks) if found.contents else 0
     masked = f"{masks} column{'s' if masks > 1 else ''}" if masks else "-"
-    made = found.made[:16].replace("T", " ")
+    made, until = (time[:16].replace("T", " ") if time else "-" for time in (found.made, found.until))
     server = f"PostgreSQL {found.version}" if found.version else "-"
     return (
         found.name,
         found.source or "-",
         made,
         _age(found.age.total_seconds()),
+        until,
         _size(found.size_bytes),
         server,
         masked,

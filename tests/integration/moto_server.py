@@ -4,6 +4,7 @@ What moto does not know was looked up in botocore's service model instead, and b
 against that model before it sends them: an unknown parameter, a wrong type or a missing one fails the test.
 - moto takes any RestoreType; `Cloud.calls` shows that ours is copy-on-write, which the model documents.
 - moto makes instances and snapshots `available` at once: `Cloud.say` has it tell another state.
+- moto's endpoints are names that lead nowhere: `Cloud.answer_at` has it tell where a real server is.
 - moto deletes at once, also what is still being made: `Cloud.refuse` has it answer as RDS does then.
 - moto knows no IAM here and no quotas: `Cloud.refuse` answers with the error codes of the model (`error_shapes`).
 - moto's pages are full but for the last: `Cloud.answer` has SSM give an empty one first.
@@ -33,6 +34,7 @@ CREDENTIALS = {
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 }
 _STATUS = re.compile(r"(<(?:DBInstanceStatus|Status)>)available(<)")
+_ENDPOINT = re.compile(r"(<(?:Endpoint|Address)>)[^<]+\.rds\.amazonaws\.com(<)")
 _ERROR = (
     '<ErrorResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><Error><Type>Sender</Type>'
     "<Code>{code}</Code><Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
@@ -71,6 +73,7 @@ class Cloud:
     _refusals: dict[str, list[tuple[str, str, int]]] = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
     _answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    _host: str | None = None
 
     def answer(self, action: str, *answers: dict[str, Any]) -> None:
         """Answer the next calls of an action of the JSON protocol with these, in turn, before moto does again."""
@@ -86,11 +89,16 @@ class Cloud:
         if status:
             self._states[action] = status
 
+    def answer_at(self, host: str) -> None:
+        """Every endpoint is there from now on, at the port that was asked for."""
+        self._host = host
+
     def called(self, action: str) -> list[Call]:
         return [call for call in self.calls if call.action == action]
 
     def reset(self) -> None:
         self.calls.clear(), self._refusals.clear(), self._states.clear(), self._answers.clear(), self.asked.clear()
+        self._host = None
         with urlopen(Request(f"{self.url}/moto-api/reset", method="POST")) as answer:
             answer.read()
 
@@ -112,11 +120,12 @@ class Cloud:
         return self._answered(environ, start, self._states.get(action))
 
     def _answered(self, environ: dict[str, Any], start: Callable[..., Any], state: str | None) -> Iterable[bytes]:
-        if state is None:
+        if state is None and self._host is None:
             return self.application(environ, start)
         said: list[Any] = []
         text = b"".join(self.application(environ, lambda *words: said.extend(words))).decode()
-        answer = _STATUS.sub(rf"\g<1>{state}\g<2>", text).encode()
+        text = _STATUS.sub(rf"\g<1>{state}\g<2>", text) if state else text
+        answer = (_ENDPOINT.sub(rf"\g<1>{self._host}\g<2>", text) if self._host else text).encode()
         headers = [(name, value) for name, value in said[1] if name.lower() != "content-length"]
         start(said[0], [*headers, ("Content-Length", str(len(answer)))])
         return [answer]

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,10 +83,10 @@ def filled(server: Server, rows: int = 1000) -> None:
         connection.execute("INSERT INTO goods SELECT n, repeat(md5(n::text), 8) FROM generate_series(1, %s) n", [rows])
 
 
-def kept(server: Server, key: Key = KEY, limit_gb: float = LIMIT_GB) -> Stored:
+def kept(server: Server, key: Key = KEY, limit_gb: float = LIMIT_GB, max_age_hours: float | None = None) -> Stored:
     with connect(server.address.at("shop")) as connection:
         contents = Contents("shop", "app", facts(connection), {"work_mem": "8MB"}, ("a note",), ("person.email",))
-    return snapshots.store(server, key, contents, limit_gb=limit_gb)
+    return snapshots.store(server, key, contents, limit_gb=limit_gb, max_age_hours=max_age_hours)
 
 
 def count(server: Server) -> int:
@@ -367,6 +368,22 @@ def test_task_shows_the_snapshots_and_removes_the_one_that_is_named(server: Serv
 
     everything, nothing = inv("--drop", "all", "--yes"), inv()
     assert (everything.returncode, nothing.stdout) == (0, "No snapshots are kept.\n")
+
+
+def test_task_shows_until_when_a_target_s_stays_and_reap_takes_it_then(server: Server) -> None:
+    kept(server)
+    young = kept(server, Key("target staging", "staging", "d2"), max_age_hours=24).snapshot
+    assert young and young.until
+    until = young.until[:16].replace("T", " ")
+    lines = inv().stdout.splitlines()
+    assert [until in line for line in lines] == [False, False, True, False] and "until (UTC)" in lines[0]
+
+    old = kept(server, Key("target staging", "staging", "d2"), max_age_hours=0.0001).snapshot
+    assert old and old.path.exists()
+    time.sleep(0.5)
+    words = [sys.executable, "-m", "greenroom", "db-reap", "--yes"]
+    subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert not old.path.exists() and len(snapshots.listed()) == 1
 
 
 def test_task_tells_of_a_snapshot_that_is_not_there(scratch: Path) -> None:

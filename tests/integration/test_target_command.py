@@ -118,6 +118,29 @@ def test_target_is_rehearsed_and_nothing_stays(
     assert desk.files_with(PASSWORD) == []
 
 
+@pytest.mark.parametrize("words", [[], ["--remote"]])
+def test_masked_copy_is_told_in_every_report_and_a_sensitive_one_is_not_kept_here(
+    tmp_path: Path, source: Address, words: list[str]
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    masks = 'masks = { "shop_customer.email" = "email", "shop_line.note" = "keep" }'
+    desk = desk_of(tmp_path, source, home, masks, "sensitive = true")
+    done = desk.run("migrate-rehearse", "--target", "staging", "--drills", "none", *words)
+    assert done.returncode == 0, done.stderr
+    place = desk.place / "project/build/rehearsals/latest"
+    notes = json.loads((place / "rehearsal.json").read_text())["fidelity"]["notes"]
+    for told in (
+        "masked: public.shop_customer.email as email (200 rows)",
+        "not masked, as declared: public.shop_line.note",
+    ):
+        assert told in notes
+        for name in ("report.md", "report.html"):
+            assert told in (place / name).read_text()
+    assert desk.run("snapshots").stdout == "No snapshots are kept.\n"
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and b"c1@example.com" in path.read_bytes()] == []
+
+
 def test_password_of_an_ssm_parameter_is_used_and_nowhere_written(
     tmp_path: Path, source: Address, cloud: Cloud
 ) -> None:

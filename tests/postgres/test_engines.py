@@ -52,7 +52,13 @@ def test_lease_survives_its_tags() -> None:
     assert all(len(tag["Key"]) <= 128 and 1 <= len(tag["Value"]) <= 256 for tag in tags.of_lease(made))
 
 
-@pytest.mark.parametrize("missing", [tag["Key"] for tag in tags.of_lease(lease())])
+def test_lease_of_before_has_no_tags_of_its_machine() -> None:
+    made = tags.of_lease(lease())
+    found = tags.lease_of([tag for tag in made if tag["Key"] not in ("greenroom-machine", "greenroom-began")])
+    assert found and (found.machine, found.began, found.id) == ("", 0, made[0]["Value"])
+
+
+@pytest.mark.parametrize("missing", [tag["Key"] for tag in tags.of_lease(replace(lease(), machine=""))])
 def test_lease_of_gives_nothing_when_a_tag_is_missing(missing: str) -> None:
     assert tags.lease_of([tag for tag in tags.of_lease(lease()) if tag["Key"] != missing]) is None
 

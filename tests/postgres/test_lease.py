@@ -40,13 +40,35 @@ def test_living_process_holds_its_lease_for_as_long_as_it_likes() -> None:
     late = Lease.new(branch="fix", source="x", hours=-1)
     assert (late.over, late.state) == (False, "alive")
     assert (replace(late, kept=True).over, replace(late, kept=True).state) == (True, "expired")
-    elsewhere = replace(late, by="me@another-machine")
+    elsewhere = replace(late, machine="another boot/4026531836")
     assert (elsewhere.over, elsewhere.state) == (True, "expired")
 
 
 def test_later_process_of_the_same_number_holds_nothing() -> None:
-    reused = replace(lease(), made="2020-01-01T00:00:00+00:00")
+    reused = replace(lease(), began=lease().began - 1)
     assert (reused.over, reused.state) == (True, "creator died")
+
+
+@pytest.mark.parametrize("machine", ["", "another boot/4026531836"])
+def test_time_alone_decides_where_the_process_cannot_be_seen(machine: str) -> None:
+    """Machines that were cloned from one image are all called the same, and a lease of before tells no more."""
+    unseen = replace(lease(), pid=4_194_000, machine=machine)
+    assert unseen.by == lease().by
+    assert (unseen.over, unseen.state) == (False, "alive")
+    late = replace(unseen, until=unseen.made, made="2020-01-01T00:00:00+00:00")
+    assert (replace(late, until="2020-01-02T00:00:00+00:00").over, late.abandoned) == (True, False)
+
+
+def test_lease_of_before_is_read() -> None:
+    told = json.loads(lease().comment())
+    for later in ("engine", "database", "oid", "system", "machine", "began"):
+        del told[later]
+    found = Lease.read(json.dumps(told))
+    assert found and (found.machine, found.database, found.engine, found.state) == ("", "", False, "alive")
+
+
+def test_lease_of_a_later_version_is_read() -> None:
+    assert Lease.read(json.dumps({**json.loads(lease().comment()), "colour": "red"}))
 
 
 def test_renewed_lease_lasts_as_long_again() -> None:
@@ -65,7 +87,7 @@ def test_lease_of_a_dead_process_is_abandoned_unless_kept() -> None:
     dead = replace(lease(), pid=child)
     assert dead.abandoned
     assert not replace(dead, kept=True).abandoned
-    assert not replace(dead, by="somebody@another-machine").abandoned
+    assert not replace(dead, machine="another boot/4026531836").abandoned
 
 
 @pytest.mark.parametrize("database", ["shop", "d" * 63, "ü" * 31, "データベース" * 3])

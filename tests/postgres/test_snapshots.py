@@ -32,7 +32,7 @@ def target(**how: object) -> PostgresTarget:
     return PostgresTarget(**given)  # type: ignore[arg-type]
 
 
-def one(place: Path, name: str = "nightly-1", *, age_hours: float = 0, digest: str = "d1", **other: object) -> Path:
+def one(place: Path, name: str = "nightly-1", /, *, age_hours: float = 0, digest: str = "d1", **other: object) -> Path:
     """Whole, but for the data: nobody starts a server on it."""
     path = place / name
     (path / "data").mkdir(parents=True)
@@ -44,6 +44,7 @@ def one(place: Path, name: str = "nightly-1", *, age_hours: float = 0, digest: s
         "source": "dump nightly.dump",
         "digest": digest,
         "made": (NOW - timedelta(hours=age_hours)).isoformat(),
+        "until": None,
         "version": "18.6",
         "build": snapshot_description.build_of(binaries.newest()),
         "files": found.files,
@@ -106,7 +107,15 @@ def test_key_of_a_target_is_of_what_shapes_the_copy() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"host": "h"}, {"port": 5433}, {"name": "n"}, {"exclude_data": ["a"]}, {"masks": {"t.c": "null"}}]
+    "other",
+    [
+        {"host": "h"},
+        {"port": 5433},
+        {"name": "n"},
+        {"exclude_data": ["a"]},
+        {"masks": {"t.c": "null"}},
+        {"sensitive": True},
+    ],
 )
 def test_key_of_a_target_that_is_copied_otherwise_is_another(other: dict[str, object]) -> None:
     assert snapshots.of_target("staging", target(**other)) != snapshots.of_target("staging", target())
@@ -129,8 +138,58 @@ def test_found_is_the_newest_with_what_is_known_of_it(place: Path) -> None:
 def test_found_is_none_that_is_too_old(place: Path) -> None:
     one(place, age_hours=25)
 
-    assert snapshots.find(KEY, 24) is None
     assert snapshots.find(KEY) is not None
+    assert snapshots.find(KEY, 24) is None
+    assert snapshots.listed() == [], "what is too old for anybody is removed"
+
+
+def hence(hours: float) -> str:
+    return (NOW + timedelta(hours=hours)).isoformat()
+
+
+def test_snapshot_goes_when_its_time_has_passed(place: Path) -> None:
+    """Whoever looks: no target has to be rehearsed again for that."""
+    one(place, "gone-1", until=hence(-0.01), digest="d2")
+    one(place, "young-2", until=hence(1))
+    one(place, "dump-3", age_hours=1000)
+
+    assert {found.name for found in snapshots.listed()} == {"young-2", "dump-3"}
+    assert not (place / "gone-1").exists()
+
+
+def test_snapshot_that_is_being_cloned_goes_the_next_time(place: Path) -> None:
+    path = one(place, until=hence(-1))
+    with snapshot_place.reading(path) as there:
+        assert there and len(snapshots.listed()) == 1
+    assert snapshots.listed() == []
+
+
+@pytest.mark.parametrize(("source", "stays"), [("dump nightly.dump", True), ("target staging", False)])
+def test_snapshot_of_before_goes_by_the_age_that_holds_where_nothing_is_said(
+    place: Path, source: str, stays: bool
+) -> None:
+    path = one(place, source=source, age_hours=25)
+    told = json.loads((path / "snapshot.json").read_text())
+    del told["until"]
+    (path / "snapshot.json").write_text(json.dumps(told))
+
+    assert bool(snapshots.listed()) is stays
+
+
+def test_forgotten_are_those_of_one_database_made_by_other_rules(place: Path) -> None:
+    mine = snapshots.of_target("staging", target(sensitive=True))
+    for name, digest, where in (
+        ("now-1", mine.digest, mine.place),
+        ("once-2", "d2", mine.place),
+        ("else-3", "d3", "p"),
+    ):
+        one(place, name, digest=digest, place=where)
+
+    assert snapshots.place_of(target(masks={"t.c": "null"}, sensitive=False)) == mine.place
+    snapshots.forget(mine.place, but=mine)
+    assert {found.name for found in snapshots.listed()} == {"now-1", "else-3"}
+    snapshots.forget(mine.place)
+    assert [found.name for found in snapshots.listed()] == ["else-3"]
 
 
 def test_found_is_none_that_other_programs_wrote(place: Path, tmp_path: Path) -> None:

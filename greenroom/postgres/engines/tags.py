@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from greenroom.postgres.lease import Lease
@@ -14,11 +15,13 @@ LONGEST_VALUE = 256  # characters of a tag's value (botocore's model of RDS: Tag
 LONGEST_IDENTIFIER = 60  # of 63, which leaves room for a suffix
 _PREFIX = "greenroom"
 _FIELDS = ("by", "branch", "source", "made", "until", "pid", "kept")
+_MACHINE, _BEGAN = f"{_PREFIX}-machine", f"{_PREFIX}-began"  # not there on what was made by an earlier version
 
 
 def of_lease(lease: Lease) -> list[dict[str, str]]:
     """Given with the call that creates, so that nothing of ours ever stands without them."""
     named = {f"{_PREFIX}-{field}": str(getattr(lease, field)) for field in _FIELDS}
+    named |= {_MACHINE: lease.machine, _BEGAN: str(lease.began)} if lease.machine else {}
     return [{"Key": key, "Value": value_of(text)} for key, text in {LEASE: lease.id, **named}.items()]
 
 
@@ -28,7 +31,8 @@ def lease_of(tags: Iterable[Mapping[str, str]] | None) -> Lease | None:
     try:
         by, branch, source, made, until, pid, kept = (found[f"{_PREFIX}-{field}"] for field in _FIELDS)
         datetime.fromisoformat(until).astimezone()
-        return Lease(found[LEASE], by, branch, source, made, until, int(pid), kept == "True")
+        lease = Lease(found[LEASE], by, branch, source, made, until, int(pid), kept == "True")
+        return replace(lease, machine=found.get(_MACHINE, ""), began=int(found.get(_BEGAN, "0")))
     except (KeyError, ValueError, TypeError):
         return None
 
