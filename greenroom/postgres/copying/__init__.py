@@ -1,13 +1,13 @@
 """A live database into an empty one, in one snapshot: pg_dump and pg_restore for everything odd, COPY for the bulk.
 
 - `source`   the session that holds the snapshot, and what must not change beneath it
-- `tables`   which tables are big, and whether their rows may travel in binary
-- `rows`     moving the rows of one table: a COPY here, a COPY there, a pipe between
+- `tables`   which tables move by COPY, and whether their rows may travel in binary
+- `rows`     moving the rows of a table, or of many small ones: a COPY here, a COPY there, a pipe between
 - `pool`     several at once, the biggest first
 - `meter`    how far they are
 
-The result is what `pg_dump | pg_restore` makes. pg_dump writes an archive without the rows of the big tables; these go
-from server to server by themselves, while no index is there yet.
+The result is what `pg_dump | pg_restore` makes. pg_dump writes an archive without the rows of the tables that can move
+by COPY; these go from server to server by themselves, while no index is there yet.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from greenroom.postgres.copying import pool, source, tables
 from greenroom.postgres.copying.rows import Road
 from greenroom.postgres.restoring import Stored, Target
 
-BIG_BYTES = 8_000_000  # a table from here on is worth two programs of its own
+BIG_BYTES = 24_000_000  # a table from here on is worth two programs of its own; below, many share them
+LEAST_BYTES = 1  # an empty one has no rows to move
 
 
 def copy_database(
@@ -35,27 +36,30 @@ def copy_database(
     exclude_data: Sequence[str] = (),
     before_indexes: Callable[[], None] | None = None,
     big_bytes: int = BIG_BYTES,
+    least_bytes: int = LEAST_BYTES,
 ) -> None:
     """Copy a database, which is only read, into the empty one of `target`. Raises GreenroomError.
 
     `exclude_data` are tables, `schema.table`, that come without rows; a partitioned one stands for its partitions.
     `before_indexes` is called when all rows are there, and no index, constraint or trigger is yet. Tables of
-    `big_bytes` or more (heap and TOAST) are moved one by one, the others by pg_dump.
+    `big_bytes` or more (heap and TOAST) are moved one by one, many smaller ones by each pair of sessions, and those of
+    less than `least_bytes` by pg_dump.
     """
     with nameless() as file:
         stored = Stored.nameless(file.fileno(), f"the archive of {source_address.database}")
         with source.reading(source_address) as reading:
             left_out = tables.without_rows(reading.connection, exclude_data)
-            big = tables.big(reading.connection, big_bytes, left_out) if client.program("psql").exists() else []
-            reading.hold_still(big)
-            without = [*left_out, *(table.relation for table in big)]
+            able = client.program("psql").exists()
+            moved = tables.movable(reading.connection, least_bytes, left_out) if able else []
+            reading.hold_still(moved)
+            without = [*left_out, *(table.relation for table in moved)]
             how = {"compress": dumping.UNCOMPRESSED, "snapshot": reading.snapshot}
             dumping.dump_into(file, source_address, client, progress, without, **how)
-            if big:
+            if moved:
                 restoring.restore_section(stored, target, client, progress, "pre-data")
                 road = Road(source_address, target, client, reading.snapshot, reading.encoding)
-                pool.move(road, big, stored, progress)
-        if not big:
+                pool.move(road, pool.loads(moved, big_bytes), stored, progress)
+        if not moved:
             sections.restore_stored(stored, target, client, progress, before_indexes)
             return
         if before_indexes:
