@@ -55,6 +55,7 @@ class _Pool:
     emptied: set[Table]
     meter: Meter
     moves: ExitStack
+    most: int = field(default_factory=restoring.jobs)
     under_way: list[tuple[Move, ExitStack]] = field(default_factory=list)
 
     def busy(self) -> bool:
@@ -67,7 +68,7 @@ class _Pool:
             one[1].close()
             self.under_way.remove(one)
             self.meter.arrived(one[0].load)
-        while self.waiting and len(self.under_way) < restoring.jobs():
+        while self.waiting and len(self.under_way) < self.most:
             self._start(self.waiting.pop(0))
         self.meter.show([move.load for move, _ in self.under_way])
 

@@ -7,7 +7,8 @@
 All sides use the programs of one PostgreSQL. Ours is counted from nothing to a copy that is ready: a server that is
 started for it, the rows, statistics, and the server's restart with the source's settings. pgcopydb has the same server,
 with the same tuning, start and restart. The script has a server that runs and an empty database before its clock
-starts; it ends with psql, and its copy has no statistics. No clock counts initdb: ours is done once a machine.
+starts, and ends with psql: its copy has no statistics, and what those take is told beside it. No clock counts initdb:
+ours is done once a machine.
 BENCH_COPIES_MB=1000 leaves out the database of 4 GB.
 """
 
@@ -19,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 
 import psycopg
 
@@ -27,7 +29,8 @@ from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import of_major
 from greenroom.postgres.server import connect
 from tests.bench.copies import dumps, sides, source
-from tests.bench.copies.sides import Side
+from tests.bench.copies.sides import Copy, Side
+from tests.bench.copies.source import Source
 from tests.bench.figures import compare
 from tests.integration.everything import rows, sequences
 
@@ -55,14 +58,14 @@ def run(extent: Extent | None = None) -> bool:
         team = running.enter_context(sides.team_server(programs))
         plain, ours, pgcopydb = sides.Script(programs, team, scratch), sides.Ours(), sides.Pgcopydb(programs, scratch)
         with source.made(programs, extent.small, extent.tables) as database:
-            seconds = in_turn(database, [plain, ours], extent.runs)
-            reached.append(_judged(database, ours, plain, seconds, SMALL_AGAINST_SCRIPT))
+            made = in_turn(database, [plain, ours], extent.runs)
+            reached.append(_judged(database, ours, plain, made, SMALL_AGAINST_SCRIPT))
         for size, reach in extent.big.items():
             with source.made(programs, size, extent.tables) as database:
                 there = [pgcopydb] if pgcopydb.is_here() else []
-                seconds = in_turn(database, [plain, *there, ours], extent.runs)
-                reached.append(_judged(database, ours, plain, seconds, reach))
-                reached.append(_judged(database, ours, pgcopydb, seconds, AGAINST_PGCOPYDB))
+                made = in_turn(database, [plain, *there, ours], extent.runs)
+                reached.append(_judged(database, ours, plain, made, reach))
+                reached.append(_judged(database, ours, pgcopydb, made, AGAINST_PGCOPYDB))
                 if size == min(extent.big):
                     reached.append(dumps.compared(database, programs, scratch, extent.runs))
     return all(reached)
@@ -75,27 +78,35 @@ def _asked() -> Extent:
     return replace(every, big={size: reach for size, reach in every.big.items() if size in wanted or not wanted})
 
 
-def in_turn(database: source.Source, all_sides: Sequence[Side], runs: int) -> dict[str, list[float]]:
-    """Seconds of each side; every copy is compared with the source, the first of each row by row."""
+Times = dict[str, list[Copy]]
+
+
+def in_turn(database: Source, all_sides: Sequence[Side], runs: int) -> Times:
+    """The copies of each side; every one is compared with the source, the first of each row by row."""
     print(f"{database.label}; load of the machine {os.getloadavg()[0]:.1f}", flush=True)
-    seconds: dict[str, list[float]] = {side.name: [] for side in all_sides}
+    made: Times = {side.name: [] for side in all_sides}
     for number in range(runs):
         whole = told(database.address, values=number == 0)
         for side in all_sides:
             os.sync()  # what the last one left is not written in this one's time
             with side.copied(database.address) as copy:
                 assert told(copy.address, values=number == 0) == whole, f"{side.name}: its copy is another database"
-            seconds[side.name].append(copy.seconds)
-            print(f"  {side.name}: {copy.seconds:.2f} s{f' ({copy.parts})' if copy.parts else ''}", flush=True)
-    return seconds
+            made[side.name].append(copy)
+            print(f"  {side.name}: {copy.seconds:.2f} s ({copy.parts})", flush=True)
+    return made
 
 
-def _judged(database: source.Source, ours: Side, theirs: Side, seconds: dict[str, list[float]], reach: float) -> bool:
+def _judged(database: Source, ours: Side, theirs: Side, made: Times, reach: float) -> bool:
     what = f"{database.label}: {ours.name} against {theirs.name}"
-    if theirs.name not in seconds:
+    if theirs.name not in made:
         print(f"{what}: it is not installed here, so nothing is compared: NOT reached")
         return False
-    return compare(what, seconds[ours.name], seconds[theirs.name], reach)
+    seconds = [copy.seconds for copy in made[ours.name]]
+    reached = compare(what, seconds, [copy.seconds for copy in made[theirs.name]], reach)
+    if any(copy.statistics_seconds for copy in made[theirs.name]):
+        longer = median(copy.seconds + copy.statistics_seconds for copy in made[theirs.name])
+        print(f"  with VACUUM and ANALYZE, as ours: {longer:.3f} s: ratio {median(seconds) / longer:.3f}")
+    return reached
 
 
 def told(address: Address, *, values: bool) -> tuple[object, ...]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from greenroom.postgres import cluster
 from greenroom.postgres.account import account
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.children import nameless, running, words_in
 from greenroom.postgres.embedded import embedded
 from greenroom.postgres.postmaster import Postmaster, free_port
 from greenroom.postgres.server import connect
@@ -32,11 +32,15 @@ PASSWORD_VARIABLE = "BENCH_COPIES_PASSWORD"
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy that is complete: where, after how many seconds, and how these were spent, where a side tells."""
+    """A copy that is complete: where, after how many seconds, and how these were spent.
+
+    `statistics_seconds` are those of VACUUM and ANALYZE afterwards, where the side's way does not end with them.
+    """
 
     address: Address
     seconds: float
-    parts: str = ""
+    parts: str
+    statistics_seconds: float = 0.0
 
 
 class Side(Protocol):
@@ -81,19 +85,25 @@ class Script:
         """The files go when the clock has stopped."""
         dumped, brought = self.scratch / "f", self.scratch / "g"
         with _empty(self.server, source) as address:
-            dump = [self.programs.program("pg_dump"), f"--file={dumped}", f"--dbname={source.conninfo}"]
-            restore = [self.programs.program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+            dump: list[str | Path] = [
+                self.programs.program("pg_dump"),
+                f"--file={dumped}",
+                f"--dbname={source.conninfo}",
+            ]
+            psql: list[str | Path] = [self.programs.program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
             began = time.monotonic()
             _run(dump, source)
             at_dumped = time.monotonic()
             shutil.copyfile(dumped, brought)
             at_brought = time.monotonic()
-            _run([*restore, f"--file={brought}", f"--dbname={address.conninfo}"], address)
+            _run([*psql, f"--file={brought}", f"--dbname={address.conninfo}"], address)
             ended = time.monotonic()
+            _run([self.programs.program("vacuumdb"), "--analyze", "--quiet", f"--dbname={address.conninfo}"], address)
+            analysed = time.monotonic()
             dumped.unlink()
             brought.unlink()
             parts = f"dump {at_dumped - began:.2f}, cp {at_brought - at_dumped:.2f}, psql {ended - at_brought:.2f}"
-            yield Copy(address, ended - began, parts)
+            yield Copy(address, ended - began, parts, analysed - ended)
 
 
 @dataclass
@@ -112,7 +122,16 @@ class Pgcopydb:
     def copied(self, source: Address) -> Iterator[Copy]:
         """Its work directory goes when the clock has stopped."""
         work = self.scratch / "pgcopydb"
-        words = ["pgcopydb", "clone", "--table-jobs", str(JOBS), "--index-jobs", str(JOBS), "--dir", work]
+        words: list[str | Path] = [
+            "pgcopydb",
+            "clone",
+            "--table-jobs",
+            str(JOBS),
+            "--index-jobs",
+            str(JOBS),
+            "--dir",
+            work,
+        ]
         programs = f"{self.programs.directory}:{os.environ['PATH']}"
         began = time.monotonic()
         with embedded(binaries=self.programs) as server, _empty(server.local, source) as address:
@@ -183,8 +202,9 @@ def _empty(server: Address, source: Address) -> Iterator[Address]:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
-def _run(words: list[str | Path], address: Address, **environment: str) -> None:
-    """To its end; what it says is shown when it fails."""
-    variables = {"PATH": os.environ["PATH"], "LC_ALL": "C", **address.password_environment, **environment}
-    done = subprocess.run(words, env=variables, capture_output=True, check=False)
-    assert done.returncode == 0, f"{words[0]} failed: {done.stderr.decode(errors='replace')[-2000:]}"
+def _run(words: Sequence[str | Path], address: Address, **environment: str) -> None:
+    """To its end, or to ours; what it says is shown when it fails."""
+    variables = {"PATH": os.environ["PATH"], **address.password_environment, **environment}
+    with nameless() as said, running(words, env=variables, stdout=said, stderr=said) as child:
+        code = child.wait()
+        assert code == 0, f"{words[0]} failed: {words_in(said)[-2000:]}"
