@@ -202,9 +202,21 @@ def _empty(server: Address, source: Address) -> Iterator[Address]:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
+def _own_semaphores() -> list[str]:
+    """Words before pgcopydb, which leaves semaphores in the kernel: in a namespace of its own they end with it."""
+    words = ["unshare", "--map-current-user", "--ipc"]
+    return words if shell.run([*words, "true"], check=False).code == 0 else []
+
+
 def _run(words: Sequence[str | Path], address: Address, **environment: str) -> None:
-    """To its end, or to ours; what it says is shown when it fails."""
+    """To its end, or to ours; what it says is shown when it fails.
+
+    In a session of its own: pgcopydb, when it is interrupted, ends its whole group.
+    """
     variables = {"PATH": os.environ["PATH"], **address.password_environment, **environment}
-    with nameless() as said, running(words, env=variables, stdout=said, stderr=said) as child:
+    with (
+        nameless() as said,
+        running(words, env=variables, stdout=said, stderr=said, start_new_session=True) as child,
+    ):
         code = child.wait()
         assert code == 0, f"{words[0]} failed: {words_in(said)[-2000:]}"
