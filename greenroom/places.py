@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 from greenroom.errors import GreenroomError
+
+_GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS
+_TOP_OF_HIERARCHIES = 0x00020000  # FS_TOPDIR_FL: `chattr +T`
 
 
 def scratch() -> Path:
@@ -25,6 +30,7 @@ def scratch() -> Path:
             "Remove it, or set TMPDIR to a directory of your own.",
         )
     place.chmod(0o711)
+    _spread(place)
     return place
 
 
@@ -36,6 +42,23 @@ def cache() -> Path:
 def state() -> Path:
     """What must be remembered between two runs: `$XDG_STATE_HOME/greenroom`."""
     return _private(Path(_variable("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "greenroom")
+
+
+def _spread(place: Path) -> None:
+    """Tell the file system, where it can be told (ext4), that what lies in the directory is unrelated.
+
+    Else it keeps the files of all servers close together, and passes over each one that was just removed before it
+    makes a new one: a server's thousand files then take a second instead of a tenth.
+    """
+    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        flags = int.from_bytes(fcntl.ioctl(descriptor, _GET_FLAGS, bytes(8)), sys.byteorder)
+        if not flags & _TOP_OF_HIERARCHIES:
+            fcntl.ioctl(descriptor, _SET_FLAGS, (flags | _TOP_OF_HIERARCHIES).to_bytes(8, sys.byteorder))
+    except OSError:  # a hint is all it is
+        pass
+    finally:
+        os.close(descriptor)
 
 
 def _private(place: Path) -> Path:

@@ -21,7 +21,7 @@ from greenroom.postgres import binaries as programs
 from greenroom.postgres import cluster, copying, dumping, masking, restoring, room, sections, snapshots
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.masking import Rule
-from greenroom.postgres.server import connect, only_reading
+from greenroom.postgres.server import connect
 from greenroom.postgres.snapshots import Key
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Road(Protocol):
     method: Method
     note: str | None
 
-    def schema(self, origin: Origin, path: Path) -> None:
-        """An archive of the schema alone: what it needs is looked at before anything is made."""
+    def schema(self, origin: Origin, path: Path, progress: Progress) -> None:
+        """An archive with the schema at least: what it needs is looked at before anything is made."""
 
     def fill(
         self, origin: Origin, target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
@@ -74,7 +74,7 @@ def _pulled(request: CopyRequest, key: Key | None, progress: Progress) -> Iterat
         host = _host(target, source, progress)
         origin = read(source.enter_context(reached(target)), name, target.exclude_data, rules, progress)
         covered = _refuse(request, origin, rules, scratch)
-        road = _road(host, origin, scratch, via_file=request.via_file)
+        road = _road(host, origin, source, scratch, via_file=request.via_file)
         content = _content(request, origin, road, rules, scratch, source.close, progress)
         if key:
             masks = [str(rule) for rule in rules if rule.changes]
@@ -119,49 +119,46 @@ def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Pa
     return covered
 
 
-def _road(host: Host | None, origin: Origin, scratch: Path, *, via_file: bool) -> Road:
+def _road(host: Host | None, origin: Origin, source: ExitStack, scratch: Path, *, via_file: bool) -> Road:
     """A dump on the VPN host, where that can make one; else the rows are copied from here, through the tunnel."""
     if host is None:
-        return Here(programs.client_for(origin.facts.major, tls=origin.facts.tls))
+        return Here(programs.client_for(origin.facts.major, tls=origin.facts.tls), source)
     there = far.far_dump(host, origin.facts.major)
     if there:
         return There(there, scratch, via_file)
     why = f"{host.label} has no pg_dump that is not older than the server and can be read here"
-    return Here(programs.client_for(origin.facts.major, tls=origin.facts.tls), f"{why}: copied through a tunnel")
+    return Here(
+        programs.client_for(origin.facts.major, tls=origin.facts.tls), source, f"{why}: copied through a tunnel"
+    )
 
 
 @dataclass
 class Here:
-    """Programs of this machine, connected to the source."""
+    """Programs of this machine, connected to the source until `source` is closed."""
 
     client: Binaries
+    source: ExitStack
     note: str | None = None
     method: Method = "copy"
+    begun: copying.Begun | None = None
 
-    def schema(self, origin: Origin, path: Path) -> None:
-        """By pg_dump of this machine."""
-        reading = only_reading(origin.address).conninfo
-        words = [*dumping.dump_words(self.client.program("pg_dump"), reading, compress=dumping.UNCOMPRESSED)]
-        with (
-            far.private_file(path) as file,
-            dumping.dumping([*words, "--schema-only"], origin.address, file) as (child, failed),
-        ):
-            if child.wait() != 0:
-                raise failed()
+    def schema(self, origin: Origin, path: Path, progress: Progress) -> None:
+        """By pg_dump of this machine, in the snapshot in which the rows are read."""
+        with far.private_file(path) as file:
+            stored = restoring.Stored(path, f"the archive of {origin.real.database}")
+            begin = copying.begun(origin.address, self.client, file, stored, progress, exclude_data=origin.exact_names)
+            self.begun = self.source.enter_context(begin)
 
     def fill(
         self, origin: Origin, target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
     ) -> None:
-        """In parallel, in one snapshot."""
+        """In parallel."""
+        assert self.begun
         progress.step(f"copying {origin.real.database} from {origin.real.server}")
-        copying.copy_database(
-            origin.address,
-            target,
-            self.client,
-            progress,
-            exclude_data=origin.exact_names,
-            before_indexes=before_indexes,
-        )
+        try:
+            copying.finish(self.begun, target, progress, before_indexes)
+        finally:
+            self.begun.stored.path.unlink(missing_ok=True)
 
 
 @dataclass
@@ -175,7 +172,7 @@ class There:
     method: Method = "restore"
     compress: str = ""
 
-    def schema(self, origin: Origin, path: Path) -> None:
+    def schema(self, origin: Origin, path: Path, progress: Progress) -> None:
         """By pg_dump of the VPN host."""
         self.compress = far.schema(self.dump, origin.real, path)
 
@@ -205,7 +202,7 @@ def _content(
     progress: Progress,
 ) -> Content:
     progress.step(f"reading the schema of {origin.real.database}")
-    road.schema(origin, scratch / "schema")
+    road.schema(origin, scratch / "schema", progress)
     archive = archives.inspect(scratch / "schema")
 
     def fill(target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress) -> None:

@@ -11,6 +11,7 @@ SUITES = {
     "demo": "`./inv migrate-rehearse` on the demo",
     "drills": "what the drills cost on the demo",
     "clones": "clones of snapshots, and a second rehearsal of one dump",
+    "copies": "a LOCAL copy against the plain script and pgcopydb, and a dump over SSH against OpenSSH",
     "detection": "who finds what: Greenroom and four linters on the catalogue's examples",
     "hazards": "the figures of docs/hazards.md, on the catalogue's examples",
     "prediction": "stalls that were rehearsed against those that a load on the source suffers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +23,9 @@ from greenroom.postgres.server import connect
 from greenroom.secret import Secret
 from tests.integration.everything import PASSWORD, READER, compared, database, dump_and_restore, everything, rows
 
-COPY, DUMP = 0, 1 << 40  # every table by COPY; all by pg_dump
+COPY = {"big_bytes": 0, "least_bytes": 0}  # every table by COPY, in sessions of its own
+SHARED = {"big_bytes": 1 << 40, "least_bytes": 0}  # every table by COPY, in two pairs of sessions
+DUMP = {"least_bytes": 1 << 40}  # all by pg_dump
 
 
 @pytest.fixture
@@ -33,13 +36,15 @@ def source(server: Server) -> Iterator[Address]:
 
 
 @pytest.mark.parametrize("of_owner", [False, True], ids=["superuser", "owner"])
-@pytest.mark.parametrize("big_bytes", [COPY, DUMP], ids=["every table by COPY", "all by pg_dump"])
+@pytest.mark.parametrize(
+    "way", [COPY, SHARED, DUMP], ids=["every table by COPY", "in shared sessions", "all by pg_dump"]
+)
 @pytest.mark.parametrize(
     ("old", "new"),
     [(18, 18), (15, 18), pytest.param(15, 15, marks=pytest.mark.full)],
 )
 def test_copy_is_what_dump_and_restore_make(
-    request: pytest.FixtureRequest, old: int, new: int, big_bytes: int, *, of_owner: bool
+    request: pytest.FixtureRequest, old: int, new: int, way: dict[str, int], *, of_owner: bool
 ) -> None:
     there, here = request.getfixturevalue(f"server{old}"), request.getfixturevalue(f"server{new}")
     client = of_major(new)
@@ -51,7 +56,7 @@ def test_copy_is_what_dump_and_restore_make(
         before = compared(source, client)
         dump_and_restore(source, reference, client)
         target = Target(address, superuser=not of_owner, label="here")
-        copy_database(source, target, client, Silent(), big_bytes=big_bytes)
+        copy_database(source, target, client, Silent(), **way)
         copied, expected = compared(address, client), compared(reference, client)
         for part, told in expected.items():
             assert copied[part] == told, part
@@ -71,7 +76,7 @@ def test_copy_leaves_rows_out_and_calls_before_indexes(server: Server, source: A
 
         target = Target(address, superuser=True, label="here")
         out = ["Ünï \"code\" schéma.Tàble.with \"dots\" & ''quotes''", "shop.sales_2021"]
-        copy_database(source, target, server.binaries, Silent(), exclude_data=out, before_indexes=look, big_bytes=COPY)
+        copy_database(source, target, server.binaries, Silent(), exclude_data=out, before_indexes=look, **COPY)
         with connect(source) as before, connect(address) as connection:
             there, here = rows(before), rows(connection)
     differing = {name for name in there if there[name] != here[name]}
@@ -97,7 +102,7 @@ def test_copy_is_one_snapshot(server: Server, source: Address) -> None:
         )
         before = connection.execute(counted).fetchone()
     with database(server, "copied") as address:
-        copy_database(source, Target(address, superuser=True, label="x"), server.binaries, Writing(), big_bytes=COPY)
+        copy_database(source, Target(address, superuser=True, label="x"), server.binaries, Writing(), **COPY)
         with connect(address) as connection:
             assert connection.execute(counted).fetchone() == before
     with connect(source) as connection:
@@ -108,20 +113,53 @@ def test_subscription_stays_behind(server: Server, source: Address) -> None:
     """Nor does its password come along. A database with one could not even be dropped."""
     mine = "SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = %s)"
     with database(server, "copied") as address:
-        copy_database(source, Target(address, superuser=True, label="x"), server.binaries, Silent(), big_bytes=COPY)
+        copy_database(source, Target(address, superuser=True, label="x"), server.binaries, Silent(), **COPY)
         with connect(address) as connection:
             assert connection.execute(mine, [source.database]).fetchall() == [("of_others",)]
             assert connection.execute(mine, [address.database]).fetchall() == []
 
 
-def test_copy_without_the_right_to_read_names_the_table(server: Server, source: Address) -> None:
+def test_copy_without_the_right_to_read_names_the_tables(server: Server, source: Address) -> None:
     with connect(source) as admin:
         admin.execute(f"GRANT USAGE ON SCHEMA public TO {READER}")
     reading = source.as_role(READER, Secret(PASSWORD))
     with database(server, "copied") as address, pytest.raises(GreenroomError) as caught:
         copy_database(reading, Target(address, superuser=True, label="x"), server.binaries, Silent())
-    said = f"pg_dump of {source.database} on {source.server} failed: permission denied for table notes."
+    where = re.escape(f"{source.database} on {source.server}")
+    assert re.fullmatch(
+        rf"{READER} may not read public\.ddl(, \S+){{4}} and \d+ more of {where}\.", caught.value.sentence
+    )
+
+
+@pytest.mark.parametrize("way", [COPY, SHARED])
+def test_table_whose_rows_are_hidden_is_named(server: Server, way: dict[str, int]) -> None:
+    """Row security: only the COPY itself is refused, in whichever session the table's turn comes."""
+    with database(server, "secured") as source, database(server, "copied") as address:
+        with connect(source) as admin:
+            for name in ("first", "secured", "third"):
+                admin.execute(f"CREATE TABLE {name} AS SELECT generate_series(1, 10) AS id")
+                admin.execute(f"GRANT SELECT ON {name} TO {READER}")
+            admin.execute("ALTER TABLE secured ENABLE ROW LEVEL SECURITY")
+        reading = source.as_role(READER, Secret(PASSWORD))
+        with pytest.raises(GreenroomError) as caught:
+            copy_database(reading, Target(address, superuser=True, label="x"), server.binaries, Silent(), **way)
+    said = f"{READER} may not read every row of public.secured of {source.database} on {source.server}."
     assert caught.value.sentence == said
+
+
+@pytest.mark.parametrize("way", [COPY, SHARED])
+def test_table_whose_rows_are_refused_is_named(server: Server, way: dict[str, int]) -> None:
+    """A constraint that the source's rows do not meet: pg_dump makes it with the table."""
+    with database(server, "refused") as source, database(server, "copied") as address:
+        with connect(source) as admin:
+            for name in ("first", "refused", "third"):
+                admin.execute(f"CREATE TABLE {name} AS SELECT generate_series(1, 10) AS id")
+            admin.execute("CREATE FUNCTION allowed(id int) RETURNS boolean LANGUAGE sql AS 'SELECT id > 0'")
+            admin.execute("ALTER TABLE refused ADD CHECK (public.allowed(id))")
+            admin.execute("CREATE OR REPLACE FUNCTION allowed(id int) RETURNS boolean LANGUAGE sql AS 'SELECT id < 5'")
+        with pytest.raises(GreenroomError) as caught:
+            copy_database(source, Target(address, superuser=True, label="here"), server.binaries, Silent(), **way)
+    assert caught.value.sentence == "the rows of public.refused cannot be written on here: SQLSTATE 23514."
 
 
 @contextmanager
@@ -140,8 +178,8 @@ def standby(server: Server, settings: Mapping[str, str]) -> Iterator[Server]:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("big_bytes", [COPY, DUMP])
-def test_copy_of_a_standby_is_without_unlogged_rows(server: Server, big_bytes: int) -> None:
+@pytest.mark.parametrize("way", [COPY, SHARED, DUMP])
+def test_copy_of_a_standby_is_without_unlogged_rows(server: Server, way: dict[str, int]) -> None:
     """They are on the primary alone, and cannot be read there."""
     settings = {"wal_level": "replica", "max_wal_senders": "4", "hot_standby": "on"}
     with embedded(binaries=server.binaries, settings=settings) as primary:
@@ -150,7 +188,7 @@ def test_copy_of_a_standby_is_without_unlogged_rows(server: Server, big_bytes: i
             connection.execute("CREATE UNLOGGED TABLE seen AS SELECT generate_series(1, 100) AS id")
         with standby(primary, settings) as source, database(server, "copied") as address:
             target = Target(address, superuser=True, label="x")
-            copy_database(source.address, target, server.binaries, Silent(), big_bytes=big_bytes)
+            copy_database(source.address, target, server.binaries, Silent(), **way)
             with connect(address) as connection:
                 counts = "SELECT (SELECT count(*) FROM goods), (SELECT count(*) FROM seen)"
                 assert connection.execute(counts).fetchone() == (100, 0)

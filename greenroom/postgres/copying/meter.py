@@ -1,4 +1,4 @@
-"""How many bytes of the big tables have arrived, how fast, and how long the rest will take."""
+"""How many bytes of the tables have arrived, how fast, and how long the rest will take."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import psycopg
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
+from greenroom.postgres.copying.rows import Load
 from greenroom.postgres.copying.tables import Table
 from greenroom.postgres.server import connect
 
@@ -33,11 +34,11 @@ class Meter:
     told: float = 0.0
     done: int = 0
 
-    def arrived(self, table: Table) -> None:
+    def arrived(self, load: Load) -> None:
         """One is complete."""
-        self.done += table.bytes
+        self.done += load.bytes
 
-    def show(self, under_way: Sequence[Table]) -> None:
+    def show(self, under_way: Sequence[Load]) -> None:
         """Tell, when the last telling is old enough."""
         now = time.monotonic()
         if now - self.told < TELL_SECONDS:
@@ -46,10 +47,11 @@ class Meter:
         done = self.done + self._half_way(under_way)
         self.progress.detail(" · ".join([_far(done, self.total, now - self.began), ", ".join(map(str, under_way))]))
 
-    def _half_way(self, under_way: Sequence[Table]) -> int:
+    def _half_way(self, under_way: Sequence[Load]) -> int:
         """A table is never more than whole: its rows may be longer on the way than they are on disk."""
         told = self._told_by_target() if under_way else {}
-        return sum(min(told.get(table.relation, 0), table.bytes) for table in under_way)
+        tables = [table for load in under_way for table in load.tables]
+        return sum(min(told.get(table.relation, 0), table.bytes) for table in tables)
 
     def _told_by_target(self) -> dict[tuple[str, str], int]:
         if self.connection is None:

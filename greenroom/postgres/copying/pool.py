@@ -1,9 +1,9 @@
-"""Several tables on their way at once, the biggest first, beside pg_restore with all the others."""
+"""Several tables on their way at once, the biggest first, beside pg_restore with what is left for it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -11,25 +11,37 @@ from greenroom.console import Progress
 from greenroom.postgres import restoring
 from greenroom.postgres.children import nameless, running
 from greenroom.postgres.copying.meter import Meter, metering
-from greenroom.postgres.copying.rows import Move, Road, check, may_empty, moving
+from greenroom.postgres.copying.rows import Load, Move, Road, check, may_empty, moving
 from greenroom.postgres.copying.tables import Table
 from greenroom.postgres.restoring import Stored
 from greenroom.shell import Popen
 
 POLL_SECONDS = 0.01
+SHARED_BYTES, SHARED_TABLES = 32_000_000, 200  # as long as a big table, and as many as an argv bears
 
 
-def move(road: Road, tables: list[Table], stored: Stored, progress: Progress) -> None:
-    """Bring the rows of `tables` over, and with pg_restore those that are in the archive. Raises GreenroomError.
+def loads(tables: Sequence[Table], big_bytes: int) -> list[Load]:
+    """What each pair of sessions moves, the largest load first: a big table, or many smaller ones."""
+    big = [Load((table,)) for table in tables if table.bytes >= big_bytes]
+    small = [table for table in tables if table.bytes < big_bytes]
+    least = max(sum(table.bytes for table in small) // SHARED_BYTES, len(small) // SHARED_TABLES) + 1
+    number = max(least, restoring.jobs())
+    shared = [Load(tuple(small[place::number])) for place in range(min(number, len(small)))]
+    return sorted([*big, *shared], key=lambda load: load.bytes, reverse=True)
+
+
+def move(road: Road, loads: list[Load], stored: Stored, progress: Progress) -> None:
+    """Bring the rows of all `loads` over, and with pg_restore those that are in the archive. Raises GreenroomError.
 
     Whatever fails ends all the others: half a copy is none.
     """
+    tables = [table for load in loads for table in load.tables]
     with (
         metering(road.target.address, tables, progress) as meter,
         _rest(road, stored, progress) as (rest, judge),
         ExitStack() as moves,
     ):
-        pool = _Pool(road, list(tables), may_empty(road.target, tables), meter, moves)
+        pool = _Pool(road, list(loads), may_empty(road.target, tables), meter, moves)
         while pool.busy() or rest.poll() is None:
             pool.turn()
             time.sleep(POLL_SECONDS)
@@ -39,10 +51,11 @@ def move(road: Road, tables: list[Table], stored: Stored, progress: Progress) ->
 @dataclass
 class _Pool:
     road: Road
-    waiting: list[Table]
+    waiting: list[Load]
     emptied: set[Table]
     meter: Meter
     moves: ExitStack
+    most: int = field(default_factory=restoring.jobs)
     under_way: list[tuple[Move, ExitStack]] = field(default_factory=list)
 
     def busy(self) -> bool:
@@ -54,14 +67,14 @@ class _Pool:
             check(one[0], self.road)
             one[1].close()
             self.under_way.remove(one)
-            self.meter.arrived(one[0].table)
-        while self.waiting and len(self.under_way) < restoring.jobs():
+            self.meter.arrived(one[0].load)
+        while self.waiting and len(self.under_way) < self.most:
             self._start(self.waiting.pop(0))
-        self.meter.show([move.table for move, _ in self.under_way])
+        self.meter.show([move.load for move, _ in self.under_way])
 
-    def _start(self, table: Table) -> None:
+    def _start(self, load: Load) -> None:
         own = self.moves.enter_context(ExitStack())
-        self.under_way.append((own.enter_context(moving(self.road, table, emptied=table in self.emptied)), own))
+        self.under_way.append((own.enter_context(moving(self.road, load, self.emptied)), own))
 
 
 @contextmanager

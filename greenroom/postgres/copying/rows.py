@@ -1,4 +1,7 @@
-"""Moving the rows of one table: psql reads on the source, psql writes on the target, a pipe between them.
+"""Moving the rows of tables: psql reads on the source, psql writes on the target, a pipe between them.
+
+A big table has the two for itself, and may travel in binary. Small ones follow one another as text, whose end can be
+marked within a stream.
 
 No row passes through this process. Both say no more than an SQLSTATE: the server's words can quote rows.
 """
@@ -6,7 +9,7 @@ No row passes through this process. Both say no more than an SQLSTATE: the serve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +28,8 @@ from greenroom.shell import PIPE, Popen
 
 CONNECTION_LOST = 2  # psql's exit code
 _SQLSTATE = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5})\s*$", re.MULTILINE)
-_CUT_SHORT = "22P04"  # what COPY says of a stream that ends in the middle
+_MISREAD = "22"  # the class of what COPY says of a stream that ends in the middle
+_DONE = "moved"
 _DENIED = "42501"
 _SHUT_DOWN = ("57P01", "57P02", "57P03")  # by its administrator, by a crash, or it is not up again yet
 # as pg_dump and pg_restore have it, so that a value reads and sounds the same at both ends
@@ -34,6 +38,8 @@ _ALIKE = (
     "SET idle_in_transaction_session_timeout = 0; SET xmloption = content; "
     "SET datestyle = ISO; SET intervalstyle = postgres; SET extra_float_digits = 3; SET client_encoding = {encoding}"
 )
+_END_OF_TABLE = r"\echo '\\.'"  # what ends COPY FROM STDIN in psql, where the stream goes on
+_TELL_DONE = rf"\warn {_DONE}"
 _READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {snapshot}"
 
 
@@ -48,11 +54,31 @@ class Road:
     encoding: str
 
 
+@dataclass(frozen=True)
+class Load:
+    """What one pair of sessions moves: a table, or several that follow one another."""
+
+    tables: tuple[Table, ...]
+
+    @property
+    def bytes(self) -> int:
+        """On the source."""
+        return sum(table.bytes for table in self.tables)
+
+    @property
+    def shared(self) -> bool:
+        """Whether the ends of tables must be marked in the stream."""
+        return len(self.tables) > 1
+
+    def __str__(self) -> str:
+        return f"{len(self.tables)} small tables" if self.shared else str(self.tables[0])
+
+
 @dataclass
 class Move:
-    """A table on its way."""
+    """A load on its way."""
 
-    table: Table
+    load: Load
     reader: Popen[bytes]
     writer: Popen[bytes]
     said: tuple[BinaryIO, BinaryIO] = field(repr=False)
@@ -74,20 +100,20 @@ def may_empty(target: Target, tables: list[Table]) -> set[Table]:
 
 
 @contextmanager
-def moving(road: Road, table: Table, *, emptied: bool) -> Iterator[Move]:
-    """The rows of one table, on their way for as long as the block lasts; `emptied`: the role may TRUNCATE it."""
+def moving(road: Road, load: Load, emptied: Container[Table]) -> Iterator[Move]:
+    """Rows, on their way for as long as the block lasts; `emptied` are the tables that the role may TRUNCATE."""
     reading, writing = only_reading(road.source), road.target
     with (
         nameless() as read,
         nameless() as written,
         running(
-            _psql(road.client, reading.conninfo, _reading(road, table)),
+            _psql(road.client, reading.conninfo, _reading(road, load)),
             env=road.source.password_environment,
             stdout=PIPE,
             stderr=read,
         ) as reader,
         running(
-            _psql(road.client, writing.address.conninfo, _writing(road, table, emptied=emptied)),
+            _psql(road.client, writing.address.conninfo, _writing(road, load, emptied)),
             env=writing.environment,
             stdin=reader.stdout,
             stdout=written,
@@ -96,7 +122,7 @@ def moving(road: Road, table: Table, *, emptied: bool) -> Iterator[Move]:
     ):
         assert reader.stdout is not None
         reader.stdout.close()  # the writer alone holds it: when that ends, the reader is told
-        yield Move(table, reader, writer, (read, written))
+        yield Move(load, reader, writer, (read, written))
 
 
 def check(move: Move, road: Road) -> None:
@@ -104,10 +130,16 @@ def check(move: Move, road: Road) -> None:
     if move.reader.returncode == 0 and move.writer.returncode == 0:
         return
     read, written = (_sqlstate(file) for file in move.said)
-    source_is_gone = move.reader.returncode == CONNECTION_LOST and written in (None, _CUT_SHORT)
+    source_is_gone = move.reader.returncode == CONNECTION_LOST and (written is None or written.startswith(_MISREAD))
     if read or source_is_gone:
-        raise _not_read(move.table, road, read)
-    raise _not_written(move.table, road, written)
+        raise _not_read(_failed(move, move.said[0]), road, read)
+    raise _not_written(_failed(move, move.said[1]), road, written)
+
+
+def _failed(move: Move, said: BinaryIO) -> Table:
+    """The one after those that are marked as done."""
+    done = words_in(said).splitlines().count(_DONE)
+    return move.load.tables[min(done, len(move.load.tables) - 1)]
 
 
 def _not_read(table: Table, road: Road, sqlstate: str | None) -> GreenroomError:
@@ -142,20 +174,27 @@ def _psql(client: Binaries, conninfo: str, commands: list[str]) -> list[str | Pa
     return [*words, *(word for command in commands for word in ("--command", command))]
 
 
-def _reading(road: Road, table: Table) -> list[str]:
-    snapshot = _READ_ONLY.format(snapshot=sql.Literal(road.snapshot).as_string())
-    return [_alike(road), snapshot, f"COPY {table.quoted} ({table.column_list}) TO STDOUT{_options(table)}", "COMMIT"]
+def _reading(road: Road, load: Load) -> list[str]:
+    words = [_alike(road), _READ_ONLY.format(snapshot=sql.Literal(road.snapshot).as_string())]
+    for table in load.tables:
+        words.append(f"COPY {table.quoted} ({table.column_list}) TO STDOUT{_options(load, table)}")
+        words += [_END_OF_TABLE, _TELL_DONE] if load.shared else []
+    return [*words, "COMMIT"]
 
 
-def _writing(road: Road, table: Table, *, emptied: bool) -> list[str]:
-    rows = f"COPY {table.quoted} ({table.column_list}) FROM STDIN"
-    if not emptied:
-        return [_alike(road), rows + _options(table)]
-    return [_alike(road), "BEGIN", f"TRUNCATE ONLY {table.quoted}", rows + _options(table, "FREEZE"), "COMMIT"]
+def _writing(road: Road, load: Load, emptied: Container[Table]) -> list[str]:
+    words = [_alike(road), "BEGIN"]
+    for table in load.tables:
+        words += [f"TRUNCATE ONLY {table.quoted}"] if table in emptied else []
+        options = _options(load, table, *(["FREEZE"] if table in emptied else []))
+        words.append(f"COPY {table.quoted} ({table.column_list}) FROM STDIN{options}")
+        words += [_TELL_DONE] if load.shared else []
+    return [*words, "COMMIT"]
 
 
-def _options(table: Table, *more: str) -> str:
-    return " ({})".format(", ".join([f"FORMAT {'binary' if table.binary else 'text'}", *more]))
+def _options(load: Load, table: Table, *more: str) -> str:
+    binary = table.binary and not load.shared
+    return " ({})".format(", ".join([f"FORMAT {'binary' if binary else 'text'}", *more]))
 
 
 def _alike(road: Road) -> str:

@@ -20,6 +20,7 @@ from greenroom.postgres.copying.tables import Table
 from greenroom.postgres.server import connect
 
 WITH_TRANSACTION_TIMEOUT = 170000
+MOST_NAMED = 5
 # the session is silent for as long as the copy takes: a firewall must not forget it meanwhile
 _KEPT_ALIVE = {"keepalives_idle": "30", "keepalives_interval": "10"}
 
@@ -83,9 +84,11 @@ def unreadable(connection: psycopg.Connection, address: Address, tables: Sequenc
     rows = connection.execute(
         "SELECT oid FROM unnest(%s::oid[]) AS oid WHERE NOT has_table_privilege(oid, 'SELECT')", [list(names)]
     ).fetchall()
-    denied = ", ".join(sorted(str(names[oid]) for (oid,) in rows)) or "a table"
+    denied = sorted(str(names[oid]) for (oid,) in rows)
+    shown = ", ".join(denied[:MOST_NAMED]) or "a table"
+    more = f" and {len(denied) - MOST_NAMED} more" if len(denied) > MOST_NAMED else ""
     return GreenroomError(
-        f"{address.user} may not read {denied} of {address.database} on {address.server}.",
+        f"{address.user} may not read {shown}{more} of {address.database} on {address.server}.",
         "Use a role that may read everything (GRANT pg_read_all_data), or leave its rows out with exclude_data.",
     )
 

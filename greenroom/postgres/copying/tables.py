@@ -1,4 +1,4 @@
-"""Which tables of the source are big, which columns of theirs are copied, and whether the rows may travel in binary."""
+"""Which tables of the source move by COPY, which columns of theirs, and whether the rows may travel in binary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _PLAIN = (
     "int4multirange int8multirange nummultirange tsmultirange tstzmultirange datemultirange"
 ).split()
 
-_BIG = """
+MOST_TABLES = 2000
+
+_MOVABLE = """
 WITH RECURSIVE plain (oid) AS (
     SELECT oid FROM pg_type
     WHERE typtype = 'e' OR typnamespace = 'pg_catalog'::regnamespace AND typname = ANY (%(plain)s)
@@ -48,6 +50,7 @@ FROM sized s JOIN pg_attribute a ON a.attrelid = s.oid AND a.attnum > 0 AND NOT 
 WHERE s.bytes >= %(least)s
 GROUP BY s.oid, s.nspname, s.relname, s.bytes
 ORDER BY s.bytes DESC, s.oid
+LIMIT %(most)s
 """
 
 _NAMED = """
@@ -93,11 +96,13 @@ class Table:
         return f"{self.schema}.{self.name}"
 
 
-def big(connection: psycopg.Connection, least: int, excluded: Iterable[tuple[str, str]]) -> list[Table]:
+def movable(connection: psycopg.Connection, least: int, excluded: Iterable[tuple[str, str]]) -> list[Table]:
     """Tables of at least so many bytes, the biggest first; without those that pg_dump must treat in ways of its own.
 
-    These are: what extensions made, foreign and partitioned tables (which have no rows), tables without columns, and
-    partitions by the hash of an enum, whose rows are in other partitions there.
+    These are: what extensions made, foreign and partitioned tables (which have no rows), tables without columns,
+    partitions by the hash of an enum, whose rows are in other partitions there, and names that an argv would not bear
+    in the database's encoding. Of very many tables the smallest are left to pg_dump too: it looks up each name that it
+    is to leave out.
     """
     names = list(excluded)
     left_out = connection.execute(
@@ -106,8 +111,13 @@ def big(connection: psycopg.Connection, least: int, excluded: Iterable[tuple[str
         [[schema for schema, _ in names], [name for _, name in names]],
     ).fetchall()
     types = [*_PLAIN, *(f"_{name}" for name in _PLAIN)]
-    rows = connection.execute(_BIG, {"plain": types, "excluded": [oid for (oid,) in left_out], "least": least})
-    return [Table(oid, schema, name, size, tuple(columns), binary) for oid, schema, name, size, columns, binary in rows]
+    asked = {"plain": types, "excluded": [oid for (oid,) in left_out], "least": least, "most": MOST_TABLES}
+    rows = connection.execute(_MOVABLE, asked)
+    found = [
+        Table(oid, schema, name, size, tuple(columns), binary) for oid, schema, name, size, columns, binary in rows
+    ]
+    in_utf8 = connection.info.parameter_status("server_encoding") == "UTF8"
+    return [table for table in found if in_utf8 or (table.quoted + table.column_list).isascii()]
 
 
 def without_rows(connection: psycopg.Connection, names: Sequence[str]) -> list[tuple[str, str]]:

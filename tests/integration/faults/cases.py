@@ -79,7 +79,7 @@ LEFT = r"the copy \S+ on \S+ could not be dropped and was left behind; remove it
 LOST = r"the connection to \S+ was lost\.\n  Is the VPN still on\? Run it again\."
 STILL_ON = r"\n  Is the VPN still on, and does the server run\? Then run again\."
 AWAY = r"the server \S+ went away while \S+ was dumped\." + STILL_ON
-AWAY_IN_TABLE = r"\S+ on \S+ went away, or takes no more connections, while public\.slow_rows was read\." + STILL_ON
+AWAY_IN_TABLE = r"\S+ on \S+ went away, or takes no more connections, while public\.\w+ was read\." + STILL_ON
 AWAY_IN_RESTORE = r"the server embedded went away while the data was restored\.\n  Look into its log, then run again\."
 AWAY_IN_MIGRATION = (
     r"the copy's server \S+ went away during shop\.0002_change, so nothing can be judged\."
