@@ -118,7 +118,7 @@ def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         _by_template(found, copy, progress) if way.method == "template" else _filled(found, wanted, way, copy, progress)
     )
     refused = [*branches.apply_settings(copy.connection, copy.name, found.settings)]
-    refused += branches.apply_statements(copy.connection, copy.name, found.privileges)
+    refused += branches.open_as(copy.connection, copy.name, found.privileges)
     migrates = migrator_of(target, own=False)
     with connect(migrates.address) as connection:
         here = facts(connection)
