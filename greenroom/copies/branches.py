@@ -163,6 +163,7 @@ def _filled(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         copy.maintenance.at(copy.name),
         superuser=found.facts.superuser,
         label=found.real.server,
+        version_num=found.facts.version_num,
         ownership=found.ownership,
     )
     masked: list[str] = []

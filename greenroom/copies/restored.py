@@ -116,6 +116,7 @@ def _fill(content: Content, where: Place, copy: Held, progress: Progress) -> Non
         where.nearest.at(copy.name),
         superuser=where.superuser,
         label=where.label,
+        version_num=copy.connection.info.server_version,
         log=where.log,
         ownership=where.ownership,
     )

@@ -17,7 +17,7 @@ from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.children import ENGLISH, STOP_SECONDS, nameless, running
 from greenroom.postgres.dumping import UNCOMPRESSED, Relation, dump_words, dumping
-from greenroom.postgres.server import only_reading
+from greenroom.postgres.server import only_reading, unhindered
 from greenroom.shell import PIPE, Popen, TimeoutExpired
 
 MOST_JOBS = 8
@@ -46,26 +46,34 @@ class Complaint:
 
 @dataclass
 class Target:
-    """The database that is restored into. `superuser`: whether every owner and privilege can be set."""
+    """The database that is restored into. `superuser`: whether every owner and privilege can be set.
+
+    `version_num` is its server's.
+    """
 
     address: Address
     superuser: bool
     label: str
+    version_num: int
     log: Path | None = None
     ownership: bool = True
-    options: str = ""
     passed_over: list[str] = field(default_factory=list)
 
     def words(self, binaries: Binaries) -> list[str | Path]:
         """pg_restore's argv, without the archive; the password goes by `environment`."""
         owners = [] if self.ownership else ["--no-owner", "--no-acl"]
-        words = [*owners, f"--dbname={self.address.conninfo}"]
+        words = [*owners, f"--dbname={self.writing.conninfo}"]
         return [binaries.program("pg_restore"), "--verbose", "--no-password", "--no-subscriptions", *words]
+
+    @property
+    def writing(self) -> Address:
+        """For programs that write there."""
+        return unhindered(self.address, self.version_num)
 
     @property
     def environment(self) -> dict[str, str]:
         """For pg_restore."""
-        return {**ENGLISH, **self.address.password_environment, **({"PGOPTIONS": self.options} if self.options else {})}
+        return {**ENGLISH, **self.address.password_environment}
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def test_copy_is_what_dump_and_restore_make(
     ):
         before = compared(source, client)
         dump_and_restore(source, reference, client)
-        target = Target(address, superuser=not of_owner, label="here")
+        target = Target(address, superuser=not of_owner, label="here", version_num=here.version_num)
         copy_database(source, target, client, Silent(), big_bytes=big_bytes)
         copied, expected = compared(address, client), compared(reference, client)
         for part, told in expected.items():
@@ -69,7 +69,7 @@ def test_copy_leaves_rows_out_and_calls_before_indexes(server: Server, source: A
                 query = f"SELECT (SELECT count(*) FROM ONLY shop.people), {indexes}"
                 seen.append(connection.execute(query.encode()).fetchone())
 
-        target = Target(address, superuser=True, label="here")
+        target = Target(address, superuser=True, label="here", version_num=server.version_num)
         out = ["Ünï \"code\" schéma.Tàble.with \"dots\" & ''quotes''", "shop.sales_2021"]
         copy_database(source, target, server.binaries, Silent(), exclude_data=out, before_indexes=look, big_bytes=COPY)
         with connect(source) as before, connect(address) as connection:
@@ -97,7 +97,13 @@ def test_copy_is_one_snapshot(server: Server, source: Address) -> None:
         )
         before = connection.execute(counted).fetchone()
     with database(server, "copied") as address:
-        copy_database(source, Target(address, superuser=True, label="x"), server.binaries, Writing(), big_bytes=COPY)
+        copy_database(
+            source,
+            Target(address, superuser=True, label="x", version_num=server.version_num),
+            server.binaries,
+            Writing(),
+            big_bytes=COPY,
+        )
         with connect(address) as connection:
             assert connection.execute(counted).fetchone() == before
     with connect(source) as connection:
@@ -108,7 +114,13 @@ def test_subscription_stays_behind(server: Server, source: Address) -> None:
     """Nor does its password come along. A database with one could not even be dropped."""
     mine = "SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = %s)"
     with database(server, "copied") as address:
-        copy_database(source, Target(address, superuser=True, label="x"), server.binaries, Silent(), big_bytes=COPY)
+        copy_database(
+            source,
+            Target(address, superuser=True, label="x", version_num=server.version_num),
+            server.binaries,
+            Silent(),
+            big_bytes=COPY,
+        )
         with connect(address) as connection:
             assert connection.execute(mine, [source.database]).fetchall() == [("of_others",)]
             assert connection.execute(mine, [address.database]).fetchall() == []
@@ -119,7 +131,12 @@ def test_copy_without_the_right_to_read_names_the_table(server: Server, source: 
         admin.execute(f"GRANT USAGE ON SCHEMA public TO {READER}")
     reading = source.as_role(READER, Secret(PASSWORD))
     with database(server, "copied") as address, pytest.raises(GreenroomError) as caught:
-        copy_database(reading, Target(address, superuser=True, label="x"), server.binaries, Silent())
+        copy_database(
+            reading,
+            Target(address, superuser=True, label="x", version_num=server.version_num),
+            server.binaries,
+            Silent(),
+        )
     said = f"pg_dump of {source.database} on {source.server} failed: permission denied for table notes."
     assert caught.value.sentence == said
 
@@ -149,7 +166,7 @@ def test_copy_of_a_standby_is_without_unlogged_rows(server: Server, big_bytes: i
             connection.execute("CREATE TABLE goods AS SELECT generate_series(1, 100) AS id")
             connection.execute("CREATE UNLOGGED TABLE seen AS SELECT generate_series(1, 100) AS id")
         with standby(primary, settings) as source, database(server, "copied") as address:
-            target = Target(address, superuser=True, label="x")
+            target = Target(address, superuser=True, label="x", version_num=server.version_num)
             copy_database(source.address, target, server.binaries, Silent(), big_bytes=big_bytes)
             with connect(address) as connection:
                 counts = "SELECT (SELECT count(*) FROM goods), (SELECT count(*) FROM seen)"

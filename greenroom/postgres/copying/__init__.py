@@ -22,6 +22,7 @@ from greenroom.postgres.children import nameless
 from greenroom.postgres.copying import pool, source, tables
 from greenroom.postgres.copying.rows import Road
 from greenroom.postgres.restoring import Stored, Target
+from greenroom.postgres.server import patient
 
 BIG_BYTES = 8_000_000  # a table from here on is worth two programs of its own
 
@@ -53,7 +54,8 @@ def copy_database(
             dumping.dump_into(file, source_address, client, progress, without, **how)
             if big:
                 restoring.restore_section(stored, target, client, progress, "pre-data")
-                road = Road(source_address, target, client, reading.snapshot, reading.encoding)
+                without_timeouts = patient(source_address, reading.connection.info.server_version)
+                road = Road(without_timeouts, target, client, reading.snapshot, reading.encoding)
                 pool.move(road, big, stored, progress)
         if not big:
             sections.restore_stored(stored, target, client, progress, before_indexes)

@@ -19,7 +19,6 @@ from greenroom.postgres.address import Address
 from greenroom.postgres.copying.tables import Table
 from greenroom.postgres.server import connect
 
-WITH_TRANSACTION_TIMEOUT = 170000
 # the session is silent for as long as the copy takes: a firewall must not forget it meanwhile
 _KEPT_ALIVE = {"keepalives_idle": "30", "keepalives_interval": "10"}
 
@@ -61,11 +60,6 @@ def reading(address: Address) -> Iterator[Reading]:
     """A read-only transaction on the source, open for as long as the block lasts. Raises GreenroomError."""
     patient = replace(address, options={**_KEPT_ALIVE, **address.options})
     with connect(patient, read_only=True) as connection:
-        connection.execute(
-            "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
-        )
-        if connection.info.server_version >= WITH_TRANSACTION_TIMEOUT:
-            connection.execute("SET transaction_timeout = 0")
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = connection.execute("SELECT pg_export_snapshot(), current_setting('server_encoding')").fetchone()
         assert row is not None
