@@ -133,3 +133,11 @@ def test_target_unknown_names_those_that_there_are() -> None:
 def test_sensitive_database_is_cached_only_when_it_says_so(cache: bool | None, cached: bool) -> None:
     given = {**STAGING, "sensitive": True, **({} if cache is None else {"cache": cache})}
     assert config.parse({"databases": {"staging": given}}, ROOT).target("staging").cached is cached
+
+
+def test_root_certificate_is_found_from_the_directory_of_the_file(tmp_path: Path) -> None:
+    table = {"host": "db", "name": "shop", "user": "u", "sslmode": "verify-full"}
+    for given, meant in (("ca.pem", str(tmp_path / "ca.pem")), ("/etc/ca.pem", "/etc/ca.pem"), ("system", "system")):
+        found = config.parse({"databases": {"staging": {**table, "sslrootcert": given}}}, tmp_path).target("staging")
+        assert isinstance(found, config.PostgresTarget)
+        assert found.tls == {"sslmode": "verify-full", "sslrootcert": meant}

@@ -42,6 +42,7 @@ class Way:
     method: Method
     client: Binaries | None = None
     there: FarDump | None = None
+    note: str | None = None
 
 
 @contextmanager
@@ -103,13 +104,15 @@ def _way(request: CopyRequest, wanted: Wanted, found: Origin, connections: ExitS
     """Before anything is made: is there a pg_dump that can, next to the server or here? Raises GreenroomError."""
     if request.template:
         return Way("template")
+    note = None
     if wanted.target.via and not wanted.rules:
         from greenroom.ssh.connection import connected
 
-        there = far.far_dump(connections.enter_context(connected(wanted.target.via)), found.facts.major)
-        if there:
+        there = far.far_dump(connections.enter_context(connected(wanted.target.via)), found)
+        if isinstance(there, FarDump):
             return Way("pipe", there=there)
-    return Way("copy", programs.client_for(found.facts.major, tls=found.facts.tls))
+        note = f"{there.why}: copied through a tunnel"
+    return Way("copy", programs.client_for(found.facts.major, tls=found.facts.tls), note=note)
 
 
 def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progress) -> Acquired:
@@ -173,6 +176,7 @@ def _filled(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
     user = found.real.user
     return [
         *([note] if note else []),
+        *([way.note] if way.note else []),
         *([] if found.ownership else [f"{user} may not act for every owner: everything in the copy belongs to it"]),
         *([] if analysed else ["not every table could be analysed"]),
         *([f"{len(target.passed_over)} owners, privileges or comments could not be set"] if target.passed_over else []),

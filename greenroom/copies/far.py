@@ -18,7 +18,7 @@ from greenroom.copies.meter import Meter
 from greenroom.copies.origin import Origin
 from greenroom.errors import GreenroomError
 from greenroom.postgres import binaries as programs
-from greenroom.postgres import dumping, restoring
+from greenroom.postgres import dump_failure, dumping, restoring
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.server import only_reading
@@ -36,7 +36,7 @@ _LOOK = (
 )
 _NO_ROOM = ("No space left on device", "Disk quota exceeded")
 _DUMP_FAILED = "GREENROOM-DUMP-FAILED"
-_FOUND = re.compile(r"^(?P<program>\S+) pg_dump \(PostgreSQL\) (?P<major>\d+)", re.MULTILINE)
+_FOUND = re.compile(r"^(?P<program>\S+) pg_dump \(PostgreSQL\) (?P<version>(?P<major>\d+)\S*)", re.MULTILINE)
 _TABLE = re.compile(r"dumping contents of table \"(.+)\"")
 
 
@@ -59,16 +59,36 @@ class FarDump:
         return any(found.major >= self.major and found.reads(compression) for found in programs.found())
 
 
-def far_dump(host: Host, server_major: int) -> FarDump | None:
-    """The oldest pg_dump of the host that is not older than the server, and not newer than what can restore here."""
+@dataclass(frozen=True)
+class Unfit:
+    """No pg_dump on the VPN host will do, and `why`."""
+
+    why: str
+
+
+def far_dump(host: Host, origin: Origin) -> FarDump | Unfit:
+    """The oldest pg_dump of the host that is not older than the server, and not newer than what can restore here.
+
+    None of them verifies the server's certificate: that of its authority lies here.
+    """
+    if origin.real.options.get("sslmode", "").startswith("verify-"):
+        return Unfit(f"the server's certificate is verified from here, and {host.label} has not its authority's")
     newest_here = max((found.major for found in programs.found()), default=0)
-    said = host.run(["sh", "-c", _LOOK]).stdout
-    able = [(int(match["major"]), match["program"]) for match in _FOUND.finditer(said)]
-    able = [found for found in able if server_major <= found[0] <= newest_here]
-    if not able:
-        return None
-    major, program = min(able, key=lambda found: found[0])
-    return FarDump(host, program, major)
+    found = list(_FOUND.finditer(host.run(["sh", "-c", _LOOK]).stdout))
+    new_enough = [match for match in found if int(match["major"]) >= origin.facts.major]
+    able = [match for match in new_enough if int(match["major"]) <= newest_here]
+    if able:
+        chosen = min(able, key=lambda match: int(match["major"]))
+        return FarDump(host, chosen["program"], int(chosen["major"]))
+    has = f"{host.label} has pg_dump {_versions(new_enough or found)}"
+    if new_enough:
+        return Unfit(f"{has}, whose archives pg_restore {newest_here}, the newest here, cannot read")
+    older = f"{has}, older than the server ({origin.facts.version})"
+    return Unfit(older if found else f"{host.label} has no pg_dump")
+
+
+def _versions(found: list[re.Match[str]]) -> str:
+    return " and ".join(sorted({match["version"] for match in found}))
 
 
 def schema(far: FarDump, real: Address, path: Path) -> str:
@@ -80,7 +100,9 @@ def schema(far: FarDump, real: Address, path: Path) -> str:
                 file.write(chunk)
             if remote.wait() == 0:
                 return compress
-    raise dumping.failure(remote.stderr, real)
+            if "compress" not in remote.stderr:  # another one would fail in the same way
+                break
+    raise _failure(remote.stderr, real, far)
 
 
 def stream(far: FarDump, origin: Origin, compress: str, path: Path, progress: Progress) -> None:
@@ -94,7 +116,7 @@ def stream(far: FarDump, origin: Origin, compress: str, path: Path, progress: Pr
             done += len(chunk)
             meter.tell(done, tables.share(remote.stderr))
         if remote.wait() != 0:
-            raise dumping.failure(remote.stderr, origin.real)
+            raise _failure(remote.stderr, origin.real, far)
 
 
 def by_file(far: FarDump, origin: Origin, compress: str, path: Path, progress: Progress) -> None:
@@ -132,10 +154,10 @@ def pipe(far: FarDump, origin: Origin, target: restoring.Target, progress: Progr
     put = shlex.join([*ENGLISH, *map(str, restore)])
     words = ["sh", "-c", f"{{ {dump} || echo {_DUMP_FAILED} >&2; }} | {put} 2>&1"]
     with far.host.running(words, secrets=_secrets(origin.real)) as remote:
-        restoring.watch(_lines(remote), target, progress, lambda: dumping.failure(remote.stderr, origin.real))
+        restoring.watch(_lines(remote), target, progress, lambda: _failure(remote.stderr, origin.real, far))
         code = remote.wait()
         if _DUMP_FAILED in remote.stderr:
-            raise dumping.failure(remote.stderr, origin.real)
+            raise _failure(remote.stderr, origin.real, far)
         if code not in (0, 1):  # 1: it passed over errors, which were judged
             raise GreenroomError(
                 f"pg_restore on {far.host.label} ended with {code}.", "Run again; is memory short there?"
@@ -156,7 +178,11 @@ def _failed_there(said: str, origin: Origin, far: FarDump) -> GreenroomError:
             f"the disk of {far.host.label} is full: the archive of {origin.real.database} does not fit there.",
             "Leave --via-file out: then nothing touches that disk.",
         )
-    return dumping.failure(said, origin.real)
+    return _failure(said, origin.real, far)
+
+
+def _failure(said: str, real: Address, far: FarDump) -> GreenroomError:
+    return dump_failure.failure(said, real, place=far.host.label)
 
 
 @contextmanager
@@ -215,7 +241,7 @@ def _words(far: FarDump, real: Address, excluded: list[tuple[str, str]], compres
 
 
 def _near(real: Address) -> Address:
-    """The server as the host knows it; certificates lie here, not there."""
+    """The server as the host knows it."""
     near = {key: value for key, value in real.options.items() if key in ("sslmode", "options")}
     return Address(real.host, real.port, real.database, real.user, None, near)
 

@@ -107,11 +107,10 @@ def _road(host: Host | None, origin: Origin, scratch: Path, *, via_file: bool) -
     """A dump on the VPN host, where that can make one; else the rows are copied from here, through the tunnel."""
     if host is None:
         return Here(programs.client_for(origin.facts.major, tls=origin.facts.tls))
-    there = far.far_dump(host, origin.facts.major)
-    if there:
+    there = far.far_dump(host, origin)
+    if isinstance(there, FarDump):
         return There(there, scratch, via_file)
-    why = f"{host.label} has no pg_dump that is not older than the server and can be read here"
-    return Here(programs.client_for(origin.facts.major, tls=origin.facts.tls), f"{why}: copied through a tunnel")
+    return Here(programs.client_for(origin.facts.major, tls=origin.facts.tls), f"{there.why}: copied through a tunnel")
 
 
 @dataclass
