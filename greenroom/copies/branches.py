@@ -22,6 +22,7 @@ from greenroom.postgres.analysis import analyse
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.holding import Held, held
 from greenroom.postgres.lease import Lease
+from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
 from greenroom.postgres.server import connect, facts
 
@@ -51,7 +52,7 @@ def branch(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
     with ExitStack() as connections:
         wanted, source = _source(request, connections, progress)
         found = origin.read(source, wanted.name, wanted.target.exclude_data, list(wanted.rules), progress)
-        notes = _refuse(request, wanted, found)
+        notes = _refuse(request, wanted, found, progress)
         way = _way(request, wanted, found, connections)
         name = lease.copy_name(found.real.database, request.branch)
         terms = Lease.new(branch=request.branch, source=str(found.real), hours=request.lease_hours, kept=request.keep)
@@ -86,7 +87,7 @@ def _source(request: CopyRequest, connections: ExitStack, progress: Progress) ->
     return wanted, connections.enter_context(reached(target))
 
 
-def _refuse(request: CopyRequest, wanted: Wanted, found: Origin) -> list[str]:
+def _refuse(request: CopyRequest, wanted: Wanted, found: Origin, progress: Progress) -> list[str]:
     """What must not be, or does not fit, before anything is made; returns what could not be checked."""
     if request.template and (wanted.rules or found.excluded):
         raise GreenroomError(
@@ -96,7 +97,7 @@ def _refuse(request: CopyRequest, wanted: Wanted, found: Origin) -> list[str]:
     with connect(found.address, read_only=True) as connection:
         if request.keep and wanted.target.sensitive:
             masking.refuse_uncovered(connection, list(wanted.rules), wanted.name)
-        size = room.size_to_copy(connection, found.excluded)
+        size = patiently(connection, found.real, progress, lambda: room.size_to_copy(connection, found.excluded))
         return room.refuse_no_room_on_server(connection, wanted.target, size)
 
 

@@ -10,6 +10,7 @@ from greenroom.console import Progress
 from greenroom.copies.reach import Reached
 from greenroom.postgres import branch, masking, roles
 from greenroom.postgres.address import Address
+from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
 from greenroom.postgres.server import ServerFacts, connect, facts
 
@@ -64,22 +65,30 @@ def read(source: Reached, name: str, exclude_data: list[str], rules: list[Rule],
     """Look at the source, and hold the target's rules against it: `name` is the target's. Raises GreenroomError."""
     progress.step(f"reading {source.real.database} on {source.real.server}")
     with connect(source.address, read_only=True) as connection:
-        masking.check(connection, rules, name)
-        excluded = masking.excluded(connection, exclude_data, name)
-        return Origin(
-            address=source.address,
-            real=source.real,
-            via=source.via,
-            facts=facts(connection),
-            locale=branch.locale_of(connection),
-            settings=branch.settings_of(connection),
-            privileges=branch.privileges_of(connection),
-            ownership=roles.may_own(connection, roles.owners_of(connection)),
-            excluded=excluded,
-            left_out=_parts(connection, excluded),
-            sizes=_sizes(connection),
-            subscriptions=_subscriptions(connection),
+        return patiently(
+            connection, source.real, progress, lambda: _read(connection, source, name, exclude_data, rules)
         )
+
+
+def _read(
+    connection: psycopg.Connection, source: Reached, name: str, exclude_data: list[str], rules: list[Rule]
+) -> Origin:
+    masking.check(connection, rules, name)
+    excluded = masking.excluded(connection, exclude_data, name)
+    return Origin(
+        address=source.address,
+        real=source.real,
+        via=source.via,
+        facts=facts(connection),
+        locale=branch.locale_of(connection),
+        settings=branch.settings_of(connection),
+        privileges=branch.privileges_of(connection),
+        ownership=roles.may_own(connection, roles.owners_of(connection)),
+        excluded=excluded,
+        left_out=_parts(connection, excluded),
+        sizes=_sizes(connection),
+        subscriptions=_subscriptions(connection),
+    )
 
 
 def _parts(connection: psycopg.Connection, names: list[str]) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from greenroom.postgres import archive as archives
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import cluster, copying, dumping, masking, restoring, room, sections, snapshots
 from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
 from greenroom.postgres.server import connect, only_reading
 from greenroom.postgres.snapshots import Key
@@ -64,7 +65,7 @@ def _pulled(request: CopyRequest, key: Key | None, progress: Progress) -> Iterat
     with cluster.private_directory() as scratch, ExitStack() as source:
         host = _host(target, source, progress)
         origin = read(source.enter_context(reached(target)), name, target.exclude_data, rules, progress)
-        _refuse(request, origin, rules, scratch)
+        _refuse(request, origin, rules, scratch, progress)
         road = _road(host, origin, scratch, via_file=request.via_file)
         content = _content(request, origin, road, rules, scratch, source.close, progress)
         if key:
@@ -91,13 +92,13 @@ def _host(target: PostgresTarget, source: ExitStack, progress: Progress) -> Host
     return source.enter_context(connected(target.via))
 
 
-def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Path) -> None:
+def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Path, progress: Progress) -> None:
     """What must not be, or does not fit, before anything is made. Raises GreenroomError."""
     name, target = _target(request)
     with connect(origin.address, read_only=True) as connection:
         if request.keep and target.sensitive:
             masking.refuse_uncovered(connection, rules, name)
-        size = room.size_to_copy(connection, origin.excluded)
+        size = patiently(connection, origin.real, progress, lambda: room.size_to_copy(connection, origin.excluded))
     masked = max((origin.sizes.get(f"{rule.schema}.{rule.table}", 0) for rule in rules if rule.changes), default=0)
     data = scratch if request.server == EMBEDDED else None
     room.refuse_too_small(size, archive=scratch if target.via else None, data=data, rewritten_bytes=masked)

@@ -70,7 +70,7 @@ def create_by_template(
     except psycopg.errors.ObjectInUse as error:
         raise GreenroomError(
             f"others are connected to {source}, and a copy by TEMPLATE needs it to itself; nobody was disconnected.",
-            "Leave --template out: then pg_dump makes the copy and nobody has to wait.",
+            "Leave --template out: then the rows are copied while others work there.",
         ) from error
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
+from greenroom.postgres.lock_wait import waited_for_lock
 
 HERE = "this machine"
-LOCK_WAIT_SECONDS = 60
 
 _DENIED = re.compile(r"permission denied for [\w ]+|query would be affected by row-level security policy for table .+")
 _NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")
@@ -92,16 +92,6 @@ def failure(said: str, source: Address, *, place: str = HERE) -> GreenroomError:
     return next(filter(None, found), _unexplained(source, place))
 
 
-def waited_for_lock(database: str, server: str, seconds: float) -> GreenroomError:
-    """Whoever reads a table waits for those who alter it, and everybody behind him."""
-    return GreenroomError(
-        f"a table of {database} on {server} stayed locked for {seconds:g} s: an ALTER TABLE, VACUUM FULL or the like "
-        "runs there, or waits itself.",
-        "Run again when it is over; who it is: SELECT pid, state, query FROM pg_stat_activity JOIN pg_locks USING "
-        "(pid) WHERE mode = 'AccessExclusiveLock'",
-    )
-
-
 def _where(source: Address) -> str:
     return f"{source.database} on {source.server}"
 
@@ -122,7 +112,7 @@ def _of_privileges(said: str, source: Address, _place: str) -> GreenroomError | 
 
 def _of_locks(said: str, source: Address, _place: str) -> GreenroomError | None:
     timed_out = re.search(r"canceling statement due to (?:statement|lock) timeout", said)
-    return waited_for_lock(source.database, source.server, LOCK_WAIT_SECONDS) if timed_out else None
+    return waited_for_lock(source) if timed_out else None
 
 
 def _of_standby(said: str, source: Address, _place: str) -> GreenroomError | None:

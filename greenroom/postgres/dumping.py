@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
-from greenroom.postgres import dump_failure
+from greenroom.postgres import dump_failure, lock_wait
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.children import nameless, running, words_in
@@ -41,7 +41,7 @@ def dump_words(
     somebody has locked it waits for LOCK_WAIT_SECONDS, no longer: who comes after it waits for it too.
     """
     words = [str(program), "--format=custom", f"--compress={compress}", "--no-password", "--no-subscriptions"]
-    words += [f"--lock-wait-timeout={dump_failure.LOCK_WAIT_SECONDS}s"]
+    words += [f"--lock-wait-timeout={lock_wait.LOCK_WAIT_SECONDS:g}s"]
     words += [f"--snapshot={snapshot}"] if snapshot else []
     words += [f"--exclude-table-data={pattern}" for name in exclude_data for pattern in _patterns(name)]
     return [*words, f"--dbname={conninfo}"]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from greenroom import shell
@@ -67,7 +68,7 @@ def wanted(way: str, source: Shop, tmp_path: Path) -> CopyRequest:
 
 def kept(copy: Acquired, source: Shop) -> dict[str, object]:
     """What the copy has of its source, as its migrating session sees it."""
-    with connect(copy.address) as connection:
+    with psycopg.connect(**copy.address.parameters) as connection:
 
         def one(query: str) -> object:
             row = connection.execute(query.encode()).fetchone()
@@ -206,7 +207,7 @@ def test_template_with_somebody_connected_is_refused_and_disconnects_nobody(sour
         assert other.execute("SELECT 1").fetchone() == (1,)
     assert str(caught.value) == (
         f"others are connected to {source18.address.database}, and a copy by TEMPLATE needs it to itself; "
-        "nobody was disconnected.\n  Leave --template out: then pg_dump makes the copy and nobody has to wait."
+        "nobody was disconnected.\n  Leave --template out: then the rows are copied while others work there."
     )
     assert source18.state() == before and journal.intents() == []
 

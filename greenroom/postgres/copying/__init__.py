@@ -47,8 +47,9 @@ def copy_database(
         stored = Stored.nameless(file.fileno(), f"the archive of {source_address.database}")
         with source.reading(source_address) as reading:
             left_out = tables.without_rows(reading.connection, exclude_data)
-            big = tables.big(reading.connection, big_bytes, left_out) if client.program("psql").exists() else []
-            reading.hold_still(big)
+            able = client.program("psql").exists()
+            big = reading.big_tables(big_bytes, left_out, progress) if able else []
+            reading.hold_still(big, progress)
             without = [*left_out, *(table.relation for table in big)]
             how = {"compress": dumping.UNCOMPRESSED, "snapshot": reading.snapshot}
             dumping.dump_into(file, source_address, client, progress, without, **how)
