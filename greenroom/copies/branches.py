@@ -174,16 +174,23 @@ def _filled(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
     _fill(found, way, target, _masking(wanted, target, masked, progress), progress)
     progress.step("vacuum and analyse")
     analysed = analyse(target.address, way.client or programs.client_for(found.facts.major, tls=found.facts.tls))
-    user = found.real.user
     return [
         *([note] if note else []),
         *([way.note] if way.note else []),
-        *([] if found.ownership else [f"{user} may not act for every owner: everything in the copy belongs to it"]),
+        *([] if found.ownership else [_belongs_to_user(found)]),
         *([] if analysed else ["not every table could be analysed"]),
         *([f"{len(target.passed_over)} owners, privileges or comments could not be set"] if target.passed_over else []),
         *([f"not copied: the rows of {', '.join(found.excluded)}"] if found.excluded else []),
         *masked,
     ]
+
+
+def _belongs_to_user(found: Origin) -> str:
+    remedy = "; ".join(found.needed_to_own)
+    return (
+        f"{found.real.user} may not act for every owner: everything in the copy belongs to it; a superuser can change "
+        f"that: {remedy}"
+    )
 
 
 def _fill(

@@ -33,6 +33,7 @@ TAKEN_OVER = (
 class Origin:
     """`address` is how it is connected to from here, `real` how its own network knows it.
 
+    `needed_to_own` are the statements after which the role could act for every owner there, as a branch needs it;
     `excluded` are the tables whose rows stay there, as SQL names them, and `left_out` the same by schema and name;
     `sizes` are bytes of each table's rows, by `schema.table`.
     """
@@ -44,11 +45,16 @@ class Origin:
     locale: str
     settings: list[tuple[str | None, str, str]]
     privileges: list[str]
-    ownership: bool
+    needed_to_own: list[str]
     excluded: list[str]
     left_out: list[tuple[str, str]]
     sizes: dict[str, int]
     subscriptions: list[str]
+
+    @property
+    def ownership(self) -> bool:
+        """Whether the role can make things belong to every role that owns something there."""
+        return not self.needed_to_own
 
     @property
     def exact_names(self) -> list[str]:
@@ -83,7 +89,7 @@ def _read(
         locale=branch.locale_of(connection),
         settings=branch.settings_of(connection),
         privileges=branch.privileges_of(connection),
-        ownership=roles.may_own(connection, roles.owners_of(connection)),
+        needed_to_own=roles.needed_to_own(connection, roles.owners_of(connection)),
         excluded=excluded,
         left_out=_parts(connection, excluded),
         sizes=_sizes(connection),

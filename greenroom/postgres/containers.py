@@ -119,6 +119,12 @@ def server(image: str, lease: Lease, progress: Progress) -> Iterator[ContainerSe
                     _release(container)
 
 
+def refuse_no_engine() -> None:
+    """Raises GreenroomError where no engine of this machine answers."""
+    with docker.engine() as engine:
+        _refuse_remote(engine)
+
+
 def standing() -> list[Remains]:
     """Every container of ours, running or not. Empty where no engine answers. Raises GreenroomError."""
     try:

@@ -195,8 +195,23 @@ def test_dump_on_a_given_server_by_an_ordinary_role_belongs_to_it(source18: Shop
     assert (found["user"], found["owner"], found["odd owner"]) == (source18.owner,) * 3
     assert copy.notes[0] == (
         f"{source18.owner} may not act for every role that owns something in the source: restored without owners and "
-        "privileges, so everything belongs to it"
+        "privileges, so everything belongs to it; a superuser can change that: "
+        f'GRANT "{source18.odd}" TO "{source18.owner}"'
     )
+
+
+@pytest.mark.parametrize("way", ["copy", "restore"])
+def test_what_an_ordinary_role_is_told_to_ask_for_helps(source18: Shop, tmp_path: Path, way: str) -> None:
+    asked = (
+        {"url": source18.url()} if way == "copy" else {"dump": source18.dump(tmp_path / "x"), "server": source18.url()}
+    )
+    with acquire(request(**asked), Silent()) as copy:
+        told = next(note for note in copy.notes if "a superuser can change that: " in note)
+    with connect(source18.admin) as admin:
+        admin.execute(told.rpartition("a superuser can change that: ")[2].encode())
+    with acquire(request(**asked), Silent()) as copy:
+        assert kept(copy, source18)["odd owner"] == source18.odd
+        assert not any("may not act for every" in note for note in copy.notes)
 
 
 def test_template_with_somebody_connected_is_refused_and_disconnects_nobody(source18: Shop) -> None:

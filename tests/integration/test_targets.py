@@ -291,12 +291,33 @@ def test_wrong_password_is_one_sentence(source: Shop, monkeypatch: pytest.Monkey
             {"remote": True, "server": "postgresql://x@y/z"},
             "--server says where staging is restored, and with --remote it stays where it is.",
         ),
+        ({"server": "mysql://me:pl@nted@h/x"}, "--server h/x is no server that a copy can be restored on."),
+        ({"server": "docker:"}, "--server docker: is no server that a copy can be restored on."),
+        ({"server": "dockre:postgres:17"}, "--server dockre:postgres:17 is no server that a copy can be restored on."),
     ],
 )
 def test_contradiction_is_refused_before_anything(source: Shop, how: dict[str, object], sentence: str) -> None:
-    with pytest.raises(GreenroomError) as caught, acquire(wanted(source, how=how), Silent()):
+    heard = Heard()
+    with pytest.raises(GreenroomError) as caught, acquire(wanted(source, how=how), heard):
         pass
-    assert caught.value.sentence == sentence
+    assert caught.value.sentence == sentence and heard.steps == []
+
+
+@pytest.mark.parametrize(
+    ("server", "sentence"),
+    [
+        ("docker:postgres:18", "no Docker engine answers at tcp://127.0.0.1:1: does it run?"),
+        ("postgresql://nobody@127.0.0.1:1/x", "no PostgreSQL server can be reached at 127.0.0.1:1 "),
+    ],
+)
+def test_server_that_does_not_answer_is_told_before_the_source_is_read(
+    source: Shop, monkeypatch: pytest.MonkeyPatch, server: str, sentence: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    heard = Heard()
+    with pytest.raises(GreenroomError) as caught, acquire(wanted(source, how={"server": server}), heard):
+        pass
+    assert caught.value.sentence.startswith(sentence) and heard.steps == []
 
 
 def test_inventory_is_empty_after_all(source: Shop) -> None:
