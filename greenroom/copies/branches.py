@@ -95,6 +95,7 @@ def _refuse(request: CopyRequest, wanted: Wanted, found: Origin, progress: Progr
             "Leave --template out: then rows are masked before anybody can read the branch.",
         )
     with connect(found.address, read_only=True) as connection:
+        branches.refuse_standby(connection, found.real.server)
         if request.keep and wanted.target.sensitive:
             masking.refuse_uncovered(connection, list(wanted.rules), wanted.name)
         size = patiently(connection, found.real, progress, lambda: room.size_to_copy(connection, found.excluded))

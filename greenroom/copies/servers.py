@@ -112,6 +112,7 @@ def _own(server: OwnServer, archive: Archive, log: Path | None) -> Place:
 def _given(address: Address, archive: Archive) -> Place:
     maintenance = branch.maintenance(address)
     with connect(maintenance) as connection:
+        branch.refuse_standby(connection, address.server)
         _refuse(connection, archive, address.server)
         wanted, owners = roles.named_in(archive.contents), roles.owners_in(archive.contents)
         needed = roles.needed_to_own(connection, owners)

@@ -192,6 +192,16 @@ def for_database(statement: str, name: str) -> str | None:
     return None
 
 
+def refuse_standby(connection: psycopg.Connection, label: str) -> None:
+    """Raises GreenroomError for a server on which nobody can make a database."""
+    row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+    if row and row[0]:
+        raise GreenroomError(
+            f"{label} is a standby: no copy can be made on it.",
+            "Name the primary; or read the standby and restore elsewhere (leave --remote out, --server embedded).",
+        )
+
+
 def maintenance(address: Address) -> Address:
     """Where CREATE DATABASE is said: the database postgres, else the given one itself."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from greenroom.console import Display, Silent
 from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
 from greenroom.errors import GreenroomError
 from greenroom.postgres import inventory, kept
-from greenroom.postgres.embedded import Server
+from greenroom.postgres.binaries import of_major
+from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.server import connect
 from tests.integration.bastion import Bastion, bastion, needed
 from tests.integration.certified import certified
@@ -325,3 +327,24 @@ def test_inventory_is_empty_after_all(source: Shop) -> None:
         standing = inventory.survey(inventory.Scope(url=source.url(source.admin))).standing
         assert [found.state for found in standing] == ["alive"]
     assert inventory.survey(inventory.Scope(url=source.url(source.admin))).standing == []
+
+
+def test_standby_can_be_read_and_bears_no_copy() -> None:
+    """It begins as a server of its own; nothing has to come to it."""
+    with embedded(binaries=of_major(18), settings={"wal_level": "replica"}) as server, standby_shop(server) as source:
+        with acquire(wanted(source), Silent()) as copy:
+            is_whole(copy, source)
+        for how in ({"remote": True}, {"server": source.url()}):
+            with pytest.raises(GreenroomError) as caught, acquire(wanted(source, how=how), Silent()):
+                pass
+            assert caught.value.sentence == f"{source.address.server} is a standby: no copy can be made on it."
+
+
+@contextmanager
+def standby_shop(server: Server) -> Iterator[Shop]:
+    with shop(server) as made:
+        with server.stopped() as data:
+            (data / "standby.signal").touch()
+        yield made
+        with server.stopped() as data:
+            (data / "standby.signal").unlink()
