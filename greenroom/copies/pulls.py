@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from greenroom.config import PostgresTarget
 from greenroom.console import Progress
 from greenroom.copies import far, snapshot
-from greenroom.copies.acquiring import EMBEDDED, Acquired, CopyRequest, Method
+from greenroom.copies.acquiring import DOCKER, EMBEDDED, Acquired, CopyRequest, Method
 from greenroom.copies.far import FarDump
 from greenroom.copies.origin import Origin, read
 from greenroom.copies.reach import reached
@@ -100,8 +100,17 @@ def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Pa
             masking.refuse_uncovered(connection, rules, name)
         size = patiently(connection, origin.real, progress, lambda: room.size_to_copy(connection, origin.excluded))
     masked = max((origin.sizes.get(f"{rule.schema}.{rule.table}", 0) for rule in rules if rule.changes), default=0)
-    data = scratch if request.server == EMBEDDED else None
+    data = scratch if request.server == EMBEDDED else _data_of_container(request)
     room.refuse_too_small(size, archive=scratch if target.via else None, data=data, rewritten_bytes=masked)
+
+
+def _data_of_container(request: CopyRequest) -> Path | None:
+    """None for a server that was given."""
+    if not request.server.startswith(DOCKER):
+        return None
+    from greenroom.postgres import containers
+
+    return containers.data_directory()
 
 
 def _road(host: Host | None, origin: Origin, scratch: Path, *, via_file: bool) -> Road:

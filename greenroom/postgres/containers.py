@@ -125,6 +125,12 @@ def refuse_no_engine() -> None:
         _refuse_remote(engine)
 
 
+def data_directory() -> Path | None:
+    """Whose disk the data of a container here lies on; None where that is unknown. Raises GreenroomError."""
+    with docker.engine() as engine:
+        return engine.data
+
+
 def standing() -> list[Remains]:
     """Every container of ours, running or not. Empty where no engine answers. Raises GreenroomError."""
     try:
