@@ -75,8 +75,10 @@ def small_disk(place: Path, octets: int) -> Iterator[Path]:
         if os.environ.get("CI"):
             pytest.fail("a small disk cannot be mounted")
         pytest.skip("a small disk can be mounted by root only")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def test_pull_asks_for_room_for_the_copy(source: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
