@@ -20,6 +20,7 @@ from greenroom.errors import GreenroomError
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import dump_failure, dumping, restoring
 from greenroom.postgres.address import Address
+from greenroom.postgres.arriving import Arriving, arriving
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.server import only_reading
 from greenroom.secret import Secret
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from greenroom.ssh.remote import Remote
 
 CHUNK = 1 << 18
+TICK_SECONDS = 1.0
 ENGLISH = ("env", "LC_ALL=C")  # its words are read below
 _LOOK = (
     "for p in /usr/lib/postgresql/*/bin/pg_dump /usr/pgsql-*/bin/pg_dump pg_dump; do"
@@ -109,12 +111,15 @@ def stream(far: FarDump, origin: Origin, compress: str, path: Path, progress: Pr
     """The whole archive over the channel into `path`: nothing touches the host's disk. Raises GreenroomError."""
     meter, done = Meter(progress), 0
     words = _words(far, origin.real, origin.left_out, compress, "--verbose")
-    tables = _Tables(origin)
-    with far.host.running(words, secrets=_secrets(origin.real)) as remote, private_file(path) as file:
-        for chunk in _chunks(remote):
+    with (
+        far.host.running(words, secrets=_secrets(origin.real)) as remote,
+        private_file(path) as file,
+        _dumping(origin) as under_way,
+    ):
+        for chunk in _ticking(remote):
             file.write(chunk)
             done += len(chunk)
-            meter.tell(done, tables.share(remote.stderr))
+            meter.tell(done, under_way.hears(remote.stderr).share)
         if remote.wait() != 0:
             raise _failure(remote.stderr, origin.real, far)
 
@@ -127,11 +132,11 @@ def by_file(far: FarDump, origin: Origin, compress: str, path: Path, progress: P
     with far.host.private_directory() as directory:
         there = f"{directory}/dump"
         words = _words(far, origin.real, origin.left_out, compress, "--verbose", f"--file={there}")
-        tables, said = _Tables(origin), ""
-        with far.host.running(["sh", "-c", f"exec {shlex.join(words)} 2>&1"], secrets=_secrets(origin.real)) as remote:
-            for chunk in _chunks(remote):
+        said, merged = "", ["sh", "-c", f"exec {shlex.join(words)} 2>&1"]
+        with far.host.running(merged, secrets=_secrets(origin.real)) as remote, _dumping(origin) as under_way:
+            for chunk in _ticking(remote):
                 said += chunk.decode(errors="replace")
-                progress.detail(f"{100 * tables.share(said):.0f} % of the rows")
+                progress.detail(under_way.hears(said).told())
             if remote.wait() != 0:
                 raise _failed_there(said, origin, far)
         progress.step(f"bringing the archive from {far.host.label}")
@@ -153,8 +158,11 @@ def pipe(far: FarDump, origin: Origin, target: restoring.Target, progress: Progr
     dump = shlex.join(_words(far, origin.real, origin.left_out, dumping.UNCOMPRESSED))
     put = shlex.join([*ENGLISH, *map(str, restore)])
     words = ["sh", "-c", f"{{ {dump} || echo {_DUMP_FAILED} >&2; }} | {put} 2>&1"]
-    with far.host.running(words, secrets=_secrets(origin.real)) as remote:
-        restoring.watch(_lines(remote), target, progress, lambda: _failure(remote.stderr, origin.real, far))
+    with (
+        far.host.running(words, secrets=_secrets(origin.real)) as remote,
+        arriving(origin.sizes_to_come, target.address) as rows,
+    ):
+        restoring.watch(_lines(remote), target, progress, lambda: _failure(remote.stderr, origin.real, far), rows)
         code = remote.wait()
         if _DUMP_FAILED in remote.stderr:
             raise _failure(remote.stderr, origin.real, far)
@@ -166,7 +174,10 @@ def pipe(far: FarDump, origin: Origin, target: restoring.Target, progress: Progr
 
 def _lines(remote: Remote) -> Iterator[bytes]:
     rest = b""
-    for chunk in _chunks(remote):
+    for chunk in _ticking(remote):
+        if not chunk:
+            yield b""
+            continue
         *lines, rest = (rest + chunk).split(b"\n")
         yield from lines
     yield rest
@@ -206,26 +217,39 @@ def explained_disk(path: Path) -> Iterator[None]:
         ) from error
 
 
-class _Tables:
-    """How much of the rows has been dumped, from the tables that pg_dump has come past."""
+class _Dumping:
+    """Which rows are under way, from what pg_dump says; how far they are, the source tells, which it reads."""
 
-    def __init__(self, origin: Origin) -> None:
-        left_out = {".".join(parts) for parts in origin.left_out}
-        self._sizes = {name: size for name, size in origin.sizes.items() if name not in left_out}
-        self._total = sum(self._sizes.values())
-        self._begun: set[str] = set()
-        self._read_at = 0.0
-        self._share = 0.0
+    def __init__(self, rows: Arriving) -> None:
+        self.rows = rows
+        self._heard_at = float("-inf")
 
-    def share(self, said: str) -> float:
-        """0 to 1; the table that is being dumped does not count yet. `said` are pg_dump's last words."""
-        if time.monotonic() - self._read_at > REFRESH_SECONDS and self._total:
-            self._read_at = time.monotonic()
-            tables = _TABLE.findall(said)
-            self._begun.update(tables)
-            past = self._begun - set(tables[-1:])
-            self._share = sum(self._sizes.get(name, 0) for name in past) / self._total
-        return self._share
+    def hears(self, said: str) -> Arriving:
+        """`said` are pg_dump's last words; the same may come again."""
+        if time.monotonic() - self._heard_at > REFRESH_SECONDS:
+            self._heard_at = time.monotonic()
+            for table in _TABLE.findall(said):
+                self.rows.begins(table)
+        return self.rows
+
+
+@contextmanager
+def _dumping(origin: Origin) -> Iterator[_Dumping]:
+    with arriving(origin.sizes_to_come, origin.address, read_only=True) as rows:
+        yield _Dumping(rows)
+
+
+def _ticking(remote: Remote) -> Iterator[bytes]:
+    """Its output as it comes; nothing for each TICK_SECONDS in which none came."""
+    while True:
+        try:
+            chunk = remote.read(CHUNK, time.monotonic() + TICK_SECONDS)
+        except TimeoutError:
+            yield b""
+            continue
+        if not chunk:
+            return
+        yield chunk
 
 
 def _chunks(remote: Remote) -> Iterator[bytes]:

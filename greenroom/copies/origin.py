@@ -62,6 +62,12 @@ class Origin:
         return [f"{schema}.{table}" for schema, table in self.left_out]
 
     @property
+    def sizes_to_come(self) -> dict[str, int]:
+        """`sizes` without the tables whose rows stay."""
+        stay = set(self.exact_names)
+        return {name: size for name, size in self.sizes.items() if name not in stay}
+
+    @property
     def taken_over(self) -> dict[str, str]:
         """Settings of the source's that a server of our own gets."""
         return {name: value for name, value in self.facts.settings.items() if name in TAKEN_OVER}

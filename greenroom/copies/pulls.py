@@ -183,6 +183,7 @@ class There:
             bring(self.dump, origin, self.compress, path, progress)
             archive = archives.inspect(path)
             progress.step(f"restoring {origin.real.database}")
+            target.sizes = origin.sizes_to_come
             sections.restore_file(path, target, archives.restorer_for(archive), progress, before_indexes)
         finally:
             path.unlink(missing_ok=True)
