@@ -9,7 +9,17 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from greenroom.errors import GreenroomError
 
@@ -77,6 +87,9 @@ class Target(Table):
     password_variable: str | None = Field(None, description="environment variable that holds the password")
     password_parameter: str | None = Field(None, description="SSM parameter that holds it")
     sslmode: str | None = None
+    sslrootcert: str | None = Field(
+        None, description="file with the certificate of the server's authority, from pyproject.toml's directory; system"
+    )
     region: str | None = Field(None, description="of AWS; None: as the AWS configuration has it")
     profile: str | None = Field(None, description="of the AWS configuration")
     via: str | None = Field(
@@ -94,6 +107,19 @@ class Target(Table):
         if self.password_variable and self.password_parameter:
             raise ValueError("password_variable and password_parameter are two sources of one password")
         return self
+
+    @field_validator("sslrootcert")
+    @classmethod
+    def _from_root(cls, given: str | None, info: ValidationInfo) -> str | None:
+        """`system` is libpq's word for the authorities that the machine trusts."""
+        root = (info.context or {}).get("root")
+        return str(root / Path(given).expanduser()) if given and given != "system" and root else given
+
+    @property
+    def tls(self) -> dict[str, str]:
+        """libpq's parameters for TLS."""
+        given = {"sslmode": self.sslmode, "sslrootcert": self.sslrootcert}
+        return {name: value for name, value in given.items() if value}
 
     @property
     def cached(self) -> bool:
@@ -252,7 +278,7 @@ def parse(table: dict[str, Any], root: Path) -> Config:
     if "root" in table:
         raise GreenroomError("tool.greenroom.root: it is where the file stands, and cannot be set", remedy)
     try:
-        return Config(root=root, **table)
+        return Config.model_validate({"root": root, **table}, context={"root": root})
     except ValidationError as error:
         wrong = [f"tool.greenroom.{_path(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
         raise GreenroomError("; ".join(wrong), remedy) from error

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 REFRESH_SECONDS = 0.25
+SILENT_SECONDS = 30.0  # where nobody watches; a build that says nothing is ended by some services
 DETAIL_LINES = 4
 
 
@@ -64,14 +65,23 @@ class Silent(Display):
 
 
 class Lines(Display):
-    """A line a phase on standard error, with the seconds since the start; no details."""
+    """A line a phase on standard error, with the seconds since the start; in a long one, where it is, now and then."""
 
     def __init__(self) -> None:
-        self._start = time.monotonic()
+        self._start = self._said = time.monotonic()
 
     def step(self, text: str) -> None:
         """Print the phase."""
-        print(f"{time.monotonic() - self._start:6.1f} s  {text}", file=sys.stderr, flush=True)
+        self._print(text)
+
+    def detail(self, text: str) -> None:
+        """Print it where nothing was printed for SILENT_SECONDS."""
+        if time.monotonic() - self._said >= SILENT_SECONDS:
+            self._print(f"  {_printable(' · '.join(text.splitlines()))}")
+
+    def _print(self, text: str) -> None:
+        self._said = time.monotonic()
+        print(f"{self._said - self._start:6.1f} s  {text}", file=sys.stderr, flush=True)
 
 
 class Live(Display):

@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -134,6 +134,13 @@ class Engine:
         """Whether what it publishes on loopback can be reached from here."""
         base = self._client.api.base_url
         return base in _SOCKETS or urlsplit(base).hostname in ("localhost", LOOPBACK, "::1")
+
+    @property
+    def data(self) -> Path | None:
+        """Where it keeps what its containers write; None where that is in a machine of its own."""
+        with _explained("tell where it keeps its data"):
+            directory = Path(self._client.info().get("DockerRootDir") or "/nonexistent")
+        return directory if self.local and directory.is_dir() else None
 
     def image(self, name: str, progress: Progress) -> Image:
         """The image of that name, pulled where it is not here. Raises GreenroomError when it cannot be had."""

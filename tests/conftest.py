@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ HERE = Path(__file__).parent
 # Folders whose tests talk to real servers. Not that pytest-socket would see libpq; but it does break asyncio there.
 FAULTS = "test_fault_leaves_nothing_behind["
 REAL = {"app", "bench", "foreign", "hazards", "integration"}
+# Set where every part that a test may miss is there: a test that was not held, or may fail, is then a failure.
+MAY_NOT_SKIP = "GREENROOM_TESTS_MAY_NOT_SKIP"
+NOT_HELD = ("skipped", "xfailed", "xpassed")
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +29,30 @@ def no_network(request: pytest.FixtureRequest) -> Iterator[None]:
     enable_socket()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With GREENROOM_TESTS_MAY_NOT_SKIP=1 a run in which a test was skipped has failed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and _not_held(reporter) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many cases of tests/integration/faults were held."""
+    """Which tests were skipped where none may; and how many cases of tests/integration/faults were held."""
+    for line in _not_held(terminalreporter):
+        terminalreporter.write_line(line, red=True)
     stats = terminalreporter.stats
     passed, failed = ([r for r in stats.get(how, []) if FAULTS in r.nodeid] for how in ("passed", "failed"))
     if passed or failed:
         terminalreporter.write_line(f"fault matrix: {len(passed) + len(failed)} cases, {len(failed)} failed")
+
+
+def _not_held(reporter: pytest.TerminalReporter) -> list[str]:
+    """A line for each such test, where none may be."""
+    if os.environ.get(MAY_NOT_SKIP) != "1":
+        return []
+    found = [(how, report) for how in NOT_HELD for report in reporter.stats.get(how, [])]
+    return [f"FAILED {report.nodeid} was {how}, and {MAY_NOT_SKIP} is set{_why(report)}" for how, report in found]
+
+
+def _why(report: pytest.TestReport | pytest.CollectReport) -> str:
+    return f": {report.longrepr[2]}" if isinstance(report.longrepr, tuple) else ""

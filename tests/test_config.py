@@ -177,3 +177,11 @@ def test_environment_by_name() -> None:
     with pytest.raises(GreenroomError) as caught:
         config.parse({"environments": {"staging": DEPLOYED}}, ROOT).environment("prod")
     assert caught.value.sentence == ("no environment is called prod in [tool.greenroom.environments] (there: staging).")
+
+
+def test_root_certificate_is_found_from_the_directory_of_the_file(tmp_path: Path) -> None:
+    table = {"host": "db", "name": "shop", "user": "u", "sslmode": "verify-full"}
+    for given, meant in (("ca.pem", str(tmp_path / "ca.pem")), ("/etc/ca.pem", "/etc/ca.pem"), ("system", "system")):
+        found = config.parse({"databases": {"staging": {**table, "sslrootcert": given}}}, tmp_path).target("staging")
+        assert isinstance(found, config.PostgresTarget)
+        assert found.tls == {"sslmode": "verify-full", "sslrootcert": meant}

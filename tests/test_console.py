@@ -36,6 +36,26 @@ def test_progress_off_a_terminal_is_a_line_a_phase(capsys: pytest.CaptureFixture
     assert printed.out == ""
 
 
+def test_progress_off_a_terminal_says_now_and_then_where_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    with console.progress() as progress:
+        progress.step("dumping shop")
+        for now in (129.9, 130.0, 140.0, 159.9, 161.5):
+            progress.detail(f"{now:g} MB\n12 MB/s")
+        progress.step("restoring shop")
+        now = 191.4
+        progress.detail("too early")
+    assert capsys.readouterr().err == (
+        "   0.0 s  dumping shop\n"
+        "  30.0 s    130 MB · 12 MB/s\n"
+        "  61.5 s    161.5 MB · 12 MB/s\n"
+        "  61.5 s  restoring shop\n"
+    )
+
+
 def test_progress_on_a_dumb_terminal_is_a_line_a_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     watched(monkeypatch)
     monkeypatch.setenv("TERM", "dumb")

@@ -90,6 +90,7 @@ def acquire(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
     """
     refuse_contradictions(request)
     began = time.monotonic()
+    _refuse_unusable_server(request)
     with _source(request)(request, progress) as copy:
         copy.seconds = time.monotonic() - began
         yield copy
@@ -109,12 +110,36 @@ def refuse_contradictions(request: CopyRequest) -> None:
             "--keep keeps a copy of your data, and the demo's is made anew at any time.",
             "Add --target NAME, --dump FILE or --url postgresql://...",
         )
+    _refuse_unknown_server(request.server)
     if request.target:
         target = request.config.target(request.target)
         _refuse_for_target(request, target.kind, isinstance(target, PostgresTarget) and bool(target.via))
     elif request.remote or request.via_file or (request.refresh and not request.dump):
         option = "--remote" if request.remote else "--via-file" if request.via_file else "--refresh"
         raise GreenroomError(f"{option} says how a target is copied, and there is no target.", "Add --target NAME.")
+
+
+def _refuse_unknown_server(server: str) -> None:
+    if server == EMBEDDED or server.removeprefix(DOCKER) not in ("", server):
+        return
+    if server == DOCKER or not server.startswith(("postgresql://", "postgres://")):
+        raise GreenroomError(
+            f"--server {server.rpartition('@')[2]} is no server that a copy can be restored on.",
+            "Give embedded, docker:postgres:17 (an image) or postgresql://USER@HOST/postgres.",
+        )
+    Address.parse(server)
+
+
+def _refuse_unusable_server(request: CopyRequest) -> None:
+    """The copy's server, before the source is read: that can take an hour."""
+    if request.server.startswith(DOCKER):
+        from greenroom.postgres import containers
+
+        containers.refuse_no_engine()
+    elif request.server != EMBEDDED:
+        from greenroom.postgres import branch
+
+        branch.maintenance(Address.parse(request.server))
 
 
 def _refuse_for_target(request: CopyRequest, kind: str, via: bool) -> None:

@@ -22,6 +22,7 @@ from greenroom.postgres.analysis import analyse
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.holding import Held, held
 from greenroom.postgres.lease import Lease
+from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
 from greenroom.postgres.server import connect, facts
 
@@ -42,6 +43,7 @@ class Way:
     method: Method
     client: Binaries | None = None
     there: FarDump | None = None
+    note: str | None = None
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def branch(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
     with ExitStack() as connections:
         wanted, source = _source(request, connections, progress)
         found = origin.read(source, wanted.name, wanted.target.exclude_data, list(wanted.rules), progress)
-        notes = _refuse(request, wanted, found)
+        notes = _refuse(request, wanted, found, progress)
         way = _way(request, wanted, found, connections)
         name = lease.copy_name(found.real.database, request.branch)
         terms = Lease.new(branch=request.branch, source=str(found.real), hours=request.lease_hours, kept=request.keep)
@@ -85,7 +87,7 @@ def _source(request: CopyRequest, connections: ExitStack, progress: Progress) ->
     return wanted, connections.enter_context(reached(target))
 
 
-def _refuse(request: CopyRequest, wanted: Wanted, found: Origin) -> list[str]:
+def _refuse(request: CopyRequest, wanted: Wanted, found: Origin, progress: Progress) -> list[str]:
     """What must not be, or does not fit, before anything is made; returns what could not be checked."""
     if request.template and (wanted.rules or found.excluded):
         raise GreenroomError(
@@ -93,9 +95,10 @@ def _refuse(request: CopyRequest, wanted: Wanted, found: Origin) -> list[str]:
             "Leave --template out: then rows are masked before anybody can read the branch.",
         )
     with connect(found.address, read_only=True) as connection:
+        branches.refuse_standby(connection, found.real.server)
         if request.keep and wanted.target.sensitive:
             masking.refuse_uncovered(connection, list(wanted.rules), wanted.name)
-        size = room.size_to_copy(connection, found.excluded)
+        size = patiently(connection, found.real, progress, lambda: room.size_to_copy(connection, found.excluded))
         return room.refuse_no_room_on_server(connection, wanted.target, size)
 
 
@@ -103,13 +106,15 @@ def _way(request: CopyRequest, wanted: Wanted, found: Origin, connections: ExitS
     """Before anything is made: is there a pg_dump that can, next to the server or here? Raises GreenroomError."""
     if request.template:
         return Way("template")
+    note = None
     if wanted.target.via and not wanted.rules:
         from greenroom.ssh.connection import connected
 
-        there = far.far_dump(connections.enter_context(connected(wanted.target.via)), found.facts.major)
-        if there:
+        there = far.far_dump(connections.enter_context(connected(wanted.target.via)), found)
+        if isinstance(there, FarDump):
             return Way("pipe", there=there)
-    return Way("copy", programs.client_for(found.facts.major, tls=found.facts.tls))
+        note = f"{there.why}: copied through a tunnel"
+    return Way("copy", programs.client_for(found.facts.major, tls=found.facts.tls), note=note)
 
 
 def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progress) -> Acquired:
@@ -118,7 +123,7 @@ def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         _by_template(found, copy, progress) if way.method == "template" else _filled(found, wanted, way, copy, progress)
     )
     refused = [*branches.apply_settings(copy.connection, copy.name, found.settings)]
-    refused += branches.apply_statements(copy.connection, copy.name, found.privileges)
+    refused += branches.open_as(copy.connection, copy.name, found.privileges)
     migrates = migrator_of(target, own=False)
     with connect(migrates.address) as connection:
         here = facts(connection)
@@ -163,21 +168,30 @@ def _filled(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         copy.maintenance.at(copy.name),
         superuser=found.facts.superuser,
         label=found.real.server,
+        version_num=found.facts.version_num,
         ownership=found.ownership,
     )
     masked: list[str] = []
     _fill(found, way, target, _masking(wanted, target, masked, progress), progress)
     progress.step("vacuum and analyse")
     analysed = analyse(target.address, way.client or programs.client_for(found.facts.major, tls=found.facts.tls))
-    user = found.real.user
     return [
         *([note] if note else []),
-        *([] if found.ownership else [f"{user} may not act for every owner: everything in the copy belongs to it"]),
+        *([way.note] if way.note else []),
+        *([] if found.ownership else [_belongs_to_user(found)]),
         *([] if analysed else ["not every table could be analysed"]),
         *([f"{len(target.passed_over)} owners, privileges or comments could not be set"] if target.passed_over else []),
         *([f"not copied: the rows of {', '.join(found.excluded)}"] if found.excluded else []),
         *masked,
     ]
+
+
+def _belongs_to_user(found: Origin) -> str:
+    remedy = "; ".join(found.needed_to_own)
+    return (
+        f"{found.real.user} may not act for every owner: everything in the copy belongs to it; a superuser can change "
+        f"that: {remedy}"
+    )
 
 
 def _fill(

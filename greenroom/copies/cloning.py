@@ -37,7 +37,7 @@ def cloned(copy: Acquired, request: CopyRequest) -> Iterator[Acquired]:
         branch.create_by_template(clone.connection, name, database, owner, file_copy=copy.own_server)
         clone.grant()
         branch.apply_settings(clone.connection, name, settings)
-        branch.apply_statements(clone.connection, name, privileges)
+        branch.open_as(clone.connection, name, privileges)
         clone.whole = True
         yield replace(
             copy,

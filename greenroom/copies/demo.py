@@ -50,6 +50,7 @@ def demo(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
             progress.step(f"copying {source.database} by TEMPLATE")
             branch.create_by_template(copy.connection, name, source.database, source.user)
             copy.grant()
+            branch.open_as(copy.connection, name, [])
             server.durable()
             acquired = _acquired(server, source.at(name), copy)
             yield acquired

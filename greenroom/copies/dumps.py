@@ -38,6 +38,7 @@ def _content(archive: Archive) -> Content:
 
     def fill(target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress) -> None:
         progress.step(f"restoring {archive.path.name}")
+        target.sizes, target.packed = archive.sizes, archive.packed
         sections.restore_file(archive.path, target, restorer, progress, before_indexes)
 
     return Content(

@@ -18,8 +18,9 @@ from greenroom.copies.meter import Meter
 from greenroom.copies.origin import Origin
 from greenroom.errors import GreenroomError
 from greenroom.postgres import binaries as programs
-from greenroom.postgres import dumping, restoring
+from greenroom.postgres import dump_failure, dumping, restoring
 from greenroom.postgres.address import Address
+from greenroom.postgres.arriving import Arriving, arriving
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.server import only_reading
 from greenroom.secret import Secret
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from greenroom.ssh.remote import Remote
 
 CHUNK = 1 << 18
+TICK_SECONDS = 1.0
 ENGLISH = ("env", "LC_ALL=C")  # its words are read below
 _LOOK = (
     "for p in /usr/lib/postgresql/*/bin/pg_dump /usr/pgsql-*/bin/pg_dump pg_dump; do"
@@ -36,7 +38,7 @@ _LOOK = (
 )
 _NO_ROOM = ("No space left on device", "Disk quota exceeded")
 _DUMP_FAILED = "GREENROOM-DUMP-FAILED"
-_FOUND = re.compile(r"^(?P<program>\S+) pg_dump \(PostgreSQL\) (?P<major>\d+)", re.MULTILINE)
+_FOUND = re.compile(r"^(?P<program>\S+) pg_dump \(PostgreSQL\) (?P<version>(?P<major>\d+)\S*)", re.MULTILINE)
 _TABLE = re.compile(r"dumping contents of table \"(.+)\"")
 
 
@@ -59,16 +61,36 @@ class FarDump:
         return any(found.major >= self.major and found.reads(compression) for found in programs.found())
 
 
-def far_dump(host: Host, server_major: int) -> FarDump | None:
-    """The oldest pg_dump of the host that is not older than the server, and not newer than what can restore here."""
+@dataclass(frozen=True)
+class Unfit:
+    """No pg_dump on the VPN host will do, and `why`."""
+
+    why: str
+
+
+def far_dump(host: Host, origin: Origin) -> FarDump | Unfit:
+    """The oldest pg_dump of the host that is not older than the server, and not newer than what can restore here.
+
+    None of them verifies the server's certificate: that of its authority lies here.
+    """
+    if origin.real.options.get("sslmode", "").startswith("verify-"):
+        return Unfit(f"the server's certificate is verified from here, and {host.label} has not its authority's")
     newest_here = max((found.major for found in programs.found()), default=0)
-    said = host.run(["sh", "-c", _LOOK]).stdout
-    able = [(int(match["major"]), match["program"]) for match in _FOUND.finditer(said)]
-    able = [found for found in able if server_major <= found[0] <= newest_here]
-    if not able:
-        return None
-    major, program = min(able, key=lambda found: found[0])
-    return FarDump(host, program, major)
+    found = list(_FOUND.finditer(host.run(["sh", "-c", _LOOK]).stdout))
+    new_enough = [match for match in found if int(match["major"]) >= origin.facts.major]
+    able = [match for match in new_enough if int(match["major"]) <= newest_here]
+    if able:
+        chosen = min(able, key=lambda match: int(match["major"]))
+        return FarDump(host, chosen["program"], int(chosen["major"]))
+    has = f"{host.label} has pg_dump {_versions(new_enough or found)}"
+    if new_enough:
+        return Unfit(f"{has}, whose archives pg_restore {newest_here}, the newest here, cannot read")
+    older = f"{has}, older than the server ({origin.facts.version})"
+    return Unfit(older if found else f"{host.label} has no pg_dump")
+
+
+def _versions(found: list[re.Match[str]]) -> str:
+    return " and ".join(sorted({match["version"] for match in found}))
 
 
 def schema(far: FarDump, real: Address, path: Path) -> str:
@@ -80,21 +102,26 @@ def schema(far: FarDump, real: Address, path: Path) -> str:
                 file.write(chunk)
             if remote.wait() == 0:
                 return compress
-    raise dumping.failure(remote.stderr, real)
+            if "compress" not in remote.stderr:  # another one would fail in the same way
+                break
+    raise _failure(remote.stderr, real, far)
 
 
 def stream(far: FarDump, origin: Origin, compress: str, path: Path, progress: Progress) -> None:
     """The whole archive over the channel into `path`: nothing touches the host's disk. Raises GreenroomError."""
     meter, done = Meter(progress), 0
     words = _words(far, origin.real, origin.left_out, compress, "--verbose")
-    tables = _Tables(origin)
-    with far.host.running(words, secrets=_secrets(origin.real)) as remote, private_file(path) as file:
-        for chunk in _chunks(remote):
+    with (
+        far.host.running(words, secrets=_secrets(origin.real)) as remote,
+        private_file(path) as file,
+        _dumping(origin) as under_way,
+    ):
+        for chunk in _ticking(remote):
             file.write(chunk)
             done += len(chunk)
-            meter.tell(done, tables.share(remote.stderr))
+            meter.tell(done, under_way.hears(remote.stderr).share)
         if remote.wait() != 0:
-            raise dumping.failure(remote.stderr, origin.real)
+            raise _failure(remote.stderr, origin.real, far)
 
 
 def by_file(far: FarDump, origin: Origin, compress: str, path: Path, progress: Progress) -> None:
@@ -105,11 +132,11 @@ def by_file(far: FarDump, origin: Origin, compress: str, path: Path, progress: P
     with far.host.private_directory() as directory:
         there = f"{directory}/dump"
         words = _words(far, origin.real, origin.left_out, compress, "--verbose", f"--file={there}")
-        tables, said = _Tables(origin), ""
-        with far.host.running(["sh", "-c", f"exec {shlex.join(words)} 2>&1"], secrets=_secrets(origin.real)) as remote:
-            for chunk in _chunks(remote):
+        said, merged = "", ["sh", "-c", f"exec {shlex.join(words)} 2>&1"]
+        with far.host.running(merged, secrets=_secrets(origin.real)) as remote, _dumping(origin) as under_way:
+            for chunk in _ticking(remote):
                 said += chunk.decode(errors="replace")
-                progress.detail(f"{100 * tables.share(said):.0f} % of the rows")
+                progress.detail(under_way.hears(said).told())
             if remote.wait() != 0:
                 raise _failed_there(said, origin, far)
         progress.step(f"bringing the archive from {far.host.label}")
@@ -131,11 +158,14 @@ def pipe(far: FarDump, origin: Origin, target: restoring.Target, progress: Progr
     dump = shlex.join(_words(far, origin.real, origin.left_out, dumping.UNCOMPRESSED))
     put = shlex.join([*ENGLISH, *map(str, restore)])
     words = ["sh", "-c", f"{{ {dump} || echo {_DUMP_FAILED} >&2; }} | {put} 2>&1"]
-    with far.host.running(words, secrets=_secrets(origin.real)) as remote:
-        restoring.watch(_lines(remote), target, progress, lambda: dumping.failure(remote.stderr, origin.real))
+    with (
+        far.host.running(words, secrets=_secrets(origin.real)) as remote,
+        arriving(origin.sizes_to_come, target.address) as rows,
+    ):
+        restoring.watch(_lines(remote), target, progress, lambda: _failure(remote.stderr, origin.real, far), rows)
         code = remote.wait()
         if _DUMP_FAILED in remote.stderr:
-            raise dumping.failure(remote.stderr, origin.real)
+            raise _failure(remote.stderr, origin.real, far)
         if code not in (0, 1):  # 1: it passed over errors, which were judged
             raise GreenroomError(
                 f"pg_restore on {far.host.label} ended with {code}.", "Run again; is memory short there?"
@@ -144,7 +174,10 @@ def pipe(far: FarDump, origin: Origin, target: restoring.Target, progress: Progr
 
 def _lines(remote: Remote) -> Iterator[bytes]:
     rest = b""
-    for chunk in _chunks(remote):
+    for chunk in _ticking(remote):
+        if not chunk:
+            yield b""
+            continue
         *lines, rest = (rest + chunk).split(b"\n")
         yield from lines
     yield rest
@@ -156,7 +189,11 @@ def _failed_there(said: str, origin: Origin, far: FarDump) -> GreenroomError:
             f"the disk of {far.host.label} is full: the archive of {origin.real.database} does not fit there.",
             "Leave --via-file out: then nothing touches that disk.",
         )
-    return dumping.failure(said, origin.real)
+    return _failure(said, origin.real, far)
+
+
+def _failure(said: str, real: Address, far: FarDump) -> GreenroomError:
+    return dump_failure.failure(said, real, place=far.host.label)
 
 
 @contextmanager
@@ -180,26 +217,39 @@ def explained_disk(path: Path) -> Iterator[None]:
         ) from error
 
 
-class _Tables:
-    """How much of the rows has been dumped, from the tables that pg_dump has come past."""
+class _Dumping:
+    """Which rows are under way, from what pg_dump says; how far they are, the source tells, which it reads."""
 
-    def __init__(self, origin: Origin) -> None:
-        left_out = {".".join(parts) for parts in origin.left_out}
-        self._sizes = {name: size for name, size in origin.sizes.items() if name not in left_out}
-        self._total = sum(self._sizes.values())
-        self._begun: set[str] = set()
-        self._read_at = 0.0
-        self._share = 0.0
+    def __init__(self, rows: Arriving) -> None:
+        self.rows = rows
+        self._heard_at = float("-inf")
 
-    def share(self, said: str) -> float:
-        """0 to 1; the table that is being dumped does not count yet. `said` are pg_dump's last words."""
-        if time.monotonic() - self._read_at > REFRESH_SECONDS and self._total:
-            self._read_at = time.monotonic()
-            tables = _TABLE.findall(said)
-            self._begun.update(tables)
-            past = self._begun - set(tables[-1:])
-            self._share = sum(self._sizes.get(name, 0) for name in past) / self._total
-        return self._share
+    def hears(self, said: str) -> Arriving:
+        """`said` are pg_dump's last words; the same may come again."""
+        if time.monotonic() - self._heard_at > REFRESH_SECONDS:
+            self._heard_at = time.monotonic()
+            for table in _TABLE.findall(said):
+                self.rows.begins(table)
+        return self.rows
+
+
+@contextmanager
+def _dumping(origin: Origin) -> Iterator[_Dumping]:
+    with arriving(origin.sizes_to_come, origin.address, read_only=True) as rows:
+        yield _Dumping(rows)
+
+
+def _ticking(remote: Remote) -> Iterator[bytes]:
+    """Its output as it comes; nothing for each TICK_SECONDS in which none came."""
+    while True:
+        try:
+            chunk = remote.read(CHUNK, time.monotonic() + TICK_SECONDS)
+        except TimeoutError:
+            yield b""
+            continue
+        if not chunk:
+            return
+        yield chunk
 
 
 def _chunks(remote: Remote) -> Iterator[bytes]:
@@ -215,7 +265,7 @@ def _words(far: FarDump, real: Address, excluded: list[tuple[str, str]], compres
 
 
 def _near(real: Address) -> Address:
-    """The server as the host knows it; certificates lie here, not there."""
+    """The server as the host knows it."""
     near = {key: value for key, value in real.options.items() if key in ("sslmode", "options")}
     return Address(real.host, real.port, real.database, real.user, None, near)
 

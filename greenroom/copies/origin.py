@@ -10,6 +10,7 @@ from greenroom.console import Progress
 from greenroom.copies.reach import Reached
 from greenroom.postgres import branch, masking, roles
 from greenroom.postgres.address import Address
+from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
 from greenroom.postgres.server import ServerFacts, connect, facts
 
@@ -32,6 +33,7 @@ TAKEN_OVER = (
 class Origin:
     """`address` is how it is connected to from here, `real` how its own network knows it.
 
+    `needed_to_own` are the statements after which the role could act for every owner there, as a branch needs it;
     `excluded` are the tables whose rows stay there, as SQL names them, and `left_out` the same by schema and name;
     `sizes` are bytes of each table's rows, by `schema.table`.
     """
@@ -43,16 +45,27 @@ class Origin:
     locale: str
     settings: list[tuple[str | None, str, str]]
     privileges: list[str]
-    ownership: bool
+    needed_to_own: list[str]
     excluded: list[str]
     left_out: list[tuple[str, str]]
     sizes: dict[str, int]
     subscriptions: list[str]
 
     @property
+    def ownership(self) -> bool:
+        """Whether the role can make things belong to every role that owns something there."""
+        return not self.needed_to_own
+
+    @property
     def exact_names(self) -> list[str]:
         """Of the tables whose rows stay there: `schema.table`, without quotes."""
         return [f"{schema}.{table}" for schema, table in self.left_out]
+
+    @property
+    def sizes_to_come(self) -> dict[str, int]:
+        """`sizes` without the tables whose rows stay."""
+        stay = set(self.exact_names)
+        return {name: size for name, size in self.sizes.items() if name not in stay}
 
     @property
     def taken_over(self) -> dict[str, str]:
@@ -64,22 +77,30 @@ def read(source: Reached, name: str, exclude_data: list[str], rules: list[Rule],
     """Look at the source, and hold the target's rules against it: `name` is the target's. Raises GreenroomError."""
     progress.step(f"reading {source.real.database} on {source.real.server}")
     with connect(source.address, read_only=True) as connection:
-        masking.check(connection, rules, name)
-        excluded = masking.excluded(connection, exclude_data, name)
-        return Origin(
-            address=source.address,
-            real=source.real,
-            via=source.via,
-            facts=facts(connection),
-            locale=branch.locale_of(connection),
-            settings=branch.settings_of(connection),
-            privileges=branch.privileges_of(connection),
-            ownership=roles.may_own(connection, roles.owners_of(connection)),
-            excluded=excluded,
-            left_out=_parts(connection, excluded),
-            sizes=_sizes(connection),
-            subscriptions=_subscriptions(connection),
+        return patiently(
+            connection, source.real, progress, lambda: _read(connection, source, name, exclude_data, rules)
         )
+
+
+def _read(
+    connection: psycopg.Connection, source: Reached, name: str, exclude_data: list[str], rules: list[Rule]
+) -> Origin:
+    masking.check(connection, rules, name)
+    excluded = masking.excluded(connection, exclude_data, name)
+    return Origin(
+        address=source.address,
+        real=source.real,
+        via=source.via,
+        facts=facts(connection),
+        locale=branch.locale_of(connection),
+        settings=branch.settings_of(connection),
+        privileges=branch.privileges_of(connection),
+        needed_to_own=roles.needed_to_own(connection, roles.owners_of(connection)),
+        excluded=excluded,
+        left_out=_parts(connection, excluded),
+        sizes=_sizes(connection),
+        subscriptions=_subscriptions(connection),
+    )
 
 
 def _parts(connection: psycopg.Connection, names: list[str]) -> list[tuple[str, str]]:

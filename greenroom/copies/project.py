@@ -32,6 +32,7 @@ def _variables(names: DatabaseVariables, address: Address, *, tls: bool) -> dict
         names.user: address.user,
         names.password: address.password.reveal() if address.password else "",
         names.sslmode: address.options.get("sslmode") if tls else "prefer",
+        "PGSSLROOTCERT": address.options.get("sslrootcert") if tls else None,  # libpq's own variable
     }
     return {name: value for name, value in values.items() if name and value is not None}
 

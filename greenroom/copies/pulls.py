@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from greenroom.config import PostgresTarget
 from greenroom.console import Progress
 from greenroom.copies import far, snapshot
-from greenroom.copies.acquiring import EMBEDDED, Acquired, CopyRequest, Method
+from greenroom.copies.acquiring import DOCKER, EMBEDDED, Acquired, CopyRequest, Method
 from greenroom.copies.far import FarDump
 from greenroom.copies.origin import Origin, read
 from greenroom.copies.reach import reached
@@ -20,6 +20,7 @@ from greenroom.postgres import archive as archives
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import cluster, copying, dumping, masking, restoring, room, sections, snapshots
 from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
 from greenroom.postgres.server import connect
 from greenroom.postgres.snapshots import Key
@@ -73,7 +74,7 @@ def _pulled(request: CopyRequest, key: Key | None, progress: Progress) -> Iterat
     with cluster.private_directory() as scratch, ExitStack() as source:
         host = _host(target, source, progress)
         origin = read(source.enter_context(reached(target)), name, target.exclude_data, rules, progress)
-        covered = _refuse(request, origin, rules, scratch)
+        covered = _refuse(request, origin, rules, scratch, progress)
         road = _road(host, origin, source, scratch, via_file=request.via_file)
         content = _content(request, origin, road, rules, scratch, source.close, progress)
         if key:
@@ -102,7 +103,7 @@ def _host(target: PostgresTarget, source: ExitStack, progress: Progress) -> Host
     return source.enter_context(connected(target.via))
 
 
-def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Path) -> bool:
+def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Path, progress: Progress) -> bool:
     """What must not be, or does not fit, before anything is made. Raises GreenroomError.
 
     Returns whether the copy is masked well enough to outlive its rehearsal, were the target sensitive.
@@ -112,23 +113,31 @@ def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Pa
         if request.keep and target.sensitive:
             masking.refuse_uncovered(connection, rules, name)
         covered = bool(rules) and not masking.uncovered(connection, rules)
-        size = room.size_to_copy(connection, origin.excluded)
+        size = patiently(connection, origin.real, progress, lambda: room.size_to_copy(connection, origin.excluded))
     masked = max((origin.sizes.get(f"{rule.schema}.{rule.table}", 0) for rule in rules if rule.changes), default=0)
-    data = scratch if request.server == EMBEDDED else None
+    data = scratch if request.server == EMBEDDED else _data_of_container(request)
     room.refuse_too_small(size, archive=scratch if target.via else None, data=data, rewritten_bytes=masked)
     return covered
+
+
+def _data_of_container(request: CopyRequest) -> Path | None:
+    """None for a server that was given."""
+    if not request.server.startswith(DOCKER):
+        return None
+    from greenroom.postgres import containers
+
+    return containers.data_directory()
 
 
 def _road(host: Host | None, origin: Origin, source: ExitStack, scratch: Path, *, via_file: bool) -> Road:
     """A dump on the VPN host, where that can make one; else the rows are copied from here, through the tunnel."""
     if host is None:
         return Here(programs.client_for(origin.facts.major, tls=origin.facts.tls), source)
-    there = far.far_dump(host, origin.facts.major)
-    if there:
+    there = far.far_dump(host, origin)
+    if isinstance(there, FarDump):
         return There(there, scratch, via_file)
-    why = f"{host.label} has no pg_dump that is not older than the server and can be read here"
     return Here(
-        programs.client_for(origin.facts.major, tls=origin.facts.tls), source, f"{why}: copied through a tunnel"
+        programs.client_for(origin.facts.major, tls=origin.facts.tls), source, f"{there.why}: copied through a tunnel"
     )
 
 
@@ -187,6 +196,7 @@ class There:
             bring(self.dump, origin, self.compress, path, progress)
             archive = archives.inspect(path)
             progress.step(f"restoring {origin.real.database}")
+            target.sizes = origin.sizes_to_come
             sections.restore_file(path, target, archives.restorer_for(archive), progress, before_indexes)
         finally:
             path.unlink(missing_ok=True)

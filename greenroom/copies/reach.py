@@ -40,7 +40,7 @@ def for_app(address: Address) -> Address:
     """
     if "hostaddr" not in address.options:
         return address
-    options = {key: value for key, value in address.options.items() if key != "hostaddr"}
+    options = {key: value for key, value in address.options.items() if key not in ("hostaddr", "sslrootcert")}
     if options.get("sslmode", "").startswith("verify-"):
         options["sslmode"] = "require"
     return replace(address, host=address.options["hostaddr"], options=options)

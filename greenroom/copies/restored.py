@@ -116,13 +116,15 @@ def _fill(content: Content, where: Place, copy: Held, progress: Progress) -> Non
         where.nearest.at(copy.name),
         superuser=where.superuser,
         label=where.label,
+        version_num=copy.connection.info.server_version,
         log=where.log,
         ownership=where.ownership,
     )
     content.fill(target, _masking(content, target, where, progress), progress)
-    refused = branch.apply_statements(copy.connection, copy.name, [*archive.privileges, *archive.properties])
+    refused = branch.apply_statements(copy.connection, copy.name, archive.properties)
     progress.step("vacuum and analyse")
     analysed = analyse(target.address, content.client)
+    refused += branch.open_as(copy.connection, copy.name, archive.privileges)
     where.notes += [
         *([note] if note else []),
         *([f"not applied to the copy: {', '.join(dict.fromkeys(refused))}"] if refused else []),

@@ -112,15 +112,17 @@ def _own(server: OwnServer, archive: Archive, log: Path | None) -> Place:
 def _given(address: Address, archive: Archive) -> Place:
     maintenance = branch.maintenance(address)
     with connect(maintenance) as connection:
+        branch.refuse_standby(connection, address.server)
         _refuse(connection, archive, address.server)
         wanted, owners = roles.named_in(archive.contents), roles.owners_in(archive.contents)
-        ownership = roles.may_own(connection, owners)
+        needed = roles.needed_to_own(connection, owners)
+        ownership = not needed
         missing = wanted - roles.existing(connection) if ownership and roles.may_create_roles(connection) else set()
         found = Place(maintenance, address.server, None, facts(connection).superuser, ownership, tuple(sorted(missing)))
     if not ownership:
         found.notes.append(
             f"{address.user} may not act for every role that owns something in the source: restored without owners and "
-            "privileges, so everything belongs to it"
+            f"privileges, so everything belongs to it; a superuser can change that: {'; '.join(needed)}"
         )
     return found
 

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from greenroom.errors import GreenroomError
 from greenroom.secret import Secret
 
+# all of libpq's that hold one, but the password: for these it has no variable, and a command line can be read by others
+SECRETS = ("oauth_client_secret", "scram_client_key", "scram_server_key", "sslpassword")
 _VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "PGDATABASE"}
 
 
@@ -41,10 +43,12 @@ class Address:
                 f"a database URL begins with postgresql://, not {parts.scheme or 'nothing'}://", _EXAMPLE
             )
         options = dict(parse_qsl(parts.query))
+        _refuse_secrets(options)
         host = unquote(parts.hostname or "") or options.pop("host", "localhost")
         user = unquote(parts.username or "") or options.pop("user", "postgres")
         database = unquote(parts.path.lstrip("/")) or options.pop("dbname", user)
-        password = unquote(parts.password) if parts.password else options.pop("password", None)
+        asked = options.pop("password", None)
+        password = unquote(parts.password) if parts.password else asked
         return cls(host, port, database, user, Secret(password) if password else None, options)
 
     def at(self, database: str) -> Address:
@@ -88,6 +92,14 @@ class Address:
 
     def __str__(self) -> str:
         return f"postgresql://{quote(self.user)}@{self.server}/{quote(self.database)}"
+
+
+def _refuse_secrets(options: Mapping[str, str]) -> None:
+    if given := [name for name in SECRETS if name in options]:
+        raise GreenroomError(
+            f"{' and '.join(given)} in a database URL would stand in the command line of pg_dump, for others to read.",
+            "Write it into a service of ~/.pg_service.conf, and ?service=NAME into the URL; the password may stay.",
+        )
 
 
 def _quoted(value: str) -> str:

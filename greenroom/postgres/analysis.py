@@ -8,6 +8,7 @@ from greenroom import shell
 from greenroom.postgres.account import dies_with_us
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.server import connect, unhindered
 
 MOST_JOBS = 4
 
@@ -18,7 +19,9 @@ def analyse(address: Address, binaries: Binaries) -> bool:
     VACUUM too: else the first reader of each page would write it, and the migration would be that reader.
     """
     jobs = max(1, min(MOST_JOBS, os.cpu_count() or 1))
-    options = ("--analyze", "--quiet", "--no-password", f"--jobs={jobs}", f"--dbname={address.conninfo}")
+    with connect(address) as connection:
+        writing = unhindered(address, connection.info.server_version)
+    options = ("--analyze", "--quiet", "--no-password", f"--jobs={jobs}", f"--dbname={writing.conninfo}")
     done = shell.run(
         [*dies_with_us(), binaries.program("vacuumdb"), *options],
         env={"LC_ALL": "C", **address.password_environment},

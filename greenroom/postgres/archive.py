@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from greenroom.errors import GreenroomError
@@ -11,6 +12,7 @@ from greenroom.postgres import binaries as programs
 from greenroom.postgres import toc
 from greenroom.postgres.binaries import Binaries
 
+COMPRESSED = 3.0
 _AGAIN = "Dump it again: pg_dump -Fc -f FILE DATABASE"
 _SCRIPT = re.compile(rb"^(--|\\\w|SET |CREATE |INSERT |BEGIN|COPY |DROP |ALTER |/\*)", re.MULTILINE)
 # what the official image has beside plpgsql, and images that have it all and more (by the beginning of the name)
@@ -67,6 +69,25 @@ class Archive:
             if entry.name == named and entry.schema is None
             for line in _statements(entry.definition)
         ]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each table's rows as they lie in the archive, by `schema.table`; without those that are unknown."""
+        tables = {f"{entry.schema}.{entry.name}": entry.place for entry in self.contents.of_kind("TABLE DATA")}
+        places = sorted(entry.place for entry in self.contents.entries if isinstance(entry.place, int))
+        ends = dict(pairwise([*places, self.path.stat().st_size])) if places else {}
+        in_file = {name: ends[place] - place for name, place in tables.items() if isinstance(place, int)}
+        files = {name: self._file(place) for name, place in tables.items() if isinstance(place, str)}
+        return in_file | {name: file.stat().st_size for name, file in files.items() if file}
+
+    @property
+    def packed(self) -> float:
+        """How many bytes of rows one byte of the archive is, by experience."""
+        return 1.0 if self.contents.compression == "none" else COMPRESSED
+
+    def _file(self, place: str) -> Path | None:
+        found = (self.path / f"{place}{end}" for end in _ENDINGS)
+        return next((file for file in found if file.exists()), None)
 
     @property
     def locale(self) -> str | None:
@@ -151,7 +172,7 @@ def _image_with(extensions: list[str], major: int) -> str:
 
 def _refuse_missing_files(path: Path, contents: toc.Contents) -> None:
     for entry in contents.entries:
-        if isinstance(entry.place, str) and not any((path / f"{entry.place}{end}").exists() for end in _ENDINGS):
+        if isinstance(entry.place, str) and not Archive(path, contents)._file(entry.place):
             raise GreenroomError(
                 f"{path.name} is incomplete: {entry.place}, the data of {entry.name}, is missing.", _AGAIN
             )

@@ -32,7 +32,8 @@ TEMPLATE_STRATEGY = 150000  # FILE_COPY has a name from here on; before, it was 
 def create_empty(connection: psycopg.Connection, name: str, owner: str | None, locale: str | None) -> str | None:
     """CREATE DATABASE from template0; with the source's locale where the server knows it, else returns a note.
 
-    Raises GreenroomError when the role may not, or the disk is full.
+    Until `open_as` it lets in its owner and superusers alone. Raises GreenroomError when the role may not, or the disk
+    is full.
     """
     plain = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
     owned = sql.SQL(" OWNER {}").format(sql.Identifier(owner)) if owner else sql.SQL("")
@@ -56,7 +57,8 @@ def create_by_template(
     """CREATE DATABASE ... TEMPLATE, for which nobody may be connected to the source. Never disconnects anybody.
 
     `file_copy` is quick and clones where the file system can, at the price of two checkpoints of the whole server.
-    Raises GreenroomError when somebody is, when the role may not, or when the disk is full.
+    Until `open_as` it lets in its owner and superusers alone. Raises GreenroomError when somebody is, when the role may
+    not, or when the disk is full.
     """
     words = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
     if file_copy and connection.info.server_version >= TEMPLATE_STRATEGY:
@@ -68,7 +70,7 @@ def create_by_template(
     except psycopg.errors.ObjectInUse as error:
         raise GreenroomError(
             f"others are connected to {source}, and a copy by TEMPLATE needs it to itself; nobody was disconnected.",
-            "Leave --template out: then pg_dump makes the copy and nobody has to wait.",
+            "Leave --template out: then the rows are copied while others work there.",
         ) from error
 
 
@@ -147,13 +149,32 @@ def privileges_of(connection: psycopg.Connection) -> list[str]:
     return ["REVOKE ALL ON DATABASE x FROM PUBLIC", *(statement for (statement,) in rows)]
 
 
+def close(connection: psycopg.Connection, name: str) -> None:
+    """Of a new database that lets nobody in: from now on its owner and superusers, all others after `open_as`."""
+    database = sql.Identifier(name)
+    connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(database))
+    connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(database))
+
+
+def open_as(connection: psycopg.Connection, name: str, privileges: Iterable[str]) -> list[str]:
+    """Let in whom the source lets in: `privileges` are its own, none where nobody ever changed them.
+
+    To be said last, when nothing in the copy is to be hidden any more. Returns what was refused.
+    """
+    everybody = sql.SQL("GRANT CONNECT ON DATABASE {} TO PUBLIC").format(sql.Identifier(name))
+    with connection.transaction():  # at no moment is it open to more than the source is
+        connection.execute(everybody)
+        return apply_statements(connection, name, privileges)
+
+
 def apply_statements(connection: psycopg.Connection, name: str, statements: Iterable[str]) -> list[str]:
     """Run `ALTER ... SET`, `GRANT` and `REVOKE` of a source for the database `name`; returns what was refused."""
     refused = []
     for statement in statements:
         if renamed := for_database(statement, name):
             try:
-                connection.execute(renamed.encode())
+                with connection.transaction():
+                    connection.execute(renamed.encode())
             except psycopg.Error:
                 refused.append(" ".join(statement.split()[:2]))
     return refused
@@ -171,6 +192,16 @@ def for_database(statement: str, name: str) -> str | None:
     return None
 
 
+def refuse_standby(connection: psycopg.Connection, label: str) -> None:
+    """Raises GreenroomError for a server on which nobody can make a database."""
+    row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+    if row and row[0]:
+        raise GreenroomError(
+            f"{label} is a standby: no copy can be made on it.",
+            "Name the primary; or read the standby and restore elsewhere (leave --remote out, --server embedded).",
+        )
+
+
 def maintenance(address: Address) -> Address:
     """Where CREATE DATABASE is said: the database postgres, else the given one itself."""
     try:
@@ -183,9 +214,11 @@ def maintenance(address: Address) -> Address:
 
 
 def _create(connection: psycopg.Connection, statement: sql.Composed, name: str) -> None:
+    """One that is closed to all others from its first moment: whoever came in while it is empty could stay."""
     where = f"{connection.info.host}:{connection.info.port}"
     try:
-        connection.execute(statement)
+        connection.execute(statement + sql.SQL(" ALLOW_CONNECTIONS false"))
+        close(connection, name)
     except psycopg.errors.InsufficientPrivilege as error:
         raise GreenroomError(
             f"{connection.info.user} may not create the database {name} on {where}.",

@@ -119,6 +119,18 @@ def server(image: str, lease: Lease, progress: Progress) -> Iterator[ContainerSe
                     _release(container)
 
 
+def refuse_no_engine() -> None:
+    """Raises GreenroomError where no engine of this machine answers."""
+    with docker.engine() as engine:
+        _refuse_remote(engine)
+
+
+def data_directory() -> Path | None:
+    """Whose disk the data of a container here lies on; None where that is unknown. Raises GreenroomError."""
+    with docker.engine() as engine:
+        return engine.data
+
+
 def standing() -> list[Remains]:
     """Every container of ours, running or not. Empty where no engine answers. Raises GreenroomError."""
     try:

@@ -1,9 +1,8 @@
-"""pg_dump: the one place that knows its argv, and why it failed."""
+"""pg_dump: the one place that knows its argv."""
 
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import BinaryIO
 
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
+from greenroom.postgres import dump_failure, lock_wait
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.children import nameless, running, words_in
@@ -21,12 +21,6 @@ from greenroom.shell import Popen, TimeoutExpired
 POLL_SECONDS = 0.1
 NAMED_METHODS = 16  # `--compress=METHOD:LEVEL` is known from here on; before, a number is gzip's level
 UNCOMPRESSED, GZIP = "0", "1"
-
-_DENIED = re.compile(r"permission denied for [\w ]+|query would be affected by row-level security policy for table .+")
-_NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")
-_LOST = ("connection to server", "server closed the connection", "terminating connection", "could not receive data")
-
-_READER = "Use a role that may read everything (GRANT pg_read_all_data), or look with: pg_dump --schema-only DATABASE"
 
 Relation = str | tuple[str, str]
 
@@ -43,9 +37,11 @@ def dump_words(
 
     `exclude_data` are exact names, `schema.table` or both parts by themselves, of tables that come without rows;
     `compress` is `0` (not at all), a level of gzip, or `METHOD:LEVEL` where pg_dump is 16 or newer. Subscriptions stay
-    behind: a copy must never receive what is meant for the source, and could not be dropped with one.
+    behind: a copy must never receive what is meant for the source, and could not be dropped with one. For a table that
+    somebody has locked it waits for LOCK_WAIT_SECONDS, no longer: who comes after it waits for it too.
     """
     words = [str(program), "--format=custom", f"--compress={compress}", "--no-password", "--no-subscriptions"]
+    words += [f"--lock-wait-timeout={lock_wait.LOCK_WAIT_SECONDS:g}s"]
     words += [f"--snapshot={snapshot}"] if snapshot else []
     words += [f"--exclude-table-data={pattern}" for name in exclude_data for pattern in _patterns(name)]
     return [*words, f"--dbname={conninfo}"]
@@ -113,24 +109,7 @@ def dumping(
         nameless() as said,
         running(words, env=source.password_environment, stdout=output, stderr=said) as child,
     ):
-        yield child, lambda: failure(words_in(said), source)
-
-
-def failure(said: str, source: Address) -> GreenroomError:
-    """Why pg_dump ended: `permission denied for table ...` quotes no rows; the rest is not repeated."""
-    where = f"{source.database} on {source.server}"
-    if any(words in said for words in _NO_ROOM):
-        return GreenroomError(
-            f"the dump of {where} does not fit on the disk here.", "Free some space, or set TMPDIR to another disk."
-        )
-    if denied := _DENIED.search(said):
-        return GreenroomError(f"pg_dump of {where} failed: {denied[0]}.", _READER)
-    if any(words in said for words in _LOST):
-        return GreenroomError(
-            f"the server {source.server} went away while {source.database} was dumped.",
-            "Is the VPN still on, and does the server run? Then run again.",
-        )
-    return GreenroomError(f"pg_dump of {where} failed.", _READER)
+        yield child, lambda: dump_failure.failure(words_in(said), source)
 
 
 def _patterns(relation: Relation) -> Iterator[str]:

@@ -64,7 +64,7 @@ class Server:
         """Start it anew, true: commits reach the disk, autovacuum runs, and the source's `settings` hold.
 
         Sessions on it end; it takes 0.2 s. Returns the names of the settings that do not hold here, because this server
-        refuses them or this machine has not so much memory. Timeouts hold for our own sessions too.
+        refuses them or this machine has not so much memory.
         """
         with connect(self.address) as connection:
             taken = phases.taken_over(connection, settings)

@@ -168,6 +168,8 @@ def _refused_expression(connection: psycopg.Connection, masked: Masked) -> str |
             connection.execute("SET LOCAL transaction_read_only = on")
             query = sql.SQL("EXPLAIN SELECT {} FROM {} LIMIT 0").format(masked.value, table)
             connection.execute(query, binary=True)  # not by the simple protocol, which takes several statements
+    except psycopg.errors.LockNotAvailable:
+        raise
     except psycopg.Error as error:
         return f"PostgreSQL refuses the expression: {error.diag.message_primary or error.sqlstate}"
     return None

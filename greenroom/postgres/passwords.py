@@ -25,9 +25,13 @@ _LINE = re.compile(r"((?:\\.|[^:\\])*):" * 4 + r"((?:\\.|[^:])*)(?::.*)?")
 
 def resolved(target: PostgresTarget) -> Address:
     """The target as its own network knows it, with the password where there is one. Raises GreenroomError."""
+    if target.sslrootcert and target.sslrootcert != "system" and not Path(target.sslrootcert).is_file():
+        raise GreenroomError(
+            f"there is no file {target.sslrootcert}, which sslrootcert of {target.name} names.",
+            "Put the certificate of the server's authority there, or correct sslrootcert in pyproject.toml.",
+        )
     password = password_of(target, host=target.host, port=target.port)
-    options = {"sslmode": target.sslmode} if target.sslmode else {}
-    return Address(target.host, target.port, target.name, target.user, password, options)
+    return Address(target.host, target.port, target.name, target.user, password, target.tls)
 
 
 def through(address: Address, port: int) -> Address:

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
+from greenroom.postgres.arriving import Arriving, arriving
 from greenroom.postgres.binaries import Binaries
-from greenroom.postgres.children import ENGLISH, STOP_SECONDS, nameless, running
+from greenroom.postgres.children import ENGLISH, STOP_SECONDS, lines_of, nameless, running
 from greenroom.postgres.dumping import UNCOMPRESSED, Relation, dump_words, dumping
-from greenroom.postgres.server import only_reading
+from greenroom.postgres.restore_progress import Working
+from greenroom.postgres.server import only_reading, unhindered
 from greenroom.shell import PIPE, Popen, TimeoutExpired
 
 MOST_JOBS = 8
+TELL_SECONDS = 1.0
 
 # what pg_restore of a newer version says to an older server, and what only an extension's owner may do
 _HARMLESS = re.compile(r"SET transaction_timeout|COMMENT ON EXTENSION ")
@@ -30,7 +33,6 @@ _HARMLESS_WITHOUT_SUPERUSER = re.compile(
 )
 _QUOTES_ROWS = re.compile(r"TABLE DATA|MATERIALIZED VIEW DATA|BLOB|LARGE OBJECT|INDEX|CONSTRAINT|SEQUENCE SET")
 _ENTRY = re.compile(r"pg_restore: from TOC entry \d+; \d+ \d+ (?P<entry>.*)$")
-_WORKING = re.compile(r"pg_restore: (?:processing (?:data for )?|creating )(?P<what>[\w ]+) (?P<name>\".*\")$")
 _DISK_FULL = "53100"
 _NO_ROOM = ("No space left on device", "Disk quota exceeded", "could not extend file")
 
@@ -46,26 +48,37 @@ class Complaint:
 
 @dataclass
 class Target:
-    """The database that is restored into. `superuser`: whether every owner and privilege can be set."""
+    """The database that is restored into. `superuser`: whether every owner and privilege can be set.
+
+    `version_num` is its server's. `sizes` are bytes of the rows that will come, by `schema.table`, where they are
+    known; `packed` says how many bytes of rows one of these is.
+    """
 
     address: Address
     superuser: bool
     label: str
+    version_num: int
     log: Path | None = None
     ownership: bool = True
-    options: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    packed: float = 1.0
     passed_over: list[str] = field(default_factory=list)
 
     def words(self, binaries: Binaries) -> list[str | Path]:
         """pg_restore's argv, without the archive; the password goes by `environment`."""
         owners = [] if self.ownership else ["--no-owner", "--no-acl"]
-        words = [*owners, f"--dbname={self.address.conninfo}"]
+        words = [*owners, f"--dbname={self.writing.conninfo}"]
         return [binaries.program("pg_restore"), "--verbose", "--no-password", "--no-subscriptions", *words]
+
+    @property
+    def writing(self) -> Address:
+        """For programs that write there."""
+        return unhindered(self.address, self.version_num)
 
     @property
     def environment(self) -> dict[str, str]:
         """For pg_restore."""
-        return {**ENGLISH, **self.address.password_environment, **({"PGOPTIONS": self.options} if self.options else {})}
+        return {**ENGLISH, **self.address.password_environment}
 
 
 @dataclass(frozen=True)
@@ -109,9 +122,14 @@ def restore_section(
             chosen.flush()
         listed = None if only is None else chosen.fileno()
         words = section_words(stored, target, binaries, section, jobs=jobs, listed=listed)
-        with running(words, env=target.environment, stderr=PIPE, **inherited(stored, listed)) as restoring:
+        sizes = target.sizes if section == "data" else {}
+        with (
+            running(words, env=target.environment, stderr=PIPE, **inherited(stored, listed)) as restoring,
+            arriving(sizes, target.address, packed=target.packed) as rows,
+        ):
             assert restoring.stderr is not None
-            watch(restoring.stderr, target, progress, cut_off_in(stored.name))
+            said = lines_of(restoring.stderr, TELL_SECONDS)
+            watch(said, target, progress, cut_off_in(stored.name), rows)
             refuse_silent_failure(restoring, target)
 
 
@@ -160,13 +178,22 @@ def _after(child: Popen[bytes], failed: Callable[[], GreenroomError]) -> Greenro
     return failed()
 
 
-def watch(said: Iterable[bytes], target: Target, progress: Progress, cut_off: Callable[[], GreenroomError]) -> None:
-    """Read what pg_restore says until it ends; the first complaint that matters is the end. Raises GreenroomError."""
-    complaint = Complaint()
+def watch(
+    said: Iterable[bytes],
+    target: Target,
+    progress: Progress,
+    cut_off: Callable[[], GreenroomError],
+    rows: Arriving | None = None,
+) -> None:
+    """Read what pg_restore says until it ends; the first complaint that matters is the end. Raises GreenroomError.
+
+    An empty line of `said` says that nothing was said for a while; `rows` is told what it hears of them.
+    """
+    complaint, working = Complaint(), Working(rows)
     for raw in said:
         line = raw.decode(errors="replace").rstrip("\n")
-        if match := _WORKING.match(line):
-            progress.detail(f"{match['what']} {match['name']}")
+        if working.hears(line):
+            progress.detail(working.told())
         elif match := _ENTRY.match(line):
             complaint = Complaint(entry=match["entry"])
         elif line.startswith("pg_restore: error: "):

@@ -72,12 +72,24 @@ def drop_stubs(connection: psycopg.Connection, names: Iterable[str]) -> None:
 
 def may_own(connection: psycopg.Connection, owners: set[str]) -> bool:
     """Whether the connected role can make things belong to each of `owners`, where missing ones would be made first."""
+    return not needed_to_own(connection, owners)
+
+
+def needed_to_own(connection: psycopg.Connection, owners: set[str]) -> list[str]:
+    """The statements after which it can; none where it can already."""
     superuser, may_create = _rights(connection)
     if superuser:
-        return True
+        return []
     present = owners & existing(connection)
-    rows = connection.execute("SELECT pg_has_role(r, 'MEMBER') FROM unnest(%s::text[]) AS r", [sorted(present)])
-    return all(member for (member,) in rows) and (may_create or present == owners)
+    rows = connection.execute(
+        "SELECT r FROM unnest(%s::text[]) AS r WHERE NOT pg_has_role(r, 'MEMBER') ORDER BY r", [sorted(present)]
+    )
+    strangers = ", ".join(sql.Identifier(name).as_string() for (name,) in rows)
+    user = sql.Identifier(connection.info.user).as_string()
+    return [
+        *([f"GRANT {strangers} TO {user}"] if strangers else []),
+        *([] if may_create or present == owners else [f"ALTER ROLE {user} CREATEROLE"]),
+    ]
 
 
 def may_create_roles(connection: psycopg.Connection) -> bool:

@@ -60,7 +60,7 @@ def refuse_too_small(size_bytes: int, *, archive: Path | None, data: Path | None
         if free < octets:
             raise GreenroomError(
                 f"{directory} has {told(free)} free, and the copy needs about {told(octets)} there.",
-                "Set TMPDIR to a directory with more room, restore elsewhere (--server), or copy less (exclude_data).",
+                "Make room, set TMPDIR to another disk, restore elsewhere (--server) or copy less (exclude_data).",
             )
 
 

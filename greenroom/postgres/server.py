@@ -15,7 +15,9 @@ from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 
 CONNECT_SECONDS = 5
-READ_ONLY = "-c default_transaction_read_only=on"
+READ_ONLY, WRITING = (f"-c default_transaction_read_only={value}" for value in ("on", "off"))
+TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+_NEWER_TIMEOUTS = {140000: "idle_session_timeout", 170000: "transaction_timeout"}
 
 SETTINGS = (
     "autovacuum",
@@ -82,11 +84,14 @@ class ServerFacts:
 def connect(address: Address, *, read_only: bool = False) -> psycopg.Connection:
     """A connection in autocommit mode, that says who it is. The password may come from PGPASSWORD or ~/.pgpass.
 
-    Raises CannotConnect: one sentence, never the password.
+    No timeout of the role's or of the database's ends it, and without `read_only` it may write, whatever they have as
+    default. Raises CannotConnect: one sentence, never the password.
     """
     chosen = only_reading(address) if read_only else address
     try:
-        return psycopg.connect(make_conninfo(**parameters(chosen)), autocommit=True)
+        connection = psycopg.connect(make_conninfo(**parameters(chosen)), autocommit=True)
+        _unhinder(connection, read_only)
+        return connection
     except psycopg.OperationalError as error:
         raise refusal(address, error) from None
     except psycopg.ProgrammingError as error:
@@ -105,8 +110,22 @@ def parameters(address: Address) -> dict[str, str]:
 
 def only_reading(address: Address) -> Address:
     """The same, in sessions whose transactions cannot write."""
-    options = " ".join(filter(None, [address.options.get("options"), READ_ONLY]))
-    return replace(address, options={**address.options, "options": options})
+    return _with_options(address, READ_ONLY)
+
+
+def patient(address: Address, version_num: int) -> Address:
+    """The same, in sessions that no timeout ends, on a server of that version: for programs of libpq."""
+    return _with_options(address, " ".join(f"-c {name}=0" for name in timeouts_of(version_num)))
+
+
+def unhindered(address: Address, version_num: int) -> Address:
+    """The same for programs that write: what `connect` does for our own sessions."""
+    return _with_options(patient(address, version_num), WRITING)
+
+
+def timeouts_of(version_num: int) -> list[str]:
+    """All settings of such a server that can end a session, or what it does."""
+    return [*TIMEOUTS, *(name for version, name in _NEWER_TIMEOUTS.items() if version_num >= version)]
 
 
 def refusal(address: Address, error: psycopg.OperationalError) -> CannotConnect:
@@ -162,13 +181,35 @@ def facts(connection: psycopg.Connection) -> ServerFacts:
 
 
 def settings_of(connection: psycopg.Connection) -> dict[str, str]:
-    """The settings that change the result, as SHOW prints them (lc_collate: of the database)."""
+    """The settings that change the result, as SHOW prints them to the role (lc_collate: of the database)."""
     rows = connection.execute(
-        "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY (%s)", [list(SETTINGS)]
+        "SELECT name, CASE WHEN name = ANY (%s) THEN reset_val ELSE current_setting(name) END FROM pg_settings "
+        "WHERE name = ANY (%s)",
+        [list(TIMEOUTS), list(SETTINGS)],
     ).fetchall()
+    rows = [(name, _as_shown(int(value)) if name in TIMEOUTS else value) for name, value in rows]
     collate = connection.execute("SELECT datcollate FROM pg_database WHERE datname = current_database()").fetchone()
     found = {**dict(rows), "lc_collate": collate[0] if collate else ""}
     return {name: found[name] for name in SETTINGS if name in found}
+
+
+def _unhinder(connection: psycopg.Connection, read_only: bool) -> None:
+    """By SET, and not when it connects: so the session still knows what the role has (`reset_val`)."""
+    words = [f"SET {name} = 0" for name in timeouts_of(connection.info.server_version)]
+    writing = "" if read_only else "; SET default_transaction_read_only = off"
+    connection.execute(("; ".join(words) + writing).encode())
+
+
+def _with_options(address: Address, more: str) -> Address:
+    options = " ".join(filter(None, [address.options.get("options"), more]))
+    return replace(address, options={**address.options, "options": options})
+
+
+def _as_shown(milliseconds: int) -> str:
+    """`15ms`, `2s`, `1min`: the largest unit that leaves no rest."""
+    units = {"d": 86_400_000, "h": 3_600_000, "min": 60_000, "s": 1000, "ms": 1}
+    unit = next(unit for unit, size in units.items() if milliseconds % size == 0)
+    return f"{milliseconds // units[unit]}{unit}" if milliseconds else "0"
 
 
 def _why_refused(address: Address) -> str | None:

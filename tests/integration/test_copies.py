@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from greenroom import shell
@@ -67,7 +68,7 @@ def wanted(way: str, source: Shop, tmp_path: Path) -> CopyRequest:
 
 def kept(copy: Acquired, source: Shop) -> dict[str, object]:
     """What the copy has of its source, as its migrating session sees it."""
-    with connect(copy.address) as connection:
+    with psycopg.connect(**copy.address.parameters) as connection:
 
         def one(query: str) -> object:
             row = connection.execute(query.encode()).fetchone()
@@ -194,8 +195,23 @@ def test_dump_on_a_given_server_by_an_ordinary_role_belongs_to_it(source18: Shop
     assert (found["user"], found["owner"], found["odd owner"]) == (source18.owner,) * 3
     assert copy.notes[0] == (
         f"{source18.owner} may not act for every role that owns something in the source: restored without owners and "
-        "privileges, so everything belongs to it"
+        "privileges, so everything belongs to it; a superuser can change that: "
+        f'GRANT "{source18.odd}" TO "{source18.owner}"'
     )
+
+
+@pytest.mark.parametrize("way", ["copy", "restore"])
+def test_what_an_ordinary_role_is_told_to_ask_for_helps(source18: Shop, tmp_path: Path, way: str) -> None:
+    asked = (
+        {"url": source18.url()} if way == "copy" else {"dump": source18.dump(tmp_path / "x"), "server": source18.url()}
+    )
+    with acquire(request(**asked), Silent()) as copy:
+        told = next(note for note in copy.notes if "a superuser can change that: " in note)
+    with connect(source18.admin) as admin:
+        admin.execute(told.rpartition("a superuser can change that: ")[2].encode())
+    with acquire(request(**asked), Silent()) as copy:
+        assert kept(copy, source18)["odd owner"] == source18.odd
+        assert not any("may not act for every" in note for note in copy.notes)
 
 
 def test_template_with_somebody_connected_is_refused_and_disconnects_nobody(source18: Shop) -> None:
@@ -206,7 +222,7 @@ def test_template_with_somebody_connected_is_refused_and_disconnects_nobody(sour
         assert other.execute("SELECT 1").fetchone() == (1,)
     assert str(caught.value) == (
         f"others are connected to {source18.address.database}, and a copy by TEMPLATE needs it to itself; "
-        "nobody was disconnected.\n  Leave --template out: then pg_dump makes the copy and nobody has to wait."
+        "nobody was disconnected.\n  Leave --template out: then the rows are copied while others work there."
     )
     assert source18.state() == before and journal.intents() == []
 

@@ -55,7 +55,7 @@ def test_copy_is_what_dump_and_restore_make(
     ):
         before = compared(source, client)
         dump_and_restore(source, reference, client)
-        target = Target(address, superuser=not of_owner, label="here")
+        target = Target(address, superuser=not of_owner, label="here", version_num=here.version_num)
         copy_database(source, target, client, Silent(), **way)
         copied, expected = compared(address, client), compared(reference, client)
         for part, told in expected.items():
@@ -74,7 +74,7 @@ def test_copy_leaves_rows_out_and_calls_before_indexes(server: Server, source: A
                 query = f"SELECT (SELECT count(*) FROM ONLY shop.people), {indexes}"
                 seen.append(connection.execute(query.encode()).fetchone())
 
-        target = Target(address, superuser=True, label="here")
+        target = Target(address, superuser=True, label="here", version_num=server.version_num)
         out = ["Ünï \"code\" schéma.Tàble.with \"dots\" & ''quotes''", "shop.sales_2021"]
         copy_database(source, target, server.binaries, Silent(), exclude_data=out, before_indexes=look, **COPY)
         with connect(source) as before, connect(address) as connection:
@@ -102,7 +102,13 @@ def test_copy_is_one_snapshot(server: Server, source: Address) -> None:
         )
         before = connection.execute(counted).fetchone()
     with database(server, "copied") as address:
-        copy_database(source, Target(address, superuser=True, label="x"), server.binaries, Writing(), **COPY)
+        copy_database(
+            source,
+            Target(address, superuser=True, label="x", version_num=server.version_num),
+            server.binaries,
+            Writing(),
+            **COPY,
+        )
         with connect(address) as connection:
             assert connection.execute(counted).fetchone() == before
     with connect(source) as connection:
@@ -113,7 +119,13 @@ def test_subscription_stays_behind(server: Server, source: Address) -> None:
     """Nor does its password come along. A database with one could not even be dropped."""
     mine = "SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = %s)"
     with database(server, "copied") as address:
-        copy_database(source, Target(address, superuser=True, label="x"), server.binaries, Silent(), **COPY)
+        copy_database(
+            source,
+            Target(address, superuser=True, label="x", version_num=server.version_num),
+            server.binaries,
+            Silent(),
+            **COPY,
+        )
         with connect(address) as connection:
             assert connection.execute(mine, [source.database]).fetchall() == [("of_others",)]
             assert connection.execute(mine, [address.database]).fetchall() == []
@@ -124,7 +136,12 @@ def test_copy_without_the_right_to_read_names_the_tables(server: Server, source:
         admin.execute(f"GRANT USAGE ON SCHEMA public TO {READER}")
     reading = source.as_role(READER, Secret(PASSWORD))
     with database(server, "copied") as address, pytest.raises(GreenroomError) as caught:
-        copy_database(reading, Target(address, superuser=True, label="x"), server.binaries, Silent())
+        copy_database(
+            reading,
+            Target(address, superuser=True, label="x", version_num=server.version_num),
+            server.binaries,
+            Silent(),
+        )
     where = re.escape(f"{source.database} on {source.server}")
     assert re.fullmatch(
         rf"{READER} may not read public\.ddl(, \S+){{4}} and \d+ more of {where}\.", caught.value.sentence
@@ -142,7 +159,13 @@ def test_table_whose_rows_are_hidden_is_named(server: Server, way: dict[str, int
             admin.execute("ALTER TABLE secured ENABLE ROW LEVEL SECURITY")
         reading = source.as_role(READER, Secret(PASSWORD))
         with pytest.raises(GreenroomError) as caught:
-            copy_database(reading, Target(address, superuser=True, label="x"), server.binaries, Silent(), **way)
+            copy_database(
+                reading,
+                Target(address, superuser=True, label="x", version_num=server.version_num),
+                server.binaries,
+                Silent(),
+                **way,
+            )
     said = f"{READER} may not read every row of public.secured of {source.database} on {source.server}."
     assert caught.value.sentence == said
 
@@ -187,7 +210,7 @@ def test_copy_of_a_standby_is_without_unlogged_rows(server: Server, way: dict[st
             connection.execute("CREATE TABLE goods AS SELECT generate_series(1, 100) AS id")
             connection.execute("CREATE UNLOGGED TABLE seen AS SELECT generate_series(1, 100) AS id")
         with standby(primary, settings) as source, database(server, "copied") as address:
-            target = Target(address, superuser=True, label="x")
+            target = Target(address, superuser=True, label="x", version_num=server.version_num)
             copy_database(source.address, target, server.binaries, Silent(), **way)
             with connect(address) as connection:
                 counts = "SELECT (SELECT count(*) FROM goods), (SELECT count(*) FROM seen)"

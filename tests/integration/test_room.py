@@ -17,7 +17,7 @@ from greenroom.postgres.server import connect
 from greenroom.secret import Secret
 
 GB = 10**9
-HINT = "Set TMPDIR to a directory with more room, restore elsewhere (--server), or copy less (exclude_data)."
+HINT = "Make room, set TMPDIR to another disk, restore elsewhere (--server) or copy less (exclude_data)."
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,11 @@ from greenroom.console import Display, Silent
 from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
 from greenroom.errors import GreenroomError
 from greenroom.postgres import inventory, kept, snapshots
-from greenroom.postgres.embedded import Server
+from greenroom.postgres.binaries import of_major
+from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.server import connect
 from tests.integration.bastion import Bastion, bastion, needed
+from tests.integration.certified import certified
 from tests.integration.shop import PLANTED, ROWS, Shop, shop
 
 
@@ -128,7 +132,57 @@ def test_pull_without_pg_dump_on_the_host_goes_through_a_tunnel(source: Shop, vp
     with acquire(wanted(source, via=vpn.via), Silent()) as copy:
         is_whole(copy, source)
     assert copy.method == "copy"
-    assert any("has no pg_dump that is not older than the server" in note for note in copy.notes)
+    told = r" has (no pg_dump|pg_dump [\d. and]+, older than the server \([\d.]+\)): copied through a tunnel$"
+    assert any(re.search(told, note) for note in copy.notes)  # the host may have Debian's
+
+
+@pytest.mark.parametrize("remote", [False, True])
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ("12.20", r" has pg_dump 12\.20[\d. and]*, older than the server \({version}\): copied through a tunnel$"),
+        ("99.1", r" has pg_dump 99\.1, whose archives pg_restore 18, the newest here, cannot read: copied through a"),
+    ],
+)
+def test_pg_dump_on_the_host_that_does_not_fit_is_told_with_its_version(
+    source: Shop, vpn: Bastion, version: str, why: str, *, remote: bool
+) -> None:
+    vpn.old_client(version)
+    with acquire(wanted(source, via=vpn.via, how={"remote": remote}), Silent()) as copy:
+        assert copy.source_facts and copy.method == "copy"
+        assert any(re.search(why.format(version=copy.source_facts.version), note) for note in copy.notes)
+
+
+@pytest.fixture
+def with_tls(tmp_path: Path) -> Iterator[tuple[Shop, Path]]:
+    """A shop on a server whose certificate is made out to `localhost`, and that certificate."""
+    with certified(tmp_path / "tls", "localhost") as (server, certificate), shop(server) as made:
+        yield made, certificate
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_certificate_is_verified_from_here_behind_a_vpn_host(
+    with_tls: tuple[Shop, Path], vpn: Bastion, *, remote: bool
+) -> None:
+    """The host's pg_dump could not: nothing of the authority lies there."""
+    source, certificate = with_tls
+    vpn.client(source.server.binaries)
+    how = {"via": vpn.via, "host": "localhost", "sslmode": "verify-full", "how": {"remote": remote}}
+    with acquire(wanted(source, sslrootcert=str(certificate), **how), Silent()) as copy:
+        is_whole(copy, source)
+        assert any("certificate is verified from here" in note for note in copy.notes)
+        assert copy.method == "copy" and copy.source_facts and copy.source_facts.tls
+    with pytest.raises(GreenroomError) as caught, acquire(wanted(source, sslrootcert="nowhere.pem", **how), Silent()):
+        pass
+    assert caught.value.sentence.endswith(f"nowhere.pem, which sslrootcert of {source.address.database} names.")
+
+
+def test_certificate_that_is_made_out_to_another_name_is_refused(with_tls: tuple[Shop, Path]) -> None:
+    source, certificate = with_tls
+    asked = wanted(source, sslmode="verify-full", sslrootcert=str(certificate))
+    with pytest.raises(GreenroomError) as caught, acquire(asked, Silent()):
+        pass
+    assert "127.0.0.1" in caught.value.sentence and "certificate" in caught.value.sentence
 
 
 def test_pull_masks_and_leaves_rows_out(source: Shop) -> None:
@@ -300,12 +354,33 @@ def test_wrong_password_is_one_sentence(source: Shop, monkeypatch: pytest.Monkey
             {"remote": True, "server": "postgresql://x@y/z"},
             "--server says where staging is restored, and with --remote it stays where it is.",
         ),
+        ({"server": "mysql://me:pl@nted@h/x"}, "--server h/x is no server that a copy can be restored on."),
+        ({"server": "docker:"}, "--server docker: is no server that a copy can be restored on."),
+        ({"server": "dockre:postgres:17"}, "--server dockre:postgres:17 is no server that a copy can be restored on."),
     ],
 )
 def test_contradiction_is_refused_before_anything(source: Shop, how: dict[str, object], sentence: str) -> None:
-    with pytest.raises(GreenroomError) as caught, acquire(wanted(source, how=how), Silent()):
+    heard = Heard()
+    with pytest.raises(GreenroomError) as caught, acquire(wanted(source, how=how), heard):
         pass
-    assert caught.value.sentence == sentence
+    assert caught.value.sentence == sentence and heard.steps == []
+
+
+@pytest.mark.parametrize(
+    ("server", "sentence"),
+    [
+        ("docker:postgres:18", "no Docker engine answers at tcp://127.0.0.1:1: does it run?"),
+        ("postgresql://nobody@127.0.0.1:1/x", "no PostgreSQL server can be reached at 127.0.0.1:1 "),
+    ],
+)
+def test_server_that_does_not_answer_is_told_before_the_source_is_read(
+    source: Shop, monkeypatch: pytest.MonkeyPatch, server: str, sentence: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    heard = Heard()
+    with pytest.raises(GreenroomError) as caught, acquire(wanted(source, how={"server": server}), heard):
+        pass
+    assert caught.value.sentence.startswith(sentence) and heard.steps == []
 
 
 def test_inventory_is_empty_after_all(source: Shop) -> None:
@@ -313,3 +388,24 @@ def test_inventory_is_empty_after_all(source: Shop) -> None:
         standing = inventory.survey(inventory.Scope(url=source.url(source.admin))).standing
         assert [found.state for found in standing] == ["alive"]
     assert inventory.survey(inventory.Scope(url=source.url(source.admin))).standing == []
+
+
+def test_standby_can_be_read_and_bears_no_copy() -> None:
+    """It begins as a server of its own; nothing has to come to it."""
+    with embedded(binaries=of_major(18), settings={"wal_level": "replica"}) as server, standby_shop(server) as source:
+        with acquire(wanted(source), Silent()) as copy:
+            is_whole(copy, source)
+        for how in ({"remote": True}, {"server": source.url()}):
+            with pytest.raises(GreenroomError) as caught, acquire(wanted(source, how=how), Silent()):
+                pass
+            assert caught.value.sentence == f"{source.address.server} is a standby: no copy can be made on it."
+
+
+@contextmanager
+def standby_shop(server: Server) -> Iterator[Shop]:
+    with shop(server) as made:
+        with server.stopped() as data:
+            (data / "standby.signal").touch()
+        yield made
+        with server.stopped() as data:
+            (data / "standby.signal").unlink()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
+from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres.address import Address
+from greenroom.postgres.address import SECRETS, Address
 from greenroom.secret import Secret
 
 HINT = "\n  Write it as postgresql://USER@HOST:5432/DATABASE, with the password in PGPASSWORD or ~/.pgpass."
@@ -61,3 +64,36 @@ def test_conninfo_holds_everything_but_the_password() -> None:
 def test_conninfo_is_what_libpq_reads() -> None:
     address = Address("/tmp/nowhere here", 5432, "a b", "c'd")
     assert psycopg.conninfo.make_conninfo(address.conninfo)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_parse_refuses_secrets_that_would_stand_in_a_command_line(name: str) -> None:
+    with pytest.raises(GreenroomError) as caught:
+        Address.parse(f"postgresql://u:pw@h/d?sslmode=require&{name}=pl4nted")
+    assert caught.value.sentence == (
+        f"{name} in a database URL would stand in the command line of pg_dump, for others to read."
+    )
+    assert "pl4nted" not in str(caught.value)
+
+
+def test_no_secret_of_libpq_gets_into_a_command_line() -> None:
+    """Whatever this libpq says is not to be shown."""
+    hidden = {found.keyword.decode() for found in pq.Conninfo.get_defaults() if found.dispchar == b"*"}
+    assert {"password", "sslpassword"} <= hidden
+    for name in sorted(hidden - {"password"}):
+        with pytest.raises(GreenroomError):
+            Address.parse(f"postgresql://h/d?{name}=pl4nted")
+    for url in ("postgresql://u@h/d?password=pl4nted", "postgresql://u:pl4nted@h/d?password=pl4nted"):
+        address = Address.parse(url)
+        assert "pl4nted" not in address.conninfo and address.password == Secret("pl4nted")
+
+
+def test_service_holds_what_a_url_must_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal's next step: libpq takes the secret from there, and all else from the URL."""
+    (tmp_path / "services").write_text("[shop]\nsslpassword=pl4nted\nhost=elsewhere\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    address = Address.parse("postgresql://u@127.0.0.1:1/d?service=shop")
+    connecting = pq.PGconn.connect_start(address.conninfo.encode())
+    taken = {found.keyword: found.val for found in connecting.info}
+    connecting.finish()
+    assert (taken[b"sslpassword"], taken[b"host"]) == (b"pl4nted", b"127.0.0.1")

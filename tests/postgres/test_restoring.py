@@ -14,7 +14,7 @@ HINT = "\n  pg_restore --exit-on-error of the same archive shows the server's ow
 
 
 def target(*, superuser: bool = True, log: Path | None = None) -> Target:
-    return Target(Address("h", 1, "d", "u"), superuser, "embedded", log)
+    return Target(Address("h", 1, "d", "u"), superuser, "embedded", 180000, log)
 
 
 def said(complaint: Complaint, where: Target | None = None) -> str:

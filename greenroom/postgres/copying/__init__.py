@@ -28,6 +28,7 @@ from greenroom.postgres.copying.rows import Road
 from greenroom.postgres.copying.source import Reading
 from greenroom.postgres.copying.tables import Table
 from greenroom.postgres.restoring import Stored, Target
+from greenroom.postgres.server import patient
 
 BIG_BYTES = 24_000_000  # a table from here on is worth two programs of its own; below, many share them
 LEAST_BYTES = 1  # an empty one has no rows to move
@@ -88,8 +89,8 @@ def begun(
     with source.reading(source_address) as reading:
         left_out = tables.without_rows(reading.connection, exclude_data)
         able = client.program("psql").exists()
-        moved = tables.movable(reading.connection, least_bytes, left_out) if able else []
-        reading.hold_still(moved)
+        moved = reading.movable(least_bytes, left_out, progress) if able else []
+        reading.hold_still(moved, progress)
         without = [*left_out, *(table.relation for table in moved)]
         how = {"compress": dumping.UNCOMPRESSED, "snapshot": reading.snapshot}
         dumping.dump_into(file, source_address, client, progress, without, **how)
@@ -107,7 +108,8 @@ def finish(
     """Schema, rows, and what is built on them, into the empty database of `target`. Raises GreenroomError."""
     restoring.restore_section(copy.stored, target, copy.client, progress, "pre-data")
     if copy.moved:
-        road = Road(copy.source, target, copy.client, copy.reading.snapshot, copy.reading.encoding)
+        without_timeouts = patient(copy.source, copy.reading.connection.info.server_version)
+        road = Road(without_timeouts, target, copy.client, copy.reading.snapshot, copy.reading.encoding)
         pool.move(road, pool.loads(copy.moved, big_bytes), copy.stored, progress)
     else:
         restoring.restore_section(copy.stored, target, copy.client, progress, "data", jobs=restoring.jobs())

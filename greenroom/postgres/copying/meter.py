@@ -12,6 +12,7 @@ import psycopg
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
+from greenroom.postgres.arriving import far
 from greenroom.postgres.copying.rows import Load
 from greenroom.postgres.copying.tables import Table
 from greenroom.postgres.server import connect
@@ -45,7 +46,7 @@ class Meter:
             return
         self.told = now
         done = self.done + self._half_way(under_way)
-        self.progress.detail(" · ".join([_far(done, self.total, now - self.began), ", ".join(map(str, under_way))]))
+        self.progress.detail(" · ".join([far(done, self.total, now - self.began), ", ".join(map(str, under_way))]))
 
     def _half_way(self, under_way: Sequence[Load]) -> int:
         """A table is never more than whole: its rows may be longer on the way than they are on disk."""
@@ -75,9 +76,3 @@ def metering(target: Address, tables: Sequence[Table], progress: Progress) -> It
         return
     with connection:
         yield Meter(progress, total, connection)
-
-
-def _far(done: int, total: int, seconds: float) -> str:
-    rate = done / seconds if seconds else 0.0
-    left = f" · {(total - done) / rate:.0f} s left" if rate else ""
-    return f"{done / 1e6:.0f} of {total / 1e6:.0f} MB · {rate / 1e6:.0f} MB/s{left}"

@@ -34,8 +34,7 @@ _DENIED = "42501"
 _SHUT_DOWN = ("57P01", "57P02", "57P03")  # by its administrator, by a crash, or it is not up again yet
 # as pg_dump and pg_restore have it, so that a value reads and sounds the same at both ends
 _ALIKE = (
-    "SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0; SET row_security = off; "
-    "SET idle_in_transaction_session_timeout = 0; SET xmloption = content; "
+    "SET search_path = ''; SET row_security = off; SET xmloption = content; "
     "SET datestyle = ISO; SET intervalstyle = postgres; SET extra_float_digits = 3; SET client_encoding = {encoding}"
 )
 _END_OF_TABLE = r"\echo '\\.'"  # what ends COPY FROM STDIN in psql, where the stream goes on
@@ -45,7 +44,10 @@ _READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION S
 
 @dataclass(frozen=True)
 class Road:
-    """From where to where, in which snapshot; `encoding` is the source database's, and what both sides speak."""
+    """From where to where, in which snapshot; `encoding` is the source database's, and what both sides speak.
+
+    `source` is for sessions without timeouts.
+    """
 
     source: Address
     target: Target
@@ -102,7 +104,7 @@ def may_empty(target: Target, tables: list[Table]) -> set[Table]:
 @contextmanager
 def moving(road: Road, load: Load, emptied: Container[Table]) -> Iterator[Move]:
     """Rows, on their way for as long as the block lasts; `emptied` are the tables that the role may TRUNCATE."""
-    reading, writing = only_reading(road.source), road.target
+    reading, writing = only_reading(road.source), road.target.writing
     with (
         nameless() as read,
         nameless() as written,
@@ -113,8 +115,8 @@ def moving(road: Road, load: Load, emptied: Container[Table]) -> Iterator[Move]:
             stderr=read,
         ) as reader,
         running(
-            _psql(road.client, writing.address.conninfo, _writing(road, load, emptied)),
-            env=writing.environment,
+            _psql(road.client, writing.conninfo, _writing(road, load, emptied)),
+            env=road.target.environment,
             stdin=reader.stdout,
             stdout=written,
             stderr=written,

@@ -1,25 +1,26 @@
 """The session on the source that holds one snapshot for everything that reads, and keeps the big tables from changing.
 
 It cannot write. Its locks are those that pg_dump takes: they let everybody read and write, and keep DROP, TRUNCATE and
-rewriting ALTERs waiting until the rows have been read.
+rewriting ALTERs waiting until the rows have been read; and whoever comes after such an ALTER.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
 
+from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
 from greenroom.postgres.address import Address
-from greenroom.postgres.copying.tables import Table
+from greenroom.postgres.copying.tables import Table, movable
+from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.server import connect
 
-WITH_TRANSACTION_TIMEOUT = 170000
 MOST_NAMED = 5
 # the session is silent for as long as the copy takes: a firewall must not forget it meanwhile
 _KEPT_ALIVE = {"keepalives_idle": "30", "keepalives_interval": "10"}
@@ -34,7 +35,11 @@ class Reading:
     encoding: str
     address: Address
 
-    def hold_still(self, tables: Sequence[Table]) -> None:
+    def movable(self, least: int, excluded: Iterable[tuple[str, str]], progress: Progress) -> list[Table]:
+        """`tables.movable`; even to ask for its size one has to wait for a table that is locked. Raises GreenroomError."""
+        return patiently(self.connection, self.address, progress, lambda: movable(self.connection, least, excluded))
+
+    def hold_still(self, tables: Sequence[Table], progress: Progress) -> None:
         """Lock the tables as pg_dump does, and see that none was emptied or rewritten since the snapshot.
 
         TRUNCATE and rewrites are not transactional for those who look back: an older snapshot sees an empty table.
@@ -44,7 +49,8 @@ class Reading:
             return
         names = sql.SQL(", ").join(sql.Identifier(table.schema, table.name) for table in tables)
         try:
-            self.connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(names))
+            words = sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(names)
+            patiently(self.connection, self.address, progress, lambda: self.connection.execute(words))
         except psycopg.errors.InsufficientPrivilege as error:
             raise unreadable(self.connection, self.address, tables) from error
         except psycopg.errors.UndefinedTable as error:
@@ -62,11 +68,6 @@ def reading(address: Address) -> Iterator[Reading]:
     """A read-only transaction on the source, open for as long as the block lasts. Raises GreenroomError."""
     patient = replace(address, options={**_KEPT_ALIVE, **address.options})
     with connect(patient, read_only=True) as connection:
-        connection.execute(
-            "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
-        )
-        if connection.info.server_version >= WITH_TRANSACTION_TIMEOUT:
-            connection.execute("SET transaction_timeout = 0")
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = connection.execute("SELECT pg_export_snapshot(), current_setting('server_encoding')").fetchone()
         assert row is not None

@@ -83,8 +83,7 @@ def held(rds: Any, name: str, terms: Lease, progress: Progress, *, keep: bool) -
 
 def address_of(target: AuroraTarget | RdsTarget, host: str, port: int, password: Secret | None) -> Address:
     """Of the copy: the source's database, role and password, on the engine's new server."""
-    options = {"sslmode": target.sslmode} if target.sslmode else {}
-    return Address(host, port, target.name, target.user, password, options)
+    return Address(host, port, target.name, target.user, password, target.tls)
 
 
 def security_groups(target: AuroraTarget | RdsTarget, source: Described) -> list[str]:

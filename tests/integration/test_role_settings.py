@@ -1,0 +1,77 @@
+"""A role with timeouts, that only reads by default: that is for the migration, not for our sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from greenroom import config as configuration
+from greenroom.console import Silent
+from greenroom.copies.acquiring import CopyRequest, acquire
+from greenroom.postgres.embedded import Server
+from greenroom.postgres.server import connect, facts
+from tests.integration.shop import PLANTED, Shop, shop
+
+STRICT = {
+    "default_transaction_read_only": "on",
+    "idle_in_transaction_session_timeout": "90s",
+    "idle_session_timeout": "300ms",
+    "lock_timeout": "1ms",
+    "statement_timeout": "15ms",
+}
+BIG = 200_000  # rows: to copy, index and mask them takes longer than STRICT lets a statement take
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("SHOP_PASSWORD", PLANTED)
+
+
+@pytest.fixture(params=["server18", pytest.param("server15", marks=pytest.mark.full)])
+def source(request: pytest.FixtureRequest) -> Iterator[Shop]:
+    server: Server = request.getfixturevalue(request.param)
+    strict = STRICT | ({"transaction_timeout": "15ms"} if server.version_num >= 170000 else {})
+    with shop(server) as made, connect(made.admin) as admin:
+        admin.execute("CREATE TABLE wide AS SELECT n AS id, md5(n::text) AS note FROM generate_series(1, %s) n", [BIG])
+        admin.execute(f"ALTER TABLE wide ADD PRIMARY KEY (id), OWNER TO {made.owner}".encode())
+        for name, value in strict.items():
+            admin.execute(f"ALTER ROLE {made.owner} SET {name} = '{value}'".encode())
+        yield made
+
+
+@pytest.mark.parametrize("masks", [{}, {"wide.note": "text"}], ids=["as it is", "masked"])
+@pytest.mark.parametrize("where", ["here", "remote", "server"])
+def test_role_with_timeouts_that_only_reads(source: Shop, where: str, masks: dict[str, str]) -> None:
+    address = source.address
+    table = {"host": address.host, "port": address.port, "name": address.database, "user": address.user}
+    table |= {"password_variable": "SHOP_PASSWORD", "masks": masks}
+    config = configuration.parse({"databases": {"staging": table}, "snapshots": {"limit_gb": 0}}, Path.cwd())
+    hows: dict[str, dict[str, object]] = {"here": {}, "remote": {"remote": True}, "server": {"server": source.url()}}
+    asked = CopyRequest(config=config, project=config.project, target="staging", branch="fix_it", **hows[where])  # type: ignore[arg-type]
+    with acquire(asked, Silent()) as copy:
+        with psycopg.connect(**copy.address.parameters) as migrating:
+            found = migrating.execute(
+                "SELECT name, setting FROM pg_settings WHERE name = 'statement_timeout'"
+            ).fetchall()
+            assert found == [("statement_timeout", "15")]
+        with connect(copy.admin) as admin:
+            assert admin.execute("SELECT count(*) FROM wide").fetchone() == (BIG,)
+        assert copy.source_facts and copy.source_facts.settings["statement_timeout"] == "15ms"
+        assert copy.facts.settings["lock_timeout"] == copy.source_facts.settings["lock_timeout"]
+    assert copy.dropped
+
+
+def test_facts_are_the_roles_and_the_session_is_free_of_them(source: Shop) -> None:
+    with connect(source.address) as connection:
+        told = facts(connection).settings
+        assert told["statement_timeout"] == "15ms"
+        assert told["idle_in_transaction_session_timeout"] == "90s"
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
+        connection.execute("SELECT pg_sleep(0.4)")
+        connection.execute("CREATE TABLE written (n int)")
+    with connect(source.address, read_only=True) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        connection.execute("CREATE TABLE written (n int)")
