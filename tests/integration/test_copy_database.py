@@ -181,7 +181,13 @@ def test_table_whose_rows_are_refused_is_named(server: Server, way: dict[str, in
             admin.execute("ALTER TABLE refused ADD CHECK (public.allowed(id))")
             admin.execute("CREATE OR REPLACE FUNCTION allowed(id int) RETURNS boolean LANGUAGE sql AS 'SELECT id < 5'")
         with pytest.raises(GreenroomError) as caught:
-            copy_database(source, Target(address, superuser=True, label="here"), server.binaries, Silent(), **way)
+            copy_database(
+                source,
+                Target(address, superuser=True, label="here", version_num=server.version_num),
+                server.binaries,
+                Silent(),
+                **way,
+            )
     assert caught.value.sentence == "the rows of public.refused cannot be written on here: SQLSTATE 23514."
 
 

@@ -36,7 +36,7 @@ class Reading:
     address: Address
 
     def movable(self, least: int, excluded: Iterable[tuple[str, str]], progress: Progress) -> list[Table]:
-        """`tables.movable`; even to ask for its size one has to wait for a table that is locked. Raises GreenroomError."""
+        """`tables.movable`; one waits for a table that is locked even to ask for its size. Raises GreenroomError."""
         return patiently(self.connection, self.address, progress, lambda: movable(self.connection, least, excluded))
 
     def hold_still(self, tables: Sequence[Table], progress: Progress) -> None:
