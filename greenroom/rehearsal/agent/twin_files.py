@@ -14,9 +14,10 @@ from typing import Any, Dict, List, Match, Sequence, Tuple
 from .events import Events
 from .operations import flatten
 from .twin_sql import Unwritable
-from .twin_steps import Rewriting, Step
+from .twin_steps import Ran, Rewriting, Step
 
-PERFORMED = "performed.json"  # by migration and operation: what the schema editor has run
+PERFORMED = "performed.json"  # by migration: what the schema editor has run, what outlasts its operation, the limits
+OWN = frozenset("dependencies operations run_before replaces initial atomic".split())  # of Django's migrations
 CLASS = "class Migration(migrations.Migration):\n"
 SPECIAL = "django.db.migrations.operations.special"  # where RunPython.noop is at home
 BEFORE = "# Where the old one has been applied already, take it back with the old file first.\n"
@@ -30,7 +31,7 @@ MANY = """\
 """
 
 
-def keep(performed: Dict[str, Dict[int, List[str]]], directory: str) -> None:
+def keep(performed: Dict[str, Any], directory: str) -> None:
     """For the one that writes the twins afterwards; in a private directory, as it can quote what migrations write."""
     with open(os.path.join(directory, PERFORMED), "w", encoding="utf-8") as file:
         json.dump(performed, file)
@@ -47,7 +48,7 @@ class TwinWriter:
         self._directory: str = request["directory"]
         self._wanted: Dict[str, Dict[str, List[str]]] = request["wanted"]
         with open(os.path.join(self._directory, PERFORMED), encoding="utf-8") as file:
-            self._performed: Dict[str, Dict[str, List[str]]] = json.load(file)
+            self._performed: Dict[str, Dict[str, Dict[str, Any]]] = json.load(file)
 
     def run(self) -> None:
         for label, wanted in self._wanted.items():
@@ -61,11 +62,9 @@ class TwinWriter:
 
     def _write(self, app: str, name: str, wanted: Dict[int, List[str]]) -> Dict[str, Any]:
         migration = self._loader.disk_migrations[app, name]
-        if migration.replaces:
-            raise Unwritable("it stands for migrations that were squashed into it")
-        performed = {int(index): sql for index, sql in self._performed.get("%s.%s" % (app, name), {}).items()}
+        _refuse_strange(migration)
         before = self._loader.project_state([(app, name)], at_end=False)
-        rewriting = Rewriting(self._wrapper, migration, before, wanted, performed)
+        rewriting = Rewriting(self._wrapper, migration, before, wanted, self._ran("%s.%s" % (app, name)))
         if not rewriting.written and not (rewriting.apart and len(rewriting.steps) > 1):
             raise Unwritable("; ".join(why for _, why in rewriting.left) or "nothing of it could be written otherwise")
         names = _names(name, len(rewriting.steps), self._loader.disk_migrations, app)
@@ -83,6 +82,27 @@ class TwinWriter:
             "files": [step + ".py" for step in names],
             "left": [{"operation": index, "why": why} for index, why in rewriting.left],
         }
+
+    def _ran(self, label: str) -> Ran:
+        performed, bound = (
+            {int(index): texts for index, texts in self._performed[kind].get(label, {}).items()}
+            for kind in ("performed", "bound")
+        )
+        return Ran(performed, bound, self._performed["limits"].get(label, {}))
+
+
+def _refuse_strange(migration: Any) -> None:
+    """What another class, or an attribute, does to a migration is not known, nor whether each step needs it."""
+    from django.db.migrations import Migration
+
+    kind = type(migration)
+    strange = sorted(name for name in vars(kind) if name not in OWN and not name.startswith("__"))
+    if migration.replaces:
+        raise Unwritable("it stands for migrations that were squashed into it")
+    if kind.__bases__ != (Migration,):
+        raise Unwritable("its class is made from %s, not from Django's alone" % kind.__bases__[0].__name__)
+    if strange:
+        raise Unwritable("its class has more than Django's own attributes: %s" % ", ".join(strange))
 
 
 def _names(name: str, count: int, taken: Any, app: str) -> List[str]:

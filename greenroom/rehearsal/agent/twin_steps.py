@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from .operations import flatten, model_of, nested_in
+from .operations import flatten, model_of, name_of, nested_in
 from .session import raw_cursor
-from .twin_sql import BRIEF, CONCURRENT, FILL, VALIDATE, Column, Piece, Unwritable, foreign_keys, pieces_of
+from .twin_bounds import Held, Setting, held, in_force
+from .twin_frames import framed
+from .twin_sql import (
+    BRIEF,
+    CONCURRENT,
+    FILL,
+    VALIDATE,
+    Column,
+    Piece,
+    Unwritable,
+    dropped_indexes,
+    foreign_keys,
+    pieces_of,
+)
 
 APART = frozenset(("H12", "H41", "H46"))  # what mends them is that every operation has a migration of its own
 CONSTANTS = (bool, bytes, dict, float, int, list, set, str, tuple)  # called without arguments, always the same
@@ -19,6 +32,17 @@ class Step(NamedTuple):
     atomic: bool
     kind: str = ""
     tables: FrozenSet[str] = frozenset()
+    settings: Tuple[Setting, ...] = ()  # in force when it begins
+    model: Optional[str] = None
+    held: Held = Held()  # beyond its end, where it is kept as it was
+
+
+class Ran(NamedTuple):
+    """What was seen of a migration: by operation what the schema editor ran, and what outlasts it; the limits."""
+
+    performed: Dict[int, List[str]]
+    bound: Dict[int, List[str]]
+    limits: Dict[str, str]
 
 
 class Unwritten(NamedTuple):
@@ -37,24 +61,38 @@ class Rewriting:
         migration: Any,
         before: Any,
         wanted: Dict[int, List[str]],
-        performed: Dict[int, List[str]],
+        ran: Ran,
     ) -> None:
-        self._wrapper, self._migration, self._wanted, self._performed = wrapper, migration, wanted, performed
+        self._wrapper, self._migration, self._wanted, self._ran = wrapper, migration, wanted, ran
         self.state = before.clone()
         self.left: List[Unwritten] = []
         self.written: List[int] = []
         self.apart = any(APART & set(hazards) for hazards in wanted.values())
-        self.steps = _merged(self._steps())
+        self.steps = [self._framed(step) for step in _whole(_merged(self._steps()))]
 
     def _steps(self) -> Iterable[Step]:
         index = 0
+        settings: List[Setting] = []
         for operation in self._migration.operations:
-            count = len(list(flatten([operation])))
+            inner = list(flatten([operation]))
+            count = len(inner)
             hazards = [hazard for at in range(index, index + count) for hazard in self._wanted.get(at, [])]
             operation.state_forwards(self._migration.app_label, self.state)
             steps = self._said_again(operation, index) if set(hazards) - APART else None
-            yield from steps or [Step([operation], self._is_atomic(operation), "" if self.apart else "kept")]
+            texts = [text for at in range(index, index + count) for text in self._ran.bound.get(at, [])]
+            after = held(inner, texts, bool(self._migration.atomic)) if steps is None and texts else Held()
+            if steps is None:
+                steps = [Step([operation], self._is_atomic(operation), "" if self.apart else "kept", held=after)]
+            yield from (step._replace(settings=tuple(settings), model=model_of(operation)) for step in steps)
+            settings = in_force(settings, after.settings)
             index += count
+
+    def _framed(self, step: Step) -> Step:
+        """With its settings; a twin of one step has them all as they were."""
+        operations = framed(
+            step.operations, step.kind, step.atomic, step.settings, self._ran.limits, _hints(step.model)
+        )
+        return step._replace(operations=operations)
 
     def _is_atomic(self, operation: Any) -> bool:
         """As it was; what Django refuses in a transaction has a migration that is none."""
@@ -64,7 +102,7 @@ class Rewriting:
         try:
             if nested_in(operation) is not None:
                 raise Unwritable("it is written by hand already, with operations for the database of its own")
-            steps = self._rewritten(operation, self._performed.get(index, []))
+            steps = self._rewritten(operation, self._ran.performed.get(index, []))
             _hint(operation, steps)
         except Unwritable as error:
             self.left.append(Unwritten(index, "%s: %s" % (operation.describe(), error)))
@@ -77,7 +115,7 @@ class Rewriting:
 
         kind = type(operation)
         if kind is migrations.AddIndex:
-            return [_concurrent("AddIndexConcurrently", operation)]
+            return [_concurrent("AddIndexConcurrently", operation, _dropped_first(statements))]
         if kind is migrations.RemoveIndex:
             return [_concurrent("RemoveIndexConcurrently", operation)]
         if kind is migrations.AddConstraint and type(operation.constraint).__name__ == "CheckConstraint":
@@ -121,11 +159,20 @@ class Rewriting:
         return '"%s"' % names[0].replace('"', '""')
 
 
-def _concurrent(name: str, operation: Any) -> Step:
+def _concurrent(name: str, operation: Any, before: Sequence[Any] = ()) -> Step:
     from django.contrib.postgres import operations
 
     _, positional, words = operation.deconstruct()
-    return Step([getattr(operations, name)(*positional, **words)], False)
+    made = getattr(operations, name)(*positional, **words)
+    return Step([*before, made], False, CONCURRENT, frozenset([name_of(operation) or ""]))
+
+
+def _dropped_first(statements: Sequence[str]) -> List[Any]:
+    """What a build that was cut off has left: Django's own operation would stumble over it."""
+    from django.db import migrations
+
+    drops = [drop for text in statements for drop in dropped_indexes(text)]
+    return [migrations.RunSQL(sql=drop, reverse_sql=migrations.RunSQL.noop) for drop in drops]
 
 
 def _check(operation: Any) -> List[Step]:
@@ -133,7 +180,7 @@ def _check(operation: Any) -> List[Step]:
 
     model, constraint = operation.model_name, operation.constraint
     return [
-        Step([AddConstraintNotValid(model_name=model, constraint=constraint)], True),
+        Step([AddConstraintNotValid(model_name=model, constraint=constraint)], True, BRIEF, frozenset([model])),
         Step([ValidateConstraint(model_name=model, name=constraint.name)], True, VALIDATE),
     ]
 
@@ -189,12 +236,18 @@ def _run(piece: Piece) -> List[Any]:
 
 def _hint(operation: Any, steps: Sequence[Step]) -> None:
     """Tell SQL's routers of which model it is, as operations of Django do: where there are any."""
-    from django.conf import settings
     from django.db import migrations
 
-    for one in flatten(each for step in steps for each in step.operations) if settings.DATABASE_ROUTERS else ():
+    hints = _hints(model_of(operation))
+    for one in flatten(each for step in steps for each in step.operations) if hints else ():
         if isinstance(one, migrations.RunSQL):
-            one.hints = {"model_name": model_of(operation)}
+            one.hints = hints
+
+
+def _hints(model: Optional[str]) -> Dict[str, Any]:
+    from django.conf import settings
+
+    return {"model_name": model} if settings.DATABASE_ROUTERS and model else {}
 
 
 def _step(piece: Piece, operations: List[Any]) -> Step:
@@ -207,11 +260,24 @@ def _merged(steps: Iterable[Step]) -> List[Step]:
     found: List[Step] = []
     for step in steps:
         last = found[-1] if found else None
-        if last and step.kind and step[1:] == last[1:]:
-            found[-1] = last._replace(operations=[*last.operations, *step.operations])
+        if last and step.kind and (step.kind, step.atomic, step.tables) == (last.kind, last.atomic, last.tables):
+            both = Held((), last.held.lost or step.held.lost, last.held.only_sets and step.held.only_sets)
+            found[-1] = last._replace(operations=[*last.operations, *step.operations], held=both)
         else:
             found.append(step)
     return found
+
+
+def _whole(steps: Sequence[Step]) -> List[Step]:
+    """Without steps that would only set what each step sets for itself. Raises Unwritable where a split loses more."""
+    lost = next((step.held.lost for step in steps[:-1] if step.held.lost), None)
+    if lost:
+        raise Unwritable("what holds until its end (%s) would end with one of the steps" % lost)
+    kept = [step for step in steps if not step.held.only_sets]
+    if not kept or steps[-1] is kept[-1]:
+        return kept or list(steps)
+    last = kept[-1]  # what is set in the end is for the migrations after it
+    return [*kept[:-1], last._replace(operations=[*last.operations, *steps[-1].operations])]
 
 
 def _refuse_moving_default(field: Any) -> None:
