@@ -71,7 +71,7 @@ class TwinWriter:
         package = type(migration).__module__.rpartition(".")[0]
         directory = os.path.join(self._directory, "files", app)
         os.makedirs(directory, exist_ok=True)
-        steps = _made(migration, rewriting.steps, names)
+        steps = _made(migration, rewriting.steps, names, self._preceding(app, name))
         _refuse_other_state(app, before, steps, rewriting.state)
         texts = [_text(step, migration, package, names) for step in steps]
         for step, text in zip(names, texts):
@@ -82,6 +82,10 @@ class TwinWriter:
             "files": [step + ".py" for step in names],
             "left": [{"operation": index, "why": why} for index, why in rewriting.left],
         }
+
+    def _preceding(self, app: str, name: str) -> List[Tuple[str, str]]:
+        """Migrations that say of themselves that they run before this one, by its name: the last step's."""
+        return sorted(key for key, one in self._loader.disk_migrations.items() if (app, name) in one.run_before)
 
     def _ran(self, label: str) -> Ran:
         performed, bound = (
@@ -117,8 +121,8 @@ def _names(name: str, count: int, taken: Any, app: str) -> List[str]:
     return [*names, name]
 
 
-def _made(migration: Any, steps: Sequence[Step], names: Sequence[str]) -> List[Any]:
-    """Django's own objects: each depends on the one before, the first on what the migration depended on."""
+def _made(migration: Any, steps: Sequence[Step], names: Sequence[str], preceding: Sequence[Any]) -> List[Any]:
+    """Django's own objects: each depends on the one before, the first on what the migration had to wait for."""
     from django.db.migrations import Migration
 
     made = []
@@ -127,6 +131,7 @@ def _made(migration: Any, steps: Sequence[Step], names: Sequence[str]) -> List[A
         one.operations, one.atomic = step.operations, step.atomic
         if before is None:
             one.dependencies, one.initial = [_dependency(each) for each in migration.dependencies], migration.initial
+            one.dependencies += [each for each in preceding if len(steps) > 1 and each not in one.dependencies]
         else:
             one.dependencies = [(migration.app_label, before)]
         made.append(one)
@@ -148,8 +153,19 @@ def _refuse_other_state(app: str, before: Any, steps: Sequence[Any], wanted: Any
     for step in steps:
         for operation in step.operations:
             operation.state_forwards(app, state)
-    if state != wanted:
+    if _told(state) != _told(wanted):
         raise Unwritable("Django's own state would be another one after it")
+
+
+def _told(state: Any) -> Dict[Any, Any]:
+    """Every model in words: objects within objects, such as the field of an ArrayField, are equal to nothing else."""
+    from django.db.migrations.autodetector import MigrationAutodetector
+
+    words = MigrationAutodetector(state, state).deep_deconstruct
+    return {
+        key: (words(dict(model.fields)), list(model.fields), words(model.options), model.bases, model.managers)
+        for key, model in state.models.items()
+    }
 
 
 def _text(step: Any, migration: Any, package: str, names: Sequence[str]) -> str:
@@ -220,5 +236,15 @@ def _prelude(migration: Any, imports: str) -> str:
     kept = [line for number, line in enumerate(lines) if number not in dropped]
     future = [line for line in kept if line.startswith("from __future__")]
     kept = [line for line in kept if line not in future]
-    new = [line for line in imports.splitlines() if line and line not in kept]
+    new = [line for line in imports.splitlines() if line and not _imported(line, parts)]
     return "\n".join([*future, *new, *kept]).strip() + "\n"
+
+
+def _imported(line: str, parts: Sequence[ast.stmt]) -> bool:
+    """Whether the file has all that this import would bring."""
+    known = {_bound(part, name) for part in parts for name in getattr(part, "names", ())}
+    return {_bound(part, name) for part in ast.parse(line).body for name in getattr(part, "names", ())} <= known
+
+
+def _bound(part: ast.stmt, name: Any) -> Tuple[Any, ...]:
+    return type(part), getattr(part, "module", None), getattr(part, "level", None), name.name, name.asname
