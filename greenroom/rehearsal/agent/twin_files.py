@@ -13,8 +13,9 @@ from typing import Any, Dict, List, Match, Sequence, Tuple
 
 from .events import Events
 from .operations import flatten
+from .twin_joining import Step
 from .twin_sql import Unwritable
-from .twin_steps import Ran, Rewriting, Step
+from .twin_steps import Ran, Rewriting
 
 PERFORMED = "performed.json"  # by migration: what the schema editor has run, what outlasts its operation, the limits
 OWN = frozenset("dependencies operations run_before replaces initial atomic".split())  # of Django's migrations

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from .operations import flatten, model_of, name_of, nested_in
 from .session import raw_cursor
 from .twin_bounds import Held, Setting, held, in_force
 from .twin_frames import framed
+from .twin_joining import Step, joined
 from .twin_sql import (
     BRIEF,
     CONCURRENT,
@@ -30,18 +31,6 @@ PARTITIONED = {  # by kind: why not, and what to do
     FILL: "its table is partitioned (fill the partitions one by one, each in batches)",
 }
 CONSTANTS = (bool, bytes, dict, float, int, list, set, str, tuple)  # called without arguments, always the same
-
-
-class Step(NamedTuple):
-    """Operations that run together; steps of one kind and the same tables may be one, unless the kind is empty."""
-
-    operations: List[Any]
-    atomic: bool
-    kind: str = ""
-    tables: FrozenSet[str] = frozenset()
-    settings: Tuple[Setting, ...] = ()  # in force when it begins
-    model: Optional[str] = None
-    held: Held = Held()  # beyond its end, where it is kept as it was
 
 
 class Ran(NamedTuple):
@@ -75,7 +64,7 @@ class Rewriting:
         self.left: List[Unwritten] = []
         self.written: List[int] = []
         self.apart = any(APART & set(hazards) for hazards in wanted.values())
-        self.steps = [self._framed(step) for step in _whole(_merged(self._steps()))]
+        self.steps = [self._framed(step) for step in joined(self._steps())]
 
     def _steps(self) -> Iterable[Step]:
         index = 0
@@ -272,31 +261,6 @@ def _hints(model: Optional[str]) -> Dict[str, Any]:
 def _step(piece: Piece, operations: List[Any]) -> Step:
     tables = piece.tables if piece.kind == BRIEF else frozenset()
     return Step(operations, piece.kind not in (CONCURRENT, FILL), piece.kind, tables)
-
-
-def _merged(steps: Iterable[Step]) -> List[Step]:
-    """Neighbours of one kind that lock the same tables are one migration."""
-    found: List[Step] = []
-    for step in steps:
-        last = found[-1] if found else None
-        if last and step.kind and (step.kind, step.atomic, step.tables) == (last.kind, last.atomic, last.tables):
-            both = Held((), last.held.lost or step.held.lost, last.held.only_sets and step.held.only_sets)
-            found[-1] = last._replace(operations=[*last.operations, *step.operations], held=both)
-        else:
-            found.append(step)
-    return found
-
-
-def _whole(steps: Sequence[Step]) -> List[Step]:
-    """Without steps that would only set what each step sets for itself. Raises Unwritable where a split loses more."""
-    lost = next((step.held.lost for step in steps[:-1] if step.held.lost), None)
-    if lost:
-        raise Unwritable("what holds until its end (%s) would end with one of the steps" % lost)
-    kept = [step for step in steps if not step.held.only_sets]
-    if not kept or steps[-1] is kept[-1]:
-        return kept or list(steps)
-    last = kept[-1]  # what is set in the end is for the migrations after it
-    return [*kept[:-1], last._replace(operations=[*last.operations, *steps[-1].operations])]
 
 
 def _refuse_moving_default(field: Any) -> None:
