@@ -101,4 +101,4 @@ def _reason(twin: doc.Twin, over: list[doc.TwinWait]) -> str:
     if not twin.passes:
         return f"The twin would still show {', '.join(twin.remaining)}: it does not pass."
     still = f", with {', '.join(twin.remaining)} left to look at" if twin.remaining else ""
-    return f"The twin passes{still}: the same schema in the end, and nobody waits longer than the budget."
+    return f"The twin passes{still}: the same schema and data in the end, and nobody waits longer than the budget."
