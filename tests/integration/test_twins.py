@@ -14,7 +14,7 @@ import pytest
 
 from greenroom import places
 from greenroom.config import Config, Project
-from greenroom.console import Silent
+from greenroom.console import Progress, Silent
 from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
@@ -24,6 +24,7 @@ from greenroom.rehearsal.request import Request
 from tests.integration.projects import PASSWORD, shop, write_project
 
 ROWS = 60_000
+SILENT = Silent()
 INDEX = "migrations.AddIndex('line', models.Index(fields=['quantity'], name='line_quantity'))"
 CHECK = "migrations.AddConstraint('line', models.CheckConstraint(condition=models.Q(quantity__gte=0), name='q'))"
 FILL = '''
@@ -85,6 +86,7 @@ def tried(
     *targets: str,
     drills: tuple[DrillName, ...] | None = (),
     budget_ms: float = 1,
+    progress: Progress = SILENT,
 ) -> Rehearsal:
     facts = Project(directory=project, settings="shop_settings")
     config = Config(root=project, project=facts)
@@ -98,7 +100,7 @@ def tried(
         drills=drills,
         try_twin=True,
     )
-    rehearsal = rehearse(request, Silent())
+    rehearsal = rehearse(request, progress)
     with psycopg.connect(**source.parameters) as connection:
         rows = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'twinned\\_\\_%'").fetchall()
     assert rows == []

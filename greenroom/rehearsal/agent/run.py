@@ -135,8 +135,10 @@ class Run:
         self._steps.install()
         for arguments in planner.arguments or [()]:
             call_command("migrate", *arguments, database=self._alias, interactive=False, verbosity=0)
-        if self._request.get("performed"):
-            keep(self._steps.performed, self._request["performed"])
+        request = self._request
+        if request.get("performed"):
+            steps = self._steps
+            keep({"performed": steps.performed, "bound": steps.bound, "limits": steps.limits}, request["performed"])
 
     def _fail(self, error: BaseException) -> None:
         """With a message as long as nothing has run; with code frames and no message once data may stand in it."""

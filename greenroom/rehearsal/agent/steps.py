@@ -9,6 +9,8 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Set, Tu
 from .events import Events
 from .halt import Halt
 from .operations import flatten
+from .session import raw_cursor
+from .twin_bounds import LIMITS, is_bound
 from .watch import Watch
 
 
@@ -18,6 +20,9 @@ class Steps:
     def __init__(self, alias: str, events: Events, watch: Watch, halt: Halt, keeps: bool = False) -> None:
         self._keeps = keeps
         self.performed: Dict[str, Dict[int, List[str]]] = {}  # what the schema editor ran, by migration and operation
+        self.bound: Dict[str, Dict[int, List[str]]] = {}  # what has an effect on the operations after it
+        self.limits: Dict[str, Dict[str, str]] = {}  # in force when the migration began
+        self._bound: Dict[int, List[str]] = {}
         self.failed_operation: Optional[int] = None
         self._alias, self._events, self._watch, self._halt = alias, events, watch, halt
         self._queued: Dict[int, Tuple[Any, int]] = {}  # deferred SQL by identity, and the operation that queued it
@@ -29,6 +34,8 @@ class Steps:
         executor: Any = MigrationExecutor
         executor.apply_migration = self._stepped(executor.apply_migration, backwards=False)
         executor.unapply_migration = self._stepped(executor.unapply_migration, backwards=True)
+        if self._keeps:
+            self._watch.heard = self._hear
         self._notice_models()
 
     def _notice_models(self) -> None:
@@ -53,10 +60,23 @@ class Steps:
         def stepped(executor: Any, state: Any, migration: Any, *arguments: Any, **words: Any) -> Any:
             if executor.connection.alias != steps._alias:
                 return run(executor, state, migration, *arguments, **words)
+            if steps._keeps:
+                steps._read_limits(executor.connection, migration)
             with steps._migration(migration, backwards):
                 return run(executor, state, migration, *arguments, **words)
 
         return stepped
+
+    def _read_limits(self, wrapper: Any, migration: Any) -> None:
+        if wrapper.connection is None or wrapper.in_atomic_block or not wrapper.get_autocommit():
+            return
+        with raw_cursor(wrapper.connection) as cursor:
+            cursor.execute("SELECT %s" % ", ".join("pg_catalog.current_setting('%s')" % name for name in LIMITS))
+            self.limits["%s.%s" % (migration.app_label, migration.name)] = dict(zip(LIMITS, cursor.fetchone()))
+
+    def _hear(self, text: str) -> None:
+        if self._watch.operation is not None and is_bound(text):
+            self._bound.setdefault(self._watch.operation, []).append(text)
 
     @contextmanager
     def _migration(self, migration: Any, backwards: bool) -> Iterator[None]:
@@ -65,9 +85,10 @@ class Steps:
         self._events.send("migration_start", **name, atomic=migration.atomic)
         self._queued.clear()
         self._queried.clear()
-        self._ran = self.performed.setdefault("%s.%s" % (migration.app_label, migration.name), {})
+        label = "%s.%s" % (migration.app_label, migration.name)
+        self._ran, self._bound = self.performed.setdefault(label, {}), self.bound.setdefault(label, {})
         operations = [] if backwards else self._mark(migration)
-        self._halt.migration_begins("%s.%s" % (migration.app_label, migration.name))
+        self._halt.migration_begins(label)
         status = "failed"
         try:
             yield

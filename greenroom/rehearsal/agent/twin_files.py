@@ -13,10 +13,12 @@ from typing import Any, Dict, List, Match, Sequence, Tuple
 
 from .events import Events
 from .operations import flatten
+from .twin_joining import Step
 from .twin_sql import Unwritable
-from .twin_steps import Rewriting, Step
+from .twin_steps import Ran, Rewriting
 
-PERFORMED = "performed.json"  # by migration and operation: what the schema editor has run
+PERFORMED = "performed.json"  # by migration: what the schema editor has run, what outlasts its operation, the limits
+OWN = frozenset("dependencies operations run_before replaces initial atomic".split())  # of Django's migrations
 CLASS = "class Migration(migrations.Migration):\n"
 SPECIAL = "django.db.migrations.operations.special"  # where RunPython.noop is at home
 BEFORE = "# Where the old one has been applied already, take it back with the old file first.\n"
@@ -30,7 +32,7 @@ MANY = """\
 """
 
 
-def keep(performed: Dict[str, Dict[int, List[str]]], directory: str) -> None:
+def keep(performed: Dict[str, Any], directory: str) -> None:
     """For the one that writes the twins afterwards; in a private directory, as it can quote what migrations write."""
     with open(os.path.join(directory, PERFORMED), "w", encoding="utf-8") as file:
         json.dump(performed, file)
@@ -47,7 +49,7 @@ class TwinWriter:
         self._directory: str = request["directory"]
         self._wanted: Dict[str, Dict[str, List[str]]] = request["wanted"]
         with open(os.path.join(self._directory, PERFORMED), encoding="utf-8") as file:
-            self._performed: Dict[str, Dict[str, List[str]]] = json.load(file)
+            self._performed: Dict[str, Dict[str, Dict[str, Any]]] = json.load(file)
 
     def run(self) -> None:
         for label, wanted in self._wanted.items():
@@ -61,18 +63,16 @@ class TwinWriter:
 
     def _write(self, app: str, name: str, wanted: Dict[int, List[str]]) -> Dict[str, Any]:
         migration = self._loader.disk_migrations[app, name]
-        if migration.replaces:
-            raise Unwritable("it stands for migrations that were squashed into it")
-        performed = {int(index): sql for index, sql in self._performed.get("%s.%s" % (app, name), {}).items()}
+        _refuse_strange(migration)
         before = self._loader.project_state([(app, name)], at_end=False)
-        rewriting = Rewriting(self._wrapper, migration, before, wanted, performed)
+        rewriting = Rewriting(self._wrapper, migration, before, wanted, self._ran("%s.%s" % (app, name)))
         if not rewriting.written and not (rewriting.apart and len(rewriting.steps) > 1):
             raise Unwritable("; ".join(why for _, why in rewriting.left) or "nothing of it could be written otherwise")
         names = _names(name, len(rewriting.steps), self._loader.disk_migrations, app)
         package = type(migration).__module__.rpartition(".")[0]
         directory = os.path.join(self._directory, "files", app)
         os.makedirs(directory, exist_ok=True)
-        steps = _made(migration, rewriting.steps, names)
+        steps = _made(migration, rewriting.steps, names, self._preceding(app, name))
         _refuse_other_state(app, before, steps, rewriting.state)
         texts = [_text(step, migration, package, names) for step in steps]
         for step, text in zip(names, texts):
@@ -83,6 +83,31 @@ class TwinWriter:
             "files": [step + ".py" for step in names],
             "left": [{"operation": index, "why": why} for index, why in rewriting.left],
         }
+
+    def _preceding(self, app: str, name: str) -> List[Tuple[str, str]]:
+        """Migrations that say of themselves that they run before this one, by its name: the last step's."""
+        return sorted(key for key, one in self._loader.disk_migrations.items() if (app, name) in one.run_before)
+
+    def _ran(self, label: str) -> Ran:
+        performed, bound = (
+            {int(index): texts for index, texts in self._performed[kind].get(label, {}).items()}
+            for kind in ("performed", "bound")
+        )
+        return Ran(performed, bound, self._performed["limits"].get(label, {}))
+
+
+def _refuse_strange(migration: Any) -> None:
+    """What another class, or an attribute, does to a migration is not known, nor whether each step needs it."""
+    from django.db.migrations import Migration
+
+    kind = type(migration)
+    strange = sorted(name for name in vars(kind) if name not in OWN and not name.startswith("__"))
+    if migration.replaces:
+        raise Unwritable("it stands for migrations that were squashed into it")
+    if kind.__bases__ != (Migration,):
+        raise Unwritable("its class is made from %s, not from Django's alone" % kind.__bases__[0].__name__)
+    if strange:
+        raise Unwritable("its class has more than Django's own attributes: %s" % ", ".join(strange))
 
 
 def _names(name: str, count: int, taken: Any, app: str) -> List[str]:
@@ -97,8 +122,8 @@ def _names(name: str, count: int, taken: Any, app: str) -> List[str]:
     return [*names, name]
 
 
-def _made(migration: Any, steps: Sequence[Step], names: Sequence[str]) -> List[Any]:
-    """Django's own objects: each depends on the one before, the first on what the migration depended on."""
+def _made(migration: Any, steps: Sequence[Step], names: Sequence[str], preceding: Sequence[Any]) -> List[Any]:
+    """Django's own objects: each depends on the one before, the first on what the migration had to wait for."""
     from django.db.migrations import Migration
 
     made = []
@@ -107,6 +132,7 @@ def _made(migration: Any, steps: Sequence[Step], names: Sequence[str]) -> List[A
         one.operations, one.atomic = step.operations, step.atomic
         if before is None:
             one.dependencies, one.initial = [_dependency(each) for each in migration.dependencies], migration.initial
+            one.dependencies += [each for each in preceding if len(steps) > 1 and each not in one.dependencies]
         else:
             one.dependencies = [(migration.app_label, before)]
         made.append(one)
@@ -128,8 +154,19 @@ def _refuse_other_state(app: str, before: Any, steps: Sequence[Any], wanted: Any
     for step in steps:
         for operation in step.operations:
             operation.state_forwards(app, state)
-    if state != wanted:
+    if _told(state) != _told(wanted):
         raise Unwritable("Django's own state would be another one after it")
+
+
+def _told(state: Any) -> Dict[Any, Any]:
+    """Every model in words: objects within objects, such as the field of an ArrayField, are equal to nothing else."""
+    from django.db.migrations.autodetector import MigrationAutodetector
+
+    words = MigrationAutodetector(state, state).deep_deconstruct
+    return {
+        key: (words(dict(model.fields)), list(model.fields), words(model.options), model.bases, model.managers)
+        for key, model in state.models.items()
+    }
 
 
 def _text(step: Any, migration: Any, package: str, names: Sequence[str]) -> str:
@@ -200,5 +237,15 @@ def _prelude(migration: Any, imports: str) -> str:
     kept = [line for number, line in enumerate(lines) if number not in dropped]
     future = [line for line in kept if line.startswith("from __future__")]
     kept = [line for line in kept if line not in future]
-    new = [line for line in imports.splitlines() if line and line not in kept]
+    new = [line for line in imports.splitlines() if line and not _imported(line, parts)]
     return "\n".join([*future, *new, *kept]).strip() + "\n"
+
+
+def _imported(line: str, parts: Sequence[ast.stmt]) -> bool:
+    """Whether the file has all that this import would bring."""
+    known = {_bound(part, name) for part in parts for name in getattr(part, "names", ())}
+    return {_bound(part, name) for part in ast.parse(line).body for name in getattr(part, "names", ())} <= known
+
+
+def _bound(part: ast.stmt, name: Any) -> Tuple[Any, ...]:
+    return type(part), getattr(part, "module", None), getattr(part, "level", None), name.name, name.asname

@@ -52,6 +52,12 @@ def foreign_keys(statements: Sequence[str]) -> List[Piece]:
     return sorted(found, key=lambda piece: piece.kind == VALIDATE)
 
 
+def dropped_indexes(statement: str) -> List[str]:
+    """What drops the index that the statement creates, if it does."""
+    match = re.compile(_INDEX, re.DOTALL).match(statement)
+    return [_index(match)[0].sql[0]] if match else []
+
+
 def validation(table: str, name: str) -> Piece:
     """Reads every row, and keeps nobody from reading or writing."""
     return Piece(VALIDATE, ("ALTER TABLE %s VALIDATE CONSTRAINT %s" % (table, name),), (), frozenset([table]))
@@ -75,8 +81,8 @@ def _brief(sql: Sequence[str], reverse: Sequence[str], *tables: str) -> Piece:
 def _index(match: Match[str]) -> List[Piece]:
     """A build that was cut off left an invalid index: the next one begins with dropping it."""
     table, name, unique = match["table"], match["name"], match["unique"] or ""
-    schema = table.rpartition(".")[0]
-    drop = "DROP INDEX CONCURRENTLY IF EXISTS %s%s" % (schema + "." if schema else "", name)
+    schema = re.findall(NAME, table)[:-1]  # a dot may stand in a name too
+    drop = "DROP INDEX CONCURRENTLY IF EXISTS %s" % ".".join([*schema, name])
     build = "CREATE %sINDEX CONCURRENTLY %s ON %s%s" % (unique, name, table, match["rest"])
     return [Piece(CONCURRENT, (drop, build), (drop,), frozenset([table]))]
 

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
-from .operations import flatten, model_of, nested_in
+from .operations import flatten, model_of, name_of, nested_in
 from .session import raw_cursor
-from .twin_sql import BRIEF, CONCURRENT, FILL, VALIDATE, Column, Piece, Unwritable, foreign_keys, pieces_of
+from .twin_bounds import Held, Setting, held, in_force
+from .twin_frames import framed
+from .twin_joining import Step, joined
+from .twin_sql import (
+    BRIEF,
+    CONCURRENT,
+    FILL,
+    VALIDATE,
+    Column,
+    Piece,
+    Unwritable,
+    dropped_indexes,
+    foreign_keys,
+    pieces_of,
+)
 
 APART = frozenset(("H12", "H41", "H46"))  # what mends them is that every operation has a migration of its own
+PARTITIONED = {  # by kind: why not, and what to do
+    CONCURRENT: (
+        "its table is partitioned, where the server refuses CONCURRENTLY (build the index CONCURRENTLY on each"
+        " partition, then ON ONLY the table, and ATTACH them to that)"
+    ),
+    FILL: "its table is partitioned (fill the partitions one by one, each in batches)",
+}
 CONSTANTS = (bool, bytes, dict, float, int, list, set, str, tuple)  # called without arguments, always the same
 
 
-class Step(NamedTuple):
-    """Operations that run together; steps of one kind and the same tables may be one, unless the kind is empty."""
+class Ran(NamedTuple):
+    """What was seen of a migration: by operation what the schema editor ran, and what outlasts it; the limits."""
 
-    operations: List[Any]
-    atomic: bool
-    kind: str = ""
-    tables: FrozenSet[str] = frozenset()
+    performed: Dict[int, List[str]]
+    bound: Dict[int, List[str]]
+    limits: Dict[str, str]
 
 
 class Unwritten(NamedTuple):
@@ -37,24 +57,38 @@ class Rewriting:
         migration: Any,
         before: Any,
         wanted: Dict[int, List[str]],
-        performed: Dict[int, List[str]],
+        ran: Ran,
     ) -> None:
-        self._wrapper, self._migration, self._wanted, self._performed = wrapper, migration, wanted, performed
+        self._wrapper, self._migration, self._wanted, self._ran = wrapper, migration, wanted, ran
         self.state = before.clone()
         self.left: List[Unwritten] = []
         self.written: List[int] = []
         self.apart = any(APART & set(hazards) for hazards in wanted.values())
-        self.steps = _merged(self._steps())
+        self.steps = [self._framed(step) for step in joined(self._steps())]
 
     def _steps(self) -> Iterable[Step]:
         index = 0
+        settings: List[Setting] = []
         for operation in self._migration.operations:
-            count = len(list(flatten([operation])))
+            inner = list(flatten([operation]))
+            count = len(inner)
             hazards = [hazard for at in range(index, index + count) for hazard in self._wanted.get(at, [])]
             operation.state_forwards(self._migration.app_label, self.state)
             steps = self._said_again(operation, index) if set(hazards) - APART else None
-            yield from steps or [Step([operation], self._is_atomic(operation), "" if self.apart else "kept")]
+            texts = [text for at in range(index, index + count) for text in self._ran.bound.get(at, [])]
+            after = held(inner, texts, bool(self._migration.atomic)) if steps is None and texts else Held()
+            if steps is None:
+                steps = [Step([operation], self._is_atomic(operation), "" if self.apart else "kept", held=after)]
+            yield from (step._replace(settings=tuple(settings), model=model_of(operation)) for step in steps)
+            settings = in_force(settings, after.settings)
             index += count
+
+    def _framed(self, step: Step) -> Step:
+        """With its settings; a twin of one step has them all as they were."""
+        operations = framed(
+            step.operations, step.kind, step.atomic, step.settings, self._ran.limits, _hints(step.model)
+        )
+        return step._replace(operations=operations)
 
     def _is_atomic(self, operation: Any) -> bool:
         """As it was; what Django refuses in a transaction has a migration that is none."""
@@ -64,7 +98,8 @@ class Rewriting:
         try:
             if nested_in(operation) is not None:
                 raise Unwritable("it is written by hand already, with operations for the database of its own")
-            steps = self._rewritten(operation, self._performed.get(index, []))
+            steps = self._rewritten(operation, self._ran.performed.get(index, []))
+            self._refuse_partitioned(operation, steps)
             _hint(operation, steps)
         except Unwritable as error:
             self.left.append(Unwritten(index, "%s: %s" % (operation.describe(), error)))
@@ -77,7 +112,7 @@ class Rewriting:
 
         kind = type(operation)
         if kind is migrations.AddIndex:
-            return [_concurrent("AddIndexConcurrently", operation)]
+            return [_concurrent("AddIndexConcurrently", operation, _dropped_first(statements))]
         if kind is migrations.RemoveIndex:
             return [_concurrent("RemoveIndexConcurrently", operation)]
         if kind is migrations.AddConstraint and type(operation.constraint).__name__ == "CheckConstraint":
@@ -92,6 +127,17 @@ class Rewriting:
         if kind in (migrations.AddConstraint, migrations.AlterUniqueTogether):
             return _from_sql(operation, pieces_of(statements, Column()))
         raise Unwritable("an operation of this kind has no twin that could be written without thinking")
+
+    def _refuse_partitioned(self, operation: Any, steps: Sequence[Step]) -> None:
+        kinds = {step.kind for step in steps} & set(PARTITIONED)
+        if not kinds:
+            return
+        table = self.state.apps.get_model(self._migration.app_label, model_of(operation))._meta.db_table
+        with raw_cursor(self._wrapper.connection) as cursor:
+            query = "SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass(%s)"
+            cursor.execute(query, [self._wrapper.ops.quote_name(table)])
+            if cursor.fetchone() == (True,):
+                raise Unwritable("; ".join(PARTITIONED[kind] for kind in sorted(kinds)))
 
     def _column(self, operation: Any) -> Column:
         """What the server has called the constraints that came with the column."""
@@ -121,11 +167,20 @@ class Rewriting:
         return '"%s"' % names[0].replace('"', '""')
 
 
-def _concurrent(name: str, operation: Any) -> Step:
+def _concurrent(name: str, operation: Any, before: Sequence[Any] = ()) -> Step:
     from django.contrib.postgres import operations
 
     _, positional, words = operation.deconstruct()
-    return Step([getattr(operations, name)(*positional, **words)], False)
+    made = getattr(operations, name)(*positional, **words)
+    return Step([*before, made], False, CONCURRENT, frozenset([name_of(operation) or ""]))
+
+
+def _dropped_first(statements: Sequence[str]) -> List[Any]:
+    """What a build that was cut off has left: Django's own operation would stumble over it."""
+    from django.db import migrations
+
+    drops = [drop for text in statements for drop in dropped_indexes(text)]
+    return [migrations.RunSQL(sql=drop, reverse_sql=migrations.RunSQL.noop) for drop in drops]
 
 
 def _check(operation: Any) -> List[Step]:
@@ -133,7 +188,7 @@ def _check(operation: Any) -> List[Step]:
 
     model, constraint = operation.model_name, operation.constraint
     return [
-        Step([AddConstraintNotValid(model_name=model, constraint=constraint)], True),
+        Step([AddConstraintNotValid(model_name=model, constraint=constraint)], True, BRIEF, frozenset([model])),
         Step([ValidateConstraint(model_name=model, name=constraint.name)], True, VALIDATE),
     ]
 
@@ -189,29 +244,23 @@ def _run(piece: Piece) -> List[Any]:
 
 def _hint(operation: Any, steps: Sequence[Step]) -> None:
     """Tell SQL's routers of which model it is, as operations of Django do: where there are any."""
-    from django.conf import settings
     from django.db import migrations
 
-    for one in flatten(each for step in steps for each in step.operations) if settings.DATABASE_ROUTERS else ():
+    hints = _hints(model_of(operation))
+    for one in flatten(each for step in steps for each in step.operations) if hints else ():
         if isinstance(one, migrations.RunSQL):
-            one.hints = {"model_name": model_of(operation)}
+            one.hints = hints
+
+
+def _hints(model: Optional[str]) -> Dict[str, Any]:
+    from django.conf import settings
+
+    return {"model_name": model} if settings.DATABASE_ROUTERS and model else {}
 
 
 def _step(piece: Piece, operations: List[Any]) -> Step:
     tables = piece.tables if piece.kind == BRIEF else frozenset()
     return Step(operations, piece.kind not in (CONCURRENT, FILL), piece.kind, tables)
-
-
-def _merged(steps: Iterable[Step]) -> List[Step]:
-    """Neighbours of one kind that lock the same tables are one migration."""
-    found: List[Step] = []
-    for step in steps:
-        last = found[-1] if found else None
-        if last and step.kind and step[1:] == last[1:]:
-            found[-1] = last._replace(operations=[*last.operations, *step.operations])
-        else:
-            found.append(step)
-    return found
 
 
 def _refuse_moving_default(field: Any) -> None:

@@ -26,6 +26,7 @@ class Watch:
     def __init__(self, wrapper: Any, events: Events, wal: bool) -> None:
         self.operation: Optional[int] = None
         self.statement_ended: Callable[[], None] = lambda: None  # called when its transaction has, where it was alone
+        self.heard: Callable[[str], None] = lambda text: None  # called with each statement before it runs
         self._events = events
         self._thread, self._process = threading.get_ident(), os.getpid()
         self._n = 0
@@ -48,6 +49,7 @@ class Watch:
         if self._open and self._session.status() == IDLE:
             self._end("commit", lambda: None)  # ended past Django, by a transaction block of the driver's
         statement = Statement(sql, many, context["cursor"], lambda: execute(sql, params, many, context))
+        self.heard(statement.text)
         if statement.word in ("SAVEPOINT", "RELEASE"):
             return statement.run()
         if statement.words == ("ROLLBACK", "TO") and self._open:

@@ -54,7 +54,7 @@ class TwinWait(Part):
 class Twin(Part):
     """A migration said again so that nobody waits, written mechanically, and rehearsed on a clone like the copy was.
 
-    Only one that `passes` is recommended: no wait over the budget, no failure found, and the same schema in the end.
+    Only one that `passes` is recommended: no wait over the budget, no failure found, the same schema and data.
     """
 
     migration: str = Field(description="app.name")
@@ -67,6 +67,7 @@ class Twin(Part):
     twin_seconds: float | None = Field(None, description="of all steps of the twin")
     waits: list[TwinWait] = []
     same_schema: bool | None = None
-    differences: list[str] = Field([], description="of the schema that the twin makes, from the migration's own")
+    same_data: bool | None = Field(None, description="counts and sums; None where the schema is another one")
+    differences: list[str] = Field([], description="of what the twin leaves, from what the migration leaves")
     remaining: list[str] = Field([], description="hazards above a note that the twin's steps still show")
     files: list[TwinFile] = Field([], description="in the order in which they run")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from string import Template
 
 from greenroom.rehearsal.document import (
     Advice,
@@ -18,7 +17,7 @@ from greenroom.rehearsal.document import (
 )
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import MODES, Match, View
-from greenroom.rehearsal.hazards.wording import listed
+from greenroom.rehearsal.hazards.wording import filled, listed
 from greenroom.rehearsal.report.words import milliseconds, mode
 
 CAREFUL = 0.2  # of a budget: beyond it a stall is a warning
@@ -61,8 +60,13 @@ def finding(view: View, hazard: Hazard, match: Match, budget: Budget, own_ms: fl
             read_ms=round(felt.read_ms, 3),
             write_ms=round(felt.write_ms, 3),
         ),
-        advice=Advice(summary=hazard.twin, django=Template(match.django or hazard.django).safe_substitute(match.names)),
+        advice=Advice(summary=hazard.twin, django=_code(hazard, match)),
     )
+
+
+def _code(hazard: Hazard, match: Match) -> str:
+    statements = (step.statement.sql for step in match.performed.steps)
+    return filled(match.django or hazard.django, match.names, statements)
 
 
 def severity(felt: Felt, budget: Budget, own_ms: float | None = None) -> Severity:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from string import Template
 
 from greenroom.rehearsal.document import Rewrite
 from greenroom.rehearsal.hazards.actions import Action
@@ -10,6 +12,9 @@ from greenroom.rehearsal.hazards.view import Performed, Step, View, model_of
 from greenroom.rehearsal.report.words import duration, number, size
 
 _FIELDS = re.compile(r"on field\(s\) (.+?) of model")
+TABLES = frozenset(("table", "parent_table", "old_table"))
+_QUOTED_TABLE = re.compile(rf'(?P<rename>RENAME TO )?"\$(?P<key>{"|".join(sorted(TABLES))})"')
+_DROPPED_INDEX = re.compile(r'DROP INDEX CONCURRENTLY (?:IF EXISTS )?(?=")')
 _NAMED = 4  # entries of a list in a sentence
 _LONGEST_INDEX_NAME = 30  # Django's own limit
 
@@ -64,10 +69,37 @@ def names(performed: Performed, action: Action) -> dict[str, str]:
         "parent_table": action.parent or "parent",
         "parent": f"{action.parent.partition('_')[0]}.{model_of(action.parent)}" if action.parent else "app.parent",
         "old_table": (operation.table if operation else None) or table,
-        "constraint": action.name or f"{table}_{action.column or field}_check",
+        "constraint": action.name or f"{table.rpartition('.')[2]}_{action.column or field}_check",
         "index": index_name(performed, action, fields),
     }
     return {key: _plain(value) for key, value in found.items()}
+
+
+def filled(django: str, facts: Mapping[str, str], statements: Iterable[str] = ()) -> str:
+    """The safe twin's code with its names: schema and table are quoted apart. `statements`: which have such names."""
+    known = list(statements)
+    schema, _ = _parts(facts.get("table", ""), known)
+
+    def name(match: re.Match[str]) -> str:
+        if match["key"] not in facts:
+            return match.group()
+        schema, table = _parts(facts[match["key"]], known)
+        qualified = [schema] if schema and not match["rename"] else []
+        return (match["rename"] or "") + ".".join(f'"{part}"' for part in (*qualified, table))
+
+    code = _QUOTED_TABLE.sub(name, django)
+    if schema:
+        code = _DROPPED_INDEX.sub(rf'\g<0>"{schema}".', code)
+    return Template(code).safe_substitute(
+        {**facts, **{key: _parts(facts[key], known)[1] for key in TABLES & set(facts)}}
+    )
+
+
+def _parts(table: str, statements: list[str]) -> tuple[str, str]:
+    """Schema and table, the schema empty where none is named: a dot in a quoted name divides nothing."""
+    schema, dot, name = table.partition(".")
+    whole = not dot or any(f'"{table}"' in statement for statement in statements)
+    return ("", table) if whole else (schema, name)
 
 
 def field_of(action: Action) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 from greenroom.errors import GreenroomError
 from greenroom.postgres import catalog
 from greenroom.postgres.address import Address
-from greenroom.postgres.catalog import Difference
 from greenroom.postgres.server import connect
 from greenroom.rehearsal import document as doc
 from greenroom.rehearsal.drills import Stage
-from greenroom.rehearsal.twins.comparing import compared
+from greenroom.rehearsal.twins import contents
+from greenroom.rehearsal.twins.comparing import End, compared
 from greenroom.rehearsal.twins.writing import Written
 from greenroom.rehearsal.watching import Watched
 
@@ -24,11 +24,11 @@ def rehearsed(stage: Stage, written: list[Written]) -> list[doc.Twin]:
             return [*done, *(_not_rehearsed(one, stage.why_not) for one in written)]
         stage.progress.step(f"rehearsing the safe twin of {', '.join(one.twin.migration for one in written)}")
         try:
-            run, difference = _run(stage, written)
+            run, end = _run(stage, written)
         except GreenroomError as error:
             return [*done, *(_not_rehearsed(one, error.sentence) for one in written)]
         if run.error is None:
-            return [*done, *(compared(stage, one, run, difference) for one in written)]
+            return [*done, *(compared(stage, one, run, end) for one in written)]
         broken = [one for one in written if run.error.migration in one.steps] or written
         done += [_failed(one, run.error) for one in broken]
         written = [one for one in written if one not in broken]
@@ -36,17 +36,18 @@ def rehearsed(stage: Stage, written: list[Written]) -> list[doc.Twin]:
     return done
 
 
-def _run(stage: Stage, written: list[Written]) -> tuple[Watched, Difference]:
-    """What was seen, and how the schema differs from the one that the migrations themselves have made."""
+def _run(stage: Stage, written: list[Written]) -> tuple[Watched, End]:
+    """What was seen, and how its end differs from that of the migrations themselves."""
     hidden = {one.package: str(one.directory) for one in written}
     with stage.pristine_clone() as clone:
         run = stage.run(clone, shadow=hidden, targets=_whole(stage), also_probed=tuple(stage.watched.probed))
-        return run, _difference(stage, clone.admin) if run.error is None else Difference()
+        return run, _end(stage, clone.admin) if run.error is None else End()
 
 
-def _difference(stage: Stage, clone: Address) -> Difference:
+def _end(stage: Stage, clone: Address) -> End:
     with connect(stage.copy.admin) as wanted, connect(clone) as found:
-        return catalog.difference(catalog.read(wanted), catalog.read(found))
+        schema = catalog.difference(catalog.read(wanted), catalog.read(found))
+    return End(schema, [] if schema else contents.differences(stage, clone))
 
 
 def _whole(stage: Stage) -> list[str]:

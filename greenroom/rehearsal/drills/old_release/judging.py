@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from string import Template
 
 from greenroom.postgres import catalog
 from greenroom.postgres.catalog import Catalog
@@ -15,6 +14,7 @@ from greenroom.rehearsal.drills.stage import Stage
 from greenroom.rehearsal.hazards import release
 from greenroom.rehearsal.hazards.drilled import drilled
 from greenroom.rehearsal.hazards.hazard import Hazard
+from greenroom.rehearsal.hazards.wording import filled
 from greenroom.rehearsal.report.words import counted
 
 LARGE = 10_000  # rows: a smaller table is read through as quickly as by an index
@@ -144,7 +144,7 @@ def _finding(stage: Stage, entries: list[tuple[Hazard, Try, str]], known: Schema
             size_bytes=relation.size_bytes if relation else None,
         ),
         table=first.table,
-        django=Template(hazard.django).safe_substitute(names),
+        django=filled(hazard.django, names),
     )
 
 
