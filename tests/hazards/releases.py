@@ -68,6 +68,15 @@ FILL = (
     "INSERT INTO stock_item (name, note, quantity) SELECT 'name ' || n, 'note ' || n, n FROM generate_series(1, {}) n"
 )
 
+NAMES = DatabaseVariables(host="PGHOST", port="PGPORT", name="PGDATABASE", user="PGUSER", password="PGPASSWORD")
+TOLD = """
+import os
+DATABASES["default"].update(
+    HOST=os.environ.get("PGHOST"), PORT=os.environ.get("PGPORT"), NAME=os.environ.get("PGDATABASE"),
+    USER=os.environ.get("PGUSER"), PASSWORD=os.environ.get("PGPASSWORD"),
+)
+"""
+
 
 def rows() -> list[str]:
     """The ids that have such an example."""
@@ -123,6 +132,14 @@ def release(project: Path, example: Path) -> None:
     for migration in sorted(example.glob("0*.py")):
         shutil.copy(migration, project / "stock" / "migrations")
     _commit(project)
+
+
+def told_by_variables(project: Path) -> None:
+    """From its first release on it takes its database from NAMES."""
+    settings = project / "stock_settings.py"
+    settings.write_text(settings.read_text() + TOLD)
+    git(project, "commit", "--all", "--quiet", "--amend", "--no-edit")
+    git(project, "tag", "--force", "v1")
 
 
 def change(project: Path, models: str, operations: str, under: str = "", commit: bool = True) -> None:

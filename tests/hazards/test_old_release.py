@@ -12,7 +12,7 @@ import pytest
 
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal.document import Drill, Finding
-from tests.hazards.releases import change, git, rehearsed, running
+from tests.hazards.releases import NAMES, change, git, rehearsed, running, told_by_variables
 
 HEAD = "from django.db import models\nfrom django.db.models.functions import Lower\n"
 EMAIL = (
@@ -167,11 +167,14 @@ def environment(place: Path, source: Path) -> str:
 def test_editable_install_of_the_checkout_is_not_what_runs(server: Server, tmp_path: Path) -> None:
     python = environment(tmp_path / "venv", tmp_path / "project" / "src")
     with running(server, tmp_path / "project", QUANTITY, ITEMS, under="src", python=python) as (source, project):
+        told_by_variables(project)
         change(project, ITEM.format("pass"), GONE, under="src")
-        rehearsal = rehearsed(source, project, python=python)
+        check = 'python -c "from pathlib import Path; import stock; Path(stock.__file__).relative_to(Path.cwd())"'
+        rehearsal = rehearsed(source, project, python=python, check=check, variables=NAMES)
     [drill] = rehearsal.drills
     assert drill.status == "failed", drill
     assert "quantity is gone" in drill.reason
+    assert drill.steps[-1].detail == "exit code 0"
 
 
 def test_code_that_is_not_the_release_breaks_the_drill_off(server: Server, tmp_path: Path) -> None:
