@@ -46,6 +46,11 @@ def checkout(directory: Path) -> Checkout:
     return Checkout(commit, branch, None if status is None else bool(status))
 
 
+def changed_code(directory: Path) -> bool:
+    """Whether Python files within `directory` differ from HEAD, or are new: what is rehearsed is not what HEAD has."""
+    return bool(_ask(directory, "status", "--porcelain", "--untracked-files=all", "--", "*.py"))
+
+
 def _built() -> tuple[str | None, str | None]:
     """Commit and branch that the build service says it builds."""
     for name, names in SERVICES:

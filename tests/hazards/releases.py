@@ -9,8 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +49,14 @@ from django.core.management import call_command
 call_command("makemigrations", "stock", verbosity=0)
 call_command("migrate", verbosity=0)
 """
+CHANGE = """
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("stock", "0001_initial")]
+    operations = [{}]
+"""
 DOCKERFILE = """
 FROM python:3.13-slim-trixie
 RUN pip install --quiet --root-user-action=ignore django~=5.2.0 "psycopg[binary]"
@@ -60,17 +68,44 @@ FILL = (
     "INSERT INTO stock_item (name, note, quantity) SELECT 'name ' || n, 'note ' || n, n FROM generate_series(1, {}) n"
 )
 
+NAMES = DatabaseVariables(host="PGHOST", port="PGPORT", name="PGDATABASE", user="PGUSER", password="PGPASSWORD")
+TOLD = """
+import os
+DATABASES["default"].update(
+    HOST=os.environ.get("PGHOST"), PORT=os.environ.get("PGPORT"), NAME=os.environ.get("PGDATABASE"),
+    USER=os.environ.get("PGUSER"), PASSWORD=os.environ.get("PGPASSWORD"),
+)
+"""
+
 
 def rows() -> list[str]:
     """The ids that have such an example."""
     return sorted(path.name for path in HERE.glob("C*") if (path / "old" / "models.py").exists())
 
 
+def stock(server: Server, place: Path, hazard: str) -> AbstractContextManager[tuple[Address, Path]]:
+    """The old release of an example, with its items."""
+    models = (HERE / hazard / "old" / "models.py").read_text()
+    return running(server, place, models, FILL.format(ROWS), name=hazard.lower())
+
+
 @contextmanager
-def stock(server: Server, place: Path, hazard: str) -> Iterator[tuple[Address, Path]]:
-    """The database of the old release, filled, and its repository, where that release is tagged v1."""
-    project = _old(place, HERE / hazard / "old")
-    name = f"stock_{hazard.lower()}"
+def running(
+    server: Server,
+    place: Path,
+    models: str,
+    *fill: str,
+    name: str = "odd",
+    under: str = "",
+    python: str | None = None,
+    before: Sequence[str] = (),
+) -> Iterator[tuple[Address, Path]]:
+    """The database of a release, filled, and its repository, where that release is tagged v1.
+
+    `under` is the directory of its app; `before` are statements that run before its migrations.
+    """
+    project = _old(place, models, under)
+    name = f"stock_{name}"
     owner = Address(server.address.host, server.address.port, name, f"{name}_owner", Secret(PASSWORD))
     role, database = sql.Identifier(owner.user), sql.Identifier(owner.database)
     with psycopg.connect(**server.address.parameters, autocommit=True) as admin:
@@ -78,10 +113,12 @@ def stock(server: Server, place: Path, hazard: str) -> Iterator[tuple[Address, P
         admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
         try:
             environment = {**os.environ, **owner.environment, "DJANGO_SETTINGS_MODULE": "stock_settings"}
-            subprocess.run([sys.executable, "-c", RUN], cwd=project, env=environment, check=True)
             with psycopg.connect(**owner.parameters, autocommit=True) as connection:
-                connection.execute(FILL.format(ROWS).encode())
-                connection.execute("VACUUM ANALYZE")
+                for statement in before:
+                    connection.execute(statement.encode())
+                subprocess.run([python or sys.executable, "-c", RUN], cwd=project, env=environment, check=True)
+                for statement in (*fill, "VACUUM ANALYZE"):
+                    connection.execute(statement.encode())
             _commit(project, "v1")
             yield owner, project
         finally:
@@ -97,6 +134,23 @@ def release(project: Path, example: Path) -> None:
     _commit(project)
 
 
+def told_by_variables(project: Path) -> None:
+    """From its first release on it takes its database from NAMES."""
+    settings = project / "stock_settings.py"
+    settings.write_text(settings.read_text() + TOLD)
+    git(project, "commit", "--all", "--quiet", "--amend", "--no-edit")
+    git(project, "tag", "--force", "v1")
+
+
+def change(project: Path, models: str, operations: str, under: str = "", commit: bool = True) -> None:
+    """The release with these models and one migration; HEAD, unless it is not committed yet."""
+    app = project / under / "stock"
+    (app / "models.py").write_text(models)
+    (app / "migrations" / "0002_change.py").write_text(CHANGE.format(operations))
+    if commit:
+        _commit(project)
+
+
 def rehearsed(
     source: Address,
     project: Path,
@@ -105,9 +159,11 @@ def rehearsed(
     check: str | None = None,
     base_image: str | None = None,
     variables: DatabaseVariables | None = None,
+    python: str | None = None,
 ) -> Rehearsal:
     """A rehearsal of the new release with the drill old-release."""
-    facts = Project(directory=project, settings="stock_settings", python=sys.executable, database_variables=variables)
+    python = python or sys.executable
+    facts = Project(directory=project, settings="stock_settings", python=python, database_variables=variables)
     config = Config(root=project, project=facts, rehearsal=RehearsalDefaults(accepted=list(accepted)))
     url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
     copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="releases")
@@ -123,14 +179,14 @@ def git(project: Path, *words: str) -> str:
     return done.stdout
 
 
-def _old(place: Path, example: Path) -> Path:
-    migrations = place / "stock" / "migrations"
+def _old(place: Path, models: str, under: str) -> Path:
+    migrations = place / under / "stock" / "migrations"
     migrations.mkdir(parents=True)
-    for package in (place / "stock", migrations):
+    for package in (migrations.parent, migrations):
         (package / "__init__.py").touch()
     (place / "stock_settings.py").write_text(SETTINGS)
     (place / ".gitignore").write_text("__pycache__/\n")
-    shutil.copy(example / "models.py", place / "stock" / "models.py")
+    (migrations.parent / "models.py").write_text(models)
     git(place, "init", "--quiet", "--initial-branch=main")
     return place
 

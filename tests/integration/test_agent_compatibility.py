@@ -215,6 +215,57 @@ def test_twins_are_written_and_run_from_where_they_lie(stage: Stage, tmp_path: P
     assert stage.sql("SELECT count(*) FROM shop_big WHERE n = 7") == [(999,)]
 
 
+def test_models_are_exercised(stage: Stage) -> None:
+    stage.write("shop/models.py", _MODELS)
+    stage.sql(_JOBS)
+    told = stage.rehearse(exercise="try")
+    assert told.code == 0, (told.events[-1], told.printed)
+    tries = {(one["model"], one["action"]): one["exception"] for one in told.all("tried")}
+    assert {key for key, exception in tries.items() if exception} == set()
+    assert {action for model, action in tries if model == "shop.Job"} == {
+        *("read", "understand", "insert", "insert NULLs", "insert the longest", "insert the least", "update", "delete"),
+        *("insert choice 1 of state", "insert choice 2 of state"),
+    }
+    assert {action for model, action in tries if model == "shop.Seen"} == {"read", "understand"}
+    written = {one["table"]: one["keys"] for one in stage.rehearse(exercise="write").all("wrote")}
+    assert len(written["shop_job"]) > 5
+    stage.write("shop/models.py", _MODELS.replace(', ("held", "H")', ""))
+    tries = {
+        one["model"]: one["exception"] for one in stage.rehearse(exercise="understand", written=written).all("tried")
+    }
+    assert tries == {"shop.Job": "UnknownChoice", "shop.Seen": None}
+
+
+_MODELS = """
+    import uuid
+    from django.db import models
+    from django.db.models.functions import Lower
+
+    class Job(models.Model):
+        key = models.UUIDField(primary_key=True, default=uuid.uuid4)
+        name = models.CharField(max_length=40)
+        note = models.TextField(null=True)
+        size = models.IntegerField()
+        state = models.CharField(max_length=9, choices=[("new", "N"), ("held", "H")])
+
+        class Meta:
+            constraints = [models.UniqueConstraint(Lower("name"), name="once")]
+
+    class Seen(models.Model):
+        name = models.CharField(max_length=40)
+
+        class Meta:
+            managed = False
+"""
+_JOBS = """
+    CREATE TABLE shop_job (key uuid PRIMARY KEY, name varchar(40) NOT NULL, note text, size integer NOT NULL,
+        state varchar(9) NOT NULL);
+    CREATE UNIQUE INDEX once ON shop_job (lower(name));
+    INSERT INTO shop_job VALUES (gen_random_uuid(), 'A', NULL, 1, 'new');
+    CREATE VIEW shop_seen AS SELECT row_number() OVER () AS id, name FROM shop_job;
+"""
+
+
 @pytest.mark.parametrize("kind", ["newest"], indirect=True)
 def test_tasks_and_mailers_of_django_6_stay_inside(stage: Stage) -> None:
     stage.write("settings.py", (stage.directory / "settings.py").read_text() + _TASKS)

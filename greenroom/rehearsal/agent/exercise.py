@@ -7,13 +7,16 @@ what was tried and with which SQLSTATE it failed, never a value.
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from .events import Events
 from .failures import diagnosis
+from .origin import PACKAGES
 from .sample import NotKnown, Sample
+from .unknown import Unknown, refuse_unknown
 
 TRY, WRITE, UNDERSTAND = "try", "write", "understand"  # what a request may ask for
 ROWS = 50  # of each model that are read
@@ -26,15 +29,18 @@ class Exercise:
     def __init__(self, wrapper: Any, events: Events) -> None:
         self._wrapper, self._alias, self._events = wrapper, wrapper.alias, events
 
-    def run(self, asked: str) -> None:
-        """TRY everything and take it back; WRITE what this code may write, and leave it; or only UNDERSTAND rows."""
+    def run(self, asked: str, written: Optional[Dict[str, List[Any]]] = None) -> None:
+        """TRY everything and take it back; WRITE what this code may write, leave it, and tell its keys; or only
+        UNDERSTAND the rows with these keys, by table."""
         if asked == WRITE:
             return self._write()
         for model in self._models():
-            self._facts = {"model": model._meta.label, "table": model._meta.db_table, "columns": columns(model)}
-            self._try("understand", partial(self._understand, model))
+            self._facts = facts(model)
             if asked == TRY:
                 self._try_all(model)
+            else:
+                keys = (written or {}).get(model._meta.db_table, [])
+                self._try("understand", partial(self._understand, model, keys))
         if asked == TRY:
             self._content_types()
         return None
@@ -42,18 +48,25 @@ class Exercise:
     def _try_all(self, model: Any) -> None:
         sample = Sample(model, self._alias)
         self._try("read", partial(self._read, model))
-        self._try("insert", sample.insert)
-        for action, variation in (
-            ("insert NULLs", sample.with_nulls),
-            ("insert the longest", sample.with_longest),
-            ("insert the least", sample.with_least),
-            ("insert a dangling key", sample.with_dangling_keys),
-        ):
-            self._try(action, variation)
-        self._try("update", partial(self._update, model, sample))
-        self._try("delete", partial(self._delete, model, sample))
+        self._try("understand", partial(self._understand, model))
         for name, query in self._look_ups(model):
             self._explain(name, query)
+        if not self._is_writable(model):
+            return
+        ordinary = self._try("insert", sample.insert)
+        for action, changes in sample.edges().items():
+            self._try_edge(action, sample, changes, ordinary)
+        for action, changes in sample.choices().items() if ordinary else ():
+            self._try(action, partial(sample.with_values, changes))
+        self._try("update", partial(self._update, model, sample))
+        self._try("delete", partial(self._delete, model, sample))
+
+    def _try_edge(self, action: str, sample: Sample, changes: Dict[str, Any], ordinary: bool) -> None:
+        """All fields at once. Where that is refused and an `ordinary` row is not, each on its own: one hides others."""
+        well = not changes or self._try(action, partial(sample.with_values, changes))
+        if ordinary and not well and len(changes) > 1:
+            for attname, value in changes.items():
+                self._try("%s in %s" % (action, attname), partial(sample.with_values, {attname: value}))
 
     def _models(self) -> List[Any]:
         from django.apps import apps
@@ -62,32 +75,47 @@ class Exercise:
         return [
             model
             for model in apps.get_models(include_auto_created=True)
-            if model._meta.managed
-            and not model._meta.proxy
-            and not model._meta.swapped
-            and router.allow_migrate_model(self._alias, model)
+            if not model._meta.proxy and not model._meta.swapped and router.allow_migrate_model(self._alias, model)
         ]
+
+    def _is_writable(self, model: Any) -> bool:
+        """Not a view or a foreign table; a managed model is written whatever its table is."""
+        if model._meta.managed:
+            return True
+        with self._wrapper.cursor() as cursor:
+            table = self._wrapper.ops.quote_name(model._meta.db_table)
+            cursor.execute("SELECT relkind FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass(%s)", [table])
+            kind = cursor.fetchone()
+        return bool(kind) and kind[0] in ("r", "p")
 
     def _write(self) -> None:
         """Ordinary rows and those at the edges, model by model; what the server refuses is no matter here."""
         for model in self._models():
-            sample = Sample(model, self._alias)
-            for write in (sample.insert, sample.with_nulls, sample.with_longest, sample.with_least):
-                self._leave(write)
-            for change in sample.choices():
-                self._leave(partial(sample.with_values, change))
+            if self._is_writable(model):
+                sample = Sample(model, self._alias)
+                keys = [
+                    key for changes in _changes(sample) for key in self._leave(partial(sample.with_values, changes))
+                ]
+                self._events.send("wrote", table=model._meta.db_table, keys=keys)
 
-    def _leave(self, write: Callable[[], Any]) -> None:
+    def _leave(self, write: Callable[[], Any]) -> List[Any]:
+        """The key of the row, where it was let in."""
         from django.db import transaction
 
-        with suppress(Exception), transaction.atomic(using=self._alias):
-            write()
+        with suppress(Exception):
+            with transaction.atomic(using=self._alias):
+                key = write()
+            return [key]
+        return []
 
-    def _understand(self, model: Any) -> None:
-        """The newest rows hold nothing that the model's fields do not allow."""
-        newest = list(model._base_manager.using(self._alias).order_by("-pk")[:ROWS])
+    def _understand(self, model: Any, keys: Optional[List[Any]] = None) -> None:
+        """Rows hold nothing that the model's fields do not allow: those with these keys, else the first that come."""
+        rows = model._base_manager.using(self._alias).order_by()
+        if keys is not None:
+            rows = rows.filter(pk__in=[tuple(key) if isinstance(key, list) else key for key in keys])
+        found = list(rows if keys is not None else rows[:ROWS])
         for field in model._meta.local_concrete_fields:
-            for row in newest:
+            for row in found:
                 refuse_unknown(field, getattr(row, field.attname))
 
     def _read(self, model: Any) -> None:
@@ -125,7 +153,7 @@ class Exercise:
         kinds: Any = apps.get_model("contenttypes", "ContentType")
         for model in self._models():
             meta = model._meta
-            self._facts = {"model": meta.label, "table": meta.db_table, "columns": []}
+            self._facts = {**facts(model), "columns": [], "inherited": {}}
             if not meta.auto_created:
                 look_up = kinds._base_manager.using(self._alias).get
                 self._try("content type", partial(look_up, app_label=meta.app_label, model=meta.model_name))
@@ -139,27 +167,32 @@ class Exercise:
             except Exception as error:
                 self._failed("look up " + name, error)
 
-    def _try(self, action: str, work: Callable[[], Any]) -> None:
+    def _try(self, action: str, work: Callable[[], Any]) -> bool:
+        """Whether it went well."""
         with self._taken_back():
             try:
                 if work() is NotKnown:
-                    return
+                    return True
                 with self._wrapper.cursor() as cursor:
                     cursor.execute(CHECK_NOW)
             except Exception as error:
                 self._failed(action, error)
             else:
                 self._tell(action)
+                return True
+        return False
 
     def _failed(self, action: str, error: BaseException) -> None:
         found = diagnosis(error)
         about = {key: found.get(key) for key in ("sqlstate", "column", "constraint")}
+        about["at"] = found.get("table")
         if isinstance(error, Unknown):
             about["column"] = error.column
         self._tell(action, exception=type(error).__name__, **about)
 
     def _tell(self, action: str, **facts: Any) -> None:
-        nothing: Dict[str, Any] = {"exception": None, "sqlstate": None, "column": None, "constraint": None, "scans": []}
+        nothing: Dict[str, Any] = dict.fromkeys(("exception", "sqlstate", "at", "column", "constraint"))
+        nothing["scans"] = []
         self._events.send("tried", action=action, **self._facts, **{**nothing, **facts})
 
     @contextmanager
@@ -175,45 +208,32 @@ class Exercise:
             self._wrapper.close()
 
 
-class Unknown(Exception):
-    """A value that the field does not allow; the message is what kind of value."""
-
-    def __init__(self, column: str, what: str) -> None:
-        super().__init__(what)
-        self.column = column
-
-
-class UnexpectedNull(Unknown):
-    pass
-
-
-class UnknownChoice(Unknown):
-    pass
-
-
-class OutOfRange(Unknown):
-    pass
-
-
-def refuse_unknown(field: Any, value: Any) -> None:
-    """Raises Unknown for what code that knows only this field does not expect."""
-    if value is None:
-        if not field.null:
-            raise UnexpectedNull(field.column, "NULL")
-    elif field.choices:
-        if value not in [choice for choice, _ in field.flatchoices] and value not in field.empty_values:
-            raise UnknownChoice(field.column, "a choice")
-    elif isinstance(value, int) and field.get_internal_type().endswith("IntegerField"):
-        from django.db import connection
-
-        least, most = connection.ops.integer_field_range(field.get_internal_type())
-        if (least is not None and value < least) or (most is not None and value > most):
-            raise OutOfRange(field.column, "a number")
+def facts(model: Any) -> Dict[str, Any]:
+    """Who it is, and which columns it has: in its own table, and in those of its parents."""
+    meta = model._meta
+    return {
+        "model": meta.label,
+        "table": meta.db_table,
+        "managed": meta.managed,
+        "own": PACKAGES not in (getattr(sys.modules.get(model.__module__), "__file__", None) or ""),
+        "columns": columns(model),
+        "kinds": {field.column: field.get_internal_type() for field in meta.local_concrete_fields},
+        "inherited": {parent._meta.db_table: columns(parent) for parent in meta.parents},
+    }
 
 
 def columns(model: Any) -> List[str]:
     """Of the model's own table."""
     return [field.column for field in model._meta.local_concrete_fields]
+
+
+def _changes(sample: Sample) -> Iterator[Dict[str, Any]]:
+    """What a release may write: an ordinary row, all edges at once and one by one, and each choice."""
+    yield {}
+    for changes in sample.edges().values():
+        yield changes
+        yield from ({attname: value} for attname, value in changes.items())
+    yield from sample.choices().values()
 
 
 def scanned(plan: Dict[str, Any]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from .exercise import Exercise
 from .failures import diagnosis, frames, one_line, tell_failure
 from .guards import DatabaseGuard, NetworkGuard, close_services
 from .halt import Halt
+from .origin import Origin
 from .planner import Planner
 from .session import raw_cursor
 from .settings import load_settings, target_connection
@@ -47,7 +48,7 @@ class Run:
             self._greet()
             if self._request.get("exercise"):
                 self._during = "exercise"
-                Exercise(self._wrapper, self._events).run(self._request["exercise"])
+                Exercise(self._wrapper, self._events).run(self._request["exercise"], self._request.get("written"))
                 return self._done()
             if self._request.get("twins"):
                 self._during = "twins"
@@ -79,6 +80,9 @@ class Run:
             raise Stop("The agent speaks protocol %s and was asked for %s." % (PROTOCOL, request["protocol"]))
         os.chdir(request["project"])
         sys.path.insert(0, request["project"])
+        origin = Origin(project=request["project"], **request["origin"]) if request.get("origin") else None
+        if origin:
+            origin.put_in_front()
         closed = not request.get("allow_network")
         if closed:
             sys.addaudithook(NetworkGuard(self._events, [(host, port) for host, port in request.get("allowed") or ()]))
@@ -92,8 +96,17 @@ class Run:
         guard.show_lease(self._wrapper)
         put_in_front(request.get("shadow") or {})
         importlib.import_module("django").setup()
+        if origin:
+            self._refuse_strangers(origin)
         self._wrapper.ensure_connection()
         guard.connected = self._connected
+
+    def _refuse_strangers(self, origin: Origin) -> None:
+        self._during = "origin"
+        strangers = origin.strangers()
+        if strangers:
+            raise Stop("%s was loaded from elsewhere." % ", ".join(strangers))
+        self._during = "start"
 
     def _greet(self) -> None:
         wrapper = self._wrapper
@@ -143,7 +156,7 @@ class Run:
     def _fail(self, error: BaseException) -> None:
         """With a message as long as nothing has run; with code frames and no message once data may stand in it."""
         facts: Dict[str, Any] = {}
-        if self._during in ("start", "plan"):
+        if self._during in ("start", "origin", "plan"):
             facts["message"] = str(error) if isinstance(error, Stop) else one_line(error)
         else:
             facts["frames"] = frames(error, os.path.abspath(self._request["project"]))

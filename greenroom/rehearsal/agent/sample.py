@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 import decimal
-import uuid
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
+
+from .values import LONG, Apart, plainest, reluctance, unlike_others
 
 NotKnown = object()  # there is no such value, or nothing to vary: no try
 DEEPEST = 4  # parents of parents
 NO_ROW = 2_000_000_000  # a key that no row has, within an integer
-SHORT = 20  # characters of a text that is made up
-LONG = 5000  # of one that has no limit
+MOST_CHOICES = 40  # of a model that are tried
 
 
 class Sample:
@@ -32,31 +31,33 @@ class Sample:
         """One row like another; returns its primary key."""
         return self._insert({})
 
-    def with_nulls(self) -> Any:
-        """NULL wherever the model allows it."""
-        return self._varied(lambda field: None if field.null else NotKnown)
-
-    def with_longest(self) -> Any:
-        """The longest text and the largest number that each field takes."""
-        return self._varied(self._longest)
-
-    def with_least(self) -> Any:
-        """Empty text and the smallest number that each field takes."""
-        return self._varied(self._least)
-
-    def with_dangling_keys(self) -> Any:
-        """Keys of no row, where the model has a relation without a constraint."""
-        return self._varied(
-            lambda field: NO_ROW if field.remote_field and not getattr(field, "db_constraint", True) else NotKnown
-        )
-
     def with_values(self, changes: Dict[str, Any]) -> Any:
-        """These values, by attname."""
+        """One row like another, but for these values by attname; returns its primary key."""
         return self._insert(changes)
 
-    def choices(self) -> List[Dict[str, Any]]:
-        """One change for each choice of each field that has some."""
-        return [{field.attname: value} for field in self._fields if field.choices for value, _ in field.flatchoices]
+    def edges(self) -> Dict[str, Dict[str, Any]]:
+        """What a row can be given at once that is at the edge of what the fields take, by attname: for each action."""
+        kinds: Dict[str, Callable[[Any], Any]] = {
+            "insert NULLs": self._null,
+            "insert the longest": self._longest,
+            "insert the least": self._least,
+            "insert a dangling key": self._dangling,
+        }
+        free = [field for field in self._fields if not field.primary_key]
+        return {
+            action: {field.attname: found for field in free for found in [value(field)] if found is not NotKnown}
+            for action, value in kinds.items()
+        }
+
+    def choices(self) -> Dict[str, Dict[str, Any]]:
+        """One change for each choice of each field that has some, by what is done; they are told by their number."""
+        found = {
+            "insert choice %d of %s" % (number, field.name): {field.attname: value}
+            for field in self._fields
+            if field.choices and not field.primary_key
+            for number, (value, _) in enumerate(field.flatchoices, 1)
+        }
+        return dict(list(found.items())[:MOST_CHOICES])
 
     def row(self) -> Tuple[Any, Dict[str, Any]]:
         """Primary key and values of a row that is there, else of one that has just been inserted."""
@@ -75,11 +76,6 @@ class Sample:
         except Exception:
             return None
 
-    def _varied(self, value: Callable[[Any], Any]) -> Any:
-        free = [field for field in self._fields if not field.primary_key and field.attname not in self._unique]
-        changes = {field.attname: found for field in free for found in [value(field)] if found is not NotKnown}
-        return self._insert(changes) if changes else NotKnown
-
     def _insert(self, changes: Dict[str, Any]) -> Any:
         values = {**self._values(), **changes}
         for parent, link in self._meta.parents.items():
@@ -97,9 +93,10 @@ class Sample:
     def _values(self) -> Dict[str, Any]:
         there = self._existing() or {}
         values = {f.attname: there[f.attname] if f.attname in there else self._made_up(f) for f in self._fields}
+        apart = Apart()
         for field in self._fields:
             if field.attname in self._unique or (field.primary_key and not field.remote_field):
-                values[field.attname] = self._another(field, values[field.attname])
+                values[field.attname] = self._another(field, values[field.attname], apart)
         return values
 
     def _existing(self) -> Optional[Dict[str, Any]]:
@@ -109,35 +106,30 @@ class Sample:
         return next(iter(rows), None)
 
     def _unique_fields(self) -> Set[str]:
-        """Fields of which a new row needs a value of its own: one of each constraint."""
+        """Attnames of which a new row needs a value of its own: one of each constraint."""
         found = {field.attname for field in self._fields if field.unique and not field.primary_key}
-        groups = [tuple(group) for group in self._meta.unique_together]
-        groups += [tuple(getattr(one, "fields", ()) or ()) for one in self._meta.constraints if _is_unique(one)]
-        for group in groups:
-            fields = [self._meta.get_field(name) for name in group]
+        own = {field.name: field for field in self._fields}
+        for names in self._unique_groups():
+            fields = [own[name] for name in names if name in own]
             if fields and not any(field.attname in found for field in fields):
-                free = [field for field in fields if field.remote_field is None] or fields
-                found.add(free[0].attname)
+                found.add(min(fields, key=lambda field: (reluctance(field), field.null)).attname)
+        for constraint in self._meta.constraints:
+            found |= {own[name].attname for name in _kept_apart(constraint, own) if name in own}
         return found
 
-    def _another(self, field: Any, value: Any) -> Any:
+    def _unique_groups(self) -> Iterator[List[str]]:
+        """Names of fields that are unique together, those within expressions too."""
+        yield from (list(group) for group in self._meta.unique_together)
+        for constraint in self._meta.constraints:
+            if type(constraint).__name__ == "UniqueConstraint":
+                expressions = getattr(constraint, "expressions", None) or ()
+                yield [*(constraint.fields or ()), *(name for one in expressions for name in _names_in(one))]
+
+    def _another(self, field: Any, value: Any, apart: Apart) -> Any:
         """A value that no row has."""
         if field.remote_field is not None:
             return Sample(field.remote_field.model, self._alias, self._depth + 1).insert()
-        if isinstance(value, uuid.UUID):
-            return uuid.uuid4()
-        if isinstance(value, bool) or value is None:
-            return value
-        if isinstance(value, str):
-            return uuid.uuid4().hex[: field.max_length or SHORT]
-        if isinstance(value, datetime.datetime):
-            return value + datetime.timedelta(microseconds=uuid.uuid4().int % 10**9)
-        if isinstance(value, datetime.date):
-            return value + datetime.timedelta(days=uuid.uuid4().int % 10**5)
-        if isinstance(value, (int, decimal.Decimal, float)):
-            largest = self._manager_max(field)
-            return (largest if largest is not None else value) + 1
-        return value
+        return apart.from_value(field, value, lambda: self._manager_max(field))
 
     def _manager_max(self, field: Any) -> Any:
         from django.db.models import Max
@@ -166,25 +158,40 @@ class Sample:
             return there
         return Sample(parent, self._alias, self._depth + 1).insert()
 
+    def _null(self, field: Any) -> Any:
+        return None if field.null else NotKnown
+
     def _longest(self, field: Any) -> Any:
-        kind = field.get_internal_type()
-        if kind in ("CharField", "SlugField") and field.max_length and not field.choices:
-            return "x" * field.max_length
-        if kind == "TextField" and not field.choices:
-            return "x" * LONG
-        if kind.endswith("IntegerField") and not field.choices and field.remote_field is None:
+        """The longest text and the largest number that the field takes."""
+        kind, unique = field.get_internal_type(), field.attname in self._unique
+        if field.choices or field.remote_field is not None:
+            return NotKnown
+        if kind in ("CharField", "SlugField", "TextField"):
+            length = field.max_length or (LONG if kind == "TextField" and not unique else 0)
+            return (unlike_others(length) if unique else "x" * length) if length else NotKnown
+        if unique:
+            return NotKnown
+        if kind.endswith("IntegerField"):
             return self._range(kind)[1]
         if kind == "DecimalField":
             return decimal.Decimal(10 ** (field.max_digits - field.decimal_places) - 1)
         return NotKnown
 
     def _least(self, field: Any) -> Any:
+        """Empty text and the smallest number that the field takes."""
         kind = field.get_internal_type()
-        if kind in ("CharField", "TextField") and field.blank and not field.choices:
+        if field.choices or field.remote_field is not None or field.attname in self._unique:
+            return NotKnown
+        if kind in ("CharField", "TextField") and field.blank:
             return ""
-        if kind.endswith("IntegerField") and not field.choices and field.remote_field is None:
+        if kind.endswith("IntegerField"):
             return self._range(kind)[0]
         return NotKnown
+
+    def _dangling(self, field: Any) -> Any:
+        """A key of no row, where the model has a relation without a constraint."""
+        loose = field.remote_field is not None and not getattr(field, "db_constraint", True)
+        return NO_ROW if loose and field.attname not in self._unique else NotKnown
 
     def _range(self, kind: str) -> Tuple[Any, Any]:
         from django.db import connections
@@ -193,39 +200,27 @@ class Sample:
         return least, most
 
 
-def plainest(field: Any) -> Any:
-    """A value of the field's type; NotKnown's place is taken by None: the server will say what it thinks of it."""
-    kind = field.get_internal_type()
-    if kind in ("CharField", "TextField", "SlugField", "FileField", "FilePathField", "ImageField"):
-        return "x"
-    if kind.endswith("IntegerField") or kind == "FloatField":
-        return 1
-    made: Dict[str, Callable[[], Any]] = {
-        "ArrayField": list,
-        "BinaryField": lambda: b"x",
-        "BooleanField": lambda: True,
-        "DateField": lambda: datetime.date(2020, 1, 1),
-        "DateTimeField": _now,
-        "DecimalField": lambda: decimal.Decimal(1),
-        "DurationField": lambda: datetime.timedelta(1),
-        "GenericIPAddressField": lambda: "127.0.0.1",
-        "HStoreField": dict,
-        "JSONField": dict,
-        "TimeField": lambda: datetime.time(12),
-        "UUIDField": uuid.uuid4,
-    }
-    return made[kind]() if kind in made else None
-
-
-def _now() -> Any:
-    from django.utils import timezone
-
-    return timezone.now()
-
-
 def _is_automatic(field: Any) -> bool:
     return field.get_internal_type() in ("AutoField", "BigAutoField", "SmallAutoField")
 
 
-def _is_unique(constraint: Any) -> bool:
-    return type(constraint).__name__ == "UniqueConstraint"
+def _names_in(expression: Any) -> Iterator[str]:
+    """Fields that an expression reads."""
+    if isinstance(expression, str):
+        yield expression.split("__")[0]
+    elif type(expression).__name__ == "F":
+        yield expression.name.split("__")[0]
+    elif hasattr(expression, "get_source_expressions"):
+        for part in expression.get_source_expressions():
+            yield from _names_in(part)
+
+
+def _kept_apart(constraint: Any, own: Dict[str, Any]) -> List[str]:
+    """Fields that a new row needs others of, to be let in by an ExclusionConstraint: an equal one, or all of them."""
+    if type(constraint).__name__ != "ExclusionConstraint":
+        return []
+    compared = [name for one, operator in constraint.expressions if operator == "=" for name in _names_in(one)]
+    equal = [name for name in compared if name in own and reluctance(own[name]) < 2]
+    if equal:
+        return [min(equal, key=lambda name: reluctance(own[name]))]
+    return [name for one, _ in constraint.expressions for name in _names_in(one)]

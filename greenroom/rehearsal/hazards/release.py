@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from greenroom.rehearsal.hazards.drilled import by_drill
 from greenroom.rehearsal.hazards.hazard import Hazard
 
@@ -56,6 +58,13 @@ migrations.AddField("$model", "$field", models.IntegerField(db_default=0))
 # the next one may drop the default""",
     detect=by_drill,
 )
+FORBID_NULL = replace(
+    TIGHTEN_NULL,
+    django="""# this release: its code always writes a value, the column may still be NULL
+
+# the next one, when no code of before runs any more; with whatever else the field has
+migrations.AlterField("$model", "$field", models.$kind(null=False))""",
+)
 TIGHTEN_RULE = Hazard(
     id="C05",
     name="tighten-rule",
@@ -65,6 +74,17 @@ TIGHTEN_RULE = Hazard(
     django="""# the next release, when all running code keeps the rule
 migrations.AddConstraint("$model", models.CheckConstraint(condition=models.Q(), name="${table}_rule"))""",
     detect=by_drill,
+)
+RAISED = replace(
+    TIGHTEN_RULE,
+    twin="First a release whose code keeps the rule, then the migration that has the database enforce it.",
+    django="""# the next release, when all running code keeps the rule
+migrations.RunSQL('CREATE TRIGGER "${table}_rule" ...', 'DROP TRIGGER "${table}_rule" ON "$table"')""",
+)
+REFUSED = replace(
+    TIGHTEN_RULE,
+    twin="Look up the SQLSTATE: first a release that can live with it, then the migration that brings it about.",
+    django="# in a later release than the one that can live with it: whatever has the server refuse it",
 )
 NARROW_TYPE = Hazard(
     id="C06",

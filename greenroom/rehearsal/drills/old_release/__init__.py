@@ -1,20 +1,25 @@
 """old-release: the code that is still running meets the new schema, model by model.
 
 `base` says which release that is and brings its code with its own dependencies; `exercise` has it read and write on a
-clone, `checking` runs its smoke tests; `judging` makes findings of what it can no longer do. The same is tried on a
-clone of the copy as it was: what fails there already is nobody's fault.
+clone, `checking` runs its smoke tests; `seen` compares that with a clone of the copy as it was, since what fails there
+already is nobody's fault; `judging` makes findings of what it can no longer do.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from greenroom.copies.acquiring import Acquired
 from greenroom.rehearsal.document import Drill, DrillStep
 from greenroom.rehearsal.drills.old_release.base import Base, NoBase, refuse_unknown, released
 from greenroom.rehearsal.drills.old_release.checking import checked
-from greenroom.rehearsal.drills.old_release.exercise import Try, exercised, exercising
-from greenroom.rehearsal.drills.old_release.judging import broken, findings, schemas
+from greenroom.rehearsal.drills.old_release.exercise import Try, tried, understood, written
+from greenroom.rehearsal.drills.old_release.judging import findings, schemas
+from greenroom.rehearsal.drills.old_release.seen import Seen
 from greenroom.rehearsal.drills.stage import Outcome, Stage
 from greenroom.rehearsal.report.words import counted
+
+NAMED = 5  # models in a sentence
 
 
 def hold(stage: Stage) -> Outcome:
@@ -31,21 +36,18 @@ def _held(stage: Stage, base: Base) -> Outcome:
     with stage.migrated_clone() as clone:
         before, after = _both(stage, base, clone)
         stage.progress.detail(f"{base.name} reads what the new release writes")
-        exercised(stage, Base("the new release", stage.request.project, "as it is"), clone, "write")
-        after += exercised(stage, base, clone, "understand")
+        after += understood(stage, base, clone, written(stage, clone))
         checks = checked(stage, base, clone)
-    failed = broken(before, after)
-    found = findings(stage, failed, schemas(stage))
-    steps = [_step(model, before, after, failed) for model in dict.fromkeys(one.model for one in after)]
-    steps += checks
+    seen = Seen(before, after)
+    found = findings(stage, seen, schemas(stage))
     grave = [finding for finding in found if finding.severity == "failure"]
     refused = [f"{check.what} ended with {check.detail}." for check in checks if check.status == "failed"]
     worst = next(iter([*(finding.evidence.summary for finding in grave), *refused]), "")
     drill = Drill(
         name="old-release",
-        status="failed" if grave or refused else "passed",
-        reason=_reason(base, after, failed, worst),
-        steps=steps,
+        status="failed" if worst else "broken off" if seen.nothing_judged else "passed",
+        reason=f"{base.name} ({base.how}){_reason(seen, worst)}",
+        steps=[*_steps(seen), *checks],
     )
     return Outcome(drill, found)
 
@@ -54,34 +56,46 @@ def _both(stage: Stage, base: Base, clone: Acquired) -> tuple[list[Try], list[Tr
     """What it can do on the schema of before, and on the new one: at the same time, since nothing of it is timed."""
     with (
         stage.pristine_clone() as old,
-        exercising(stage, base, old, "try") as before,
-        exercising(stage, base, clone, "try") as after,
+        tried(stage, base, old) as before,
+        tried(stage, base, clone) as after,
     ):
         return before(), [one for one in after() if one.action != "understand"]
 
 
-def _step(model: str, before: list[Try], after: list[Try], failed: list[Try]) -> DrillStep:
-    """One model: what it could do before and cannot now, and what could not be judged."""
-    mine = [one for one in failed if one.model == model]
-    unjudged = sorted({one.action for one in before if one.model == model and one.exception})
-    tried = sum(one.model == model for one in after) - len(unjudged)
-    if mine:
-        detail = "; ".join(f"{one.action} fails with {one.why}" for one in mine)
-    else:
-        detail = f"{counted(tried, 'try', 'tries')} as before"
+def _steps(seen: Seen) -> list[DrillStep]:
+    """Each model: what it could do before and cannot now, and what could not be judged."""
+    return [_step(seen, model) for model in seen.models]
+
+
+def _step(seen: Seen, model: str) -> DrillStep:
+    failed = [one for one in seen.blamed if one.model == model]
+    said = [f"{one.action} fails with {one.why}" for one in failed]
+    if not failed:
+        said = [f"{counted(seen.well(model), 'try', 'tries')} as before"]
+    unjudged = seen.unjudged(model)
     if unjudged:
-        detail += f"; not judged, because it fails on the old schema too: {', '.join(unjudged)}"
-    return DrillStep(what=model, status="failed" if mine else "passed", detail=detail)
+        said.append(f"not judged, because it fails on the old schema too: {', '.join(unjudged)}")
+    for table, actions in seen.elsewhere(model).items():
+        said.append(f"not judged, because {table} refuses a row that it needs: {', '.join(actions)}")
+    status: Literal["failed", "note", "passed"] = "failed" if failed else "note" if seen.in_part(model) else "passed"
+    return DrillStep(what=model, status=status, detail="; ".join(said))
 
 
-def _reason(base: Base, after: list[Try], failed: list[Try], worst: str) -> str:
-    models = len({one.model for one in after})
-    where = f"{base.name} ({base.how})"
+def _reason(seen: Seen, worst: str) -> str:
+    """What follows the release's name."""
+    models = counted(len(seen.models), "model")
+    in_part = [model for model in seen.models if seen.in_part(model)]
+    listed = f"{', '.join(in_part[:NAMED])}{f' and {len(in_part) - NAMED} more' if len(in_part) > NAMED else ''}"
+    gap = f" {len(in_part)} of {models} could not be judged fully: {listed}." if in_part else ""
     if worst:
-        more = len({one.model for one in failed}) - 1
+        more = len({one.model for one in seen.blamed}) - 1
         others = f" So do {counted(more, 'more model')}." if more > 0 else ""
-        return f"{where}: {worst}{others}"
-    return f"{where} reads and writes all {counted(models, 'model')} on the new schema."
+        return f": {worst}{others}{gap}"
+    if seen.nothing_judged:
+        return f" could write nothing on the old schema either, so that nothing is known of the new one.{gap}"
+    if in_part:
+        return f" can do on the new schema what it could do on the old one, as far as that was tried.{gap}"
+    return f" reads and writes all {models} on the new schema."
 
 
 __all__ = ["hold", "refuse_unknown"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ PINS = ("requirements*.txt", "requirements/*.txt", "uv.lock", "poetry.lock", "Pi
 # of these, what pip installs, the first that is there
 INSTALLABLE = ("requirements/app.txt", "requirements/production.txt", "requirements/prod.txt", "requirements.txt")
 INSTALL_SECONDS = 900.0
+LOCAL = re.compile(
+    r"^\s*(-e|--editable|\.|/)|file:", re.MULTILINE
+)  # in requirements: a path, relative to the repository
 
 
 class NoBase(GreenroomError):
@@ -32,12 +36,14 @@ class NoBase(GreenroomError):
 
 @dataclass(frozen=True)
 class Base:
-    """A release's code. `how` says with which dependencies it runs; in its `image`, or (None) on this machine."""
+    """A release's code. `how` says with which dependencies it runs; in its `image`, or (None) on this machine. `origin`
+    is the worktree that its code must come from, and the checkout that it must not come from."""
 
     name: str
     project: Project
     how: str
     image: str | None = None
+    origin: Mapping[str, str] | None = None
 
 
 @contextmanager
@@ -52,9 +58,9 @@ def released(request: Request, progress: Progress) -> Iterator[Base]:
         inside = tree / directory.relative_to(root)
         if not inside.is_dir():
             raise NoBase(f"{ref} has no directory {directory.relative_to(root)}: the project stood elsewhere then.")
-        python, how = _interpreter(request.project, root, tree, directory, progress)
+        python, how = _interpreter(request.project, root, tree, directory, progress, place / "environment")
         project = request.project.model_copy(update={"directory": inside, "python": str(python)})
-        yield Base(str(ref), project, how)
+        yield Base(str(ref), project, how, origin={"checkout": str(root), "tree": str(tree)})
 
 
 def refuse_unknown(request: Request) -> None:
@@ -66,20 +72,22 @@ def refuse_unknown(request: Request) -> None:
 
 
 def _chosen(request: Request, directory: Path) -> tuple[Path, str, str]:
-    """The repository, the release's name in it, and its commit. Raises NoBase."""
+    """The repository, the release's name in it, and its commit: HEAD's only where the project's code differs from it.
+    Raises NoBase."""
     root = git.root(directory)
     if root is None:
         raise NoBase(
             "There is no git repository to take the running release from.",
             "Name its image, if there is one: --base-image IMAGE",
         )
-    ref = request.base or request.config.rehearsal.base or _newest_tag(root)
+    head = None if git.changed_code(directory) else git.commit_of(root, "HEAD")  # itself running, before the commit
+    ref = request.base or request.config.rehearsal.base or _newest_tag(root, head)
     commit = git.commit_of(root, ref)
     if commit is None:
         raise NoBase(
             f"git knows no commit {ref}.", "Fetch it (git fetch --tags), or name the running release with --base REF."
         )
-    if commit == git.commit_of(root, "HEAD"):
+    if commit == head:
         raise NoBase(
             f"{ref} is the commit that is checked out: there is no older release to drill with.",
             "Name the release that is running: --base REF",
@@ -87,19 +95,21 @@ def _chosen(request: Request, directory: Path) -> tuple[Path, str, str]:
     return root, ref, commit
 
 
-def _newest_tag(root: Path) -> str:
+def _newest_tag(root: Path, head: str | None) -> str:
     tags = git.tags(root)
     if not tags:
         raise NoBase(
             "There is no release tag to compare with.",
             "Name the release that is running with --base REF (or base in [tool.greenroom.rehearsal]).",
         )
-    head = git.commit_of(root, "HEAD")
     return next((tag for tag in tags if git.commit_of(root, tag) != head), tags[0])
 
 
-def _interpreter(project: Project, root: Path, tree: Path, directory: Path, progress: Progress) -> tuple[Path, str]:
-    """The present environment where the pins are the same, else one that is made from the release's own."""
+def _interpreter(
+    project: Project, root: Path, tree: Path, directory: Path, progress: Progress, once: Path
+) -> tuple[Path, str]:
+    """The present environment where the pins are the same, else one that is made from the release's own: in `once`,
+    if it is for this drill alone."""
     here, there = pins(root), pins(tree)
     current = Path(interpreter(project, directory))
     if here == there:
@@ -111,7 +121,7 @@ def _interpreter(project: Project, root: Path, tree: Path, directory: Path, prog
             "to make an environment from."
         )
     progress.detail(f"installing {chosen.relative_to(tree)} of the release")
-    return _environment(chosen), f"its own {chosen.relative_to(tree)}"
+    return _environment(chosen, tree, once), f"its own {chosen.relative_to(tree)}"
 
 
 def pins(root: Path) -> dict[str, str]:
@@ -124,15 +134,21 @@ def _changed(here: dict[str, str], there: dict[str, str]) -> list[str]:
     return sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
 
 
-def _environment(requirements: Path) -> Path:
-    """A venv for exactly these pins, kept for the next time. Raises NoBase where they cannot be installed."""
-    place = places.cache() / "releases" / hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
+def _environment(requirements: Path, tree: Path, once: Path) -> Path:
+    """A venv for exactly these pins, kept for the next time, unless they name files of the release's worktree.
+
+    Raises NoBase where they cannot be installed.
+    """
+    content = requirements.read_bytes()
+    place = places.cache() / "releases" / hashlib.sha256(content).hexdigest()[:16]
+    if LOCAL.search(content.decode(errors="replace")):
+        place = once
     python = place / "bin" / "python"
     if (place / "whole").exists():
         return python
     shutil.rmtree(place, ignore_errors=True)
     for words in _commands(place, requirements):
-        done = shell.run(words, check=False, timeout=INSTALL_SECONDS)
+        done = shell.run(words, cwd=tree, check=False, timeout=INSTALL_SECONDS)
         if done.code != 0:
             shutil.rmtree(place, ignore_errors=True)
             raise NoBase(f"{requirements.name} of the release cannot be installed: {shell.last_line(done.stderr)}")

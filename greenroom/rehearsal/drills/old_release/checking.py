@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 import time
 from pathlib import Path
@@ -51,4 +53,18 @@ def checked(stage: Stage, base: Base, clone: Acquired) -> list[DrillStep]:
 def _environment(base: Base) -> dict[str, str]:
     settings = {"DJANGO_SETTINGS_MODULE": base.project.settings} if base.project.settings else {}
     programs = Path(base.project.python or "python").parent
-    return {**base.project.environment, **settings, "PATH": f"{programs}:{shell.variable('PATH') or ''}"}
+    paths = {"PYTHONPATH": os.pathsep.join(_in_front(base)), "PATH": f"{programs}:{shell.variable('PATH') or ''}"}
+    return {**base.project.environment, **settings, **paths}
+
+
+def _in_front(base: Base) -> list[str]:
+    """Directories of the worktree whose like in the checkout the interpreter knows, as from an editable install."""
+    if not base.origin:
+        return []
+    asked: list[str | Path] = [base.project.python or "python", "-c", "import json, sys; print(json.dumps(sys.path))"]
+    done = shell.run(asked, cwd=base.project.directory, env=base.project.environment, check=False)
+    known = [Path(path).resolve() for path in json.loads(done.stdout) if path] if done.code == 0 else []
+    checkout, tree = (Path(base.origin[key]).resolve() for key in ("checkout", "tree"))
+    like = [tree / path.relative_to(checkout) for path in known if path.is_relative_to(checkout)]
+    src = base.project.directory / "src"
+    return [str(path) for path in dict.fromkeys([*like, src]) if path.is_dir()]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, TypeVar
 
 from greenroom.copies.acquiring import Acquired
 from greenroom.errors import GreenroomError
@@ -18,18 +18,29 @@ from greenroom.rehearsal.launch import launch
 from greenroom.rehearsal.recorder import label
 
 LONGEST = 600.0  # seconds
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class Try:
-    """One action of one model; `exception` is None where it went well. `scans` are tables read from end to end."""
+    """One action of one model; `exception` is None where it went well. `scans` are tables read from end to end.
+
+    `columns` are those of its table, `kinds` the fields' classes by column, `inherited` the columns of its parents'
+    tables; `at` is the table that the server names in its refusal, without a schema. `own`: the model is the project's,
+    not an installed package's.
+    """
 
     model: str
     table: str
     action: str
+    managed: bool = True
+    own: bool = True
     columns: tuple[str, ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    inherited: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exception: str | None = None
     sqlstate: str | None = None
+    at: str | None = None
     column: str | None = None
     constraint: str | None = None
     scans: tuple[str, ...] = ()
@@ -39,20 +50,40 @@ class Try:
         """`SQLSTATE 42703`, or the exception's name where the server said nothing."""
         return f"SQLSTATE {self.sqlstate}" if self.sqlstate else str(self.exception)
 
+    @property
+    def elsewhere(self) -> str | None:
+        """Another table than the model's own that refused it: that of a parent, or of a row that it needs."""
+        return self.at if self.at and self.at != self.table.rpartition(".")[2] else None
 
-Asked = Literal["try", "write", "understand"]
+
+Keys = Mapping[str, list[Any]]  # of rows, by table; they stay between the two releases
 
 
-def exercised(stage: Stage, base: Base, clone: Acquired, asked: Asked) -> list[Try]:
-    """What came of it when it is through. Raises GreenroomError when it does not come up."""
-    with exercising(stage, base, clone, asked) as result:
+def tried(stage: Stage, base: Base, clone: Acquired) -> AbstractContextManager[Callable[[], list[Try]]]:
+    """Let the release's code try everything on the clone and take it back. The result waits for its end, and raises
+    GreenroomError; so does the block where it cannot be started."""
+    return _exercising(stage, base, clone, {"exercise": "try"}, _tries)
+
+
+def written(stage: Stage, clone: Acquired) -> Keys:
+    """The new release writes what it may write, and leaves it there. Raises GreenroomError."""
+    new = Base("the new release", stage.request.project, "as it is")
+    with _exercising(stage, new, clone, {"exercise": "write"}, _keys) as result:
+        return result()
+
+
+def understood(stage: Stage, base: Base, clone: Acquired, rows: Keys) -> list[Try]:
+    """What came of reading these rows. Raises GreenroomError."""
+    asked = {"exercise": "understand", "written": rows}
+    with _exercising(stage, base, clone, asked, _tries) as result:
         return result()
 
 
 @contextmanager
-def exercising(stage: Stage, base: Base, clone: Acquired, asked: Asked) -> Iterator[Callable[[], list[Try]]]:
-    """Let the release's code begin: `try` everything on the clone and take it back; or `write` what it may write, and
-    leave it there; or `understand` the newest rows. The result waits for its end, and raises GreenroomError."""
+def _exercising(
+    stage: Stage, base: Base, clone: Acquired, asked: Mapping[str, object], found: Callable[[list[Event]], Found]
+) -> Iterator[Callable[[], Found]]:
+    """Let the release's code begin; the result waits for its end."""
     start = launch(stage.request.of(base.project), clone)
     with ExitStack() as stack:
         words: list[str | Path] = []
@@ -63,27 +94,51 @@ def exercising(stage: Stage, base: Base, clone: Acquired, asked: Asked) -> Itera
         agent = stack.enter_context(
             started(start.python, start.directory, start.environment, redact=secrets, words=words)
         )
-        agent.say({**start.request, "exercise": asked})
-        yield lambda: [_try(event) for event in _hear(agent, base) if event["event"] == "tried"]
+        agent.say({**start.request, "origin": base.origin, **asked})
+        yield lambda: found(_hear(agent, base))
 
 
 def _hear(agent: AgentProcess, base: Base) -> list[Event]:
     heard = hear(agent, f"{base.name}'s exercise", LONGEST)
-    if heard[-1]["event"] == "failed":
-        message = heard[-1].get("message") or heard[-1]["exception"]
-        raise GreenroomError(f"{base.name} does not start ({base.how}): {agent.redact(str(message))}")
+    last = heard[-1]
+    if last["event"] == "failed":
+        message = agent.redact(str(last.get("message") or last["exception"]))
+        if last["during"] == "origin":
+            raise GreenroomError(f"{base.name}'s code was not what ran: {message}")
+        raise GreenroomError(f"{base.name} does not start ({base.how}): {message}")
     return heard
+
+
+def _keys(heard: list[Event]) -> Keys:
+    found: dict[str, list[Any]] = {}
+    for event in heard:
+        if event["event"] == "wrote":
+            found.setdefault(event["table"], []).extend(event["keys"])
+    return found
+
+
+def _tries(heard: list[Event]) -> list[Try]:
+    return [_try(event) for event in heard if event["event"] == "tried"]
 
 
 def _try(event: Event) -> Try:
     return Try(
         model=event["model"],
-        table=label(event["table"].strip('"').replace('"."', ".")),
+        table=_table(event["table"]),
         action=event["action"],
+        managed=event["managed"],
+        own=event["own"],
         columns=tuple(event["columns"]),
+        kinds=event["kinds"],
+        inherited={_table(table): tuple(columns) for table, columns in event["inherited"].items()},
         exception=event["exception"],
         sqlstate=event["sqlstate"],
+        at=event["at"],
         column=event["column"],
         constraint=event["constraint"],
         scans=tuple(event["scans"]),
     )
+
+
+def _table(name: str) -> str:
+    return label(name.strip('"').replace('"."', "."))

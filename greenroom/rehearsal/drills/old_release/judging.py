@@ -10,6 +10,7 @@ from greenroom.postgres.catalog import Catalog
 from greenroom.postgres.server import connect
 from greenroom.rehearsal.document import Evidence, Finding
 from greenroom.rehearsal.drills.old_release.exercise import Try
+from greenroom.rehearsal.drills.old_release.seen import UNKNOWN, Seen
 from greenroom.rehearsal.drills.stage import Stage
 from greenroom.rehearsal.hazards import release
 from greenroom.rehearsal.hazards.drilled import drilled
@@ -18,11 +19,7 @@ from greenroom.rehearsal.hazards.wording import filled
 from greenroom.rehearsal.report.words import counted
 
 LARGE = 10_000  # rows: a smaller table is read through as quickly as by an index
-UNKNOWN = {
-    "UnexpectedNull": "the new release may write NULL there, which it does not expect",
-    "UnknownChoice": "the new release may write a choice that it does not know",
-    "OutOfRange": "the new release may write a larger number than it expects",
-}
+RAISING = "P0"  # the class of what PL/pgSQL raises
 VIOLATIONS = ("23505", "23514", "23503", "23P01")
 NARROWED = ("22001", "22003", "22P02", "42804", "42883", "22007", "22008")
 
@@ -38,6 +35,11 @@ class Schemas:
         """Columns that the table had and has no longer."""
         start = f"column {table}."
         return [name.removeprefix(start) for name in self.before if name.startswith(start) and name not in self.after]
+
+    def missing(self, one: Try) -> list[tuple[str, str]]:
+        """Columns that the model wants and that are gone, of its own table and its parents', with the table's name."""
+        wanted = {one.table: one.columns, **one.inherited}
+        return [(table, name) for table, names in wanted.items() for name in self.columns_gone(table) if name in names]
 
     def column_of_same_kind(self, table: str, column: str) -> str | None:
         """A new column of the table that is defined as the missing one was: it was renamed."""
@@ -64,29 +66,16 @@ def schemas(stage: Stage) -> Schemas:
         return Schemas(catalog.read(before), catalog.read(after))
 
 
-def broken(before: list[Try], after: list[Try]) -> list[Try]:
-    """Tries that went well on the old schema and fail on the new one, and look-ups that lost their index."""
-    went_well = {(one.model, one.action): one for one in before if one.exception is None}
-    found = []
-    for one in after:
-        was = went_well.get((one.model, one.action))
-        if one.action == "understand" and one.sqlstate:
-            continue  # it cannot even read them, which `read` tells
-        if was and (one.exception or set(one.scans) - set(was.scans)):
-            found.append(one)
-    return found
+def findings(stage: Stage, seen: Seen, known: Schemas) -> list[Finding]:
+    """One for each hazard, model and advice, with the accepted ones as notes."""
+    grouped: dict[tuple[str, str, str], list[tuple[Hazard, Try, str]]] = {}
+    for one in seen.blamed:
+        for hazard, what in _hazard(stage, seen, one, known):
+            grouped.setdefault((hazard.id, hazard.django, one.model), []).append((hazard, one, what))
+    return [_finding(stage, seen, entries, known) for entries in grouped.values()]
 
 
-def findings(stage: Stage, failed: list[Try], known: Schemas) -> list[Finding]:
-    """One for each hazard and model, with the accepted ones as notes."""
-    grouped: dict[tuple[str, str], list[tuple[Hazard, Try, str]]] = {}
-    for one in failed:
-        for hazard, what in _hazard(stage, one, known):
-            grouped.setdefault((hazard.id, one.model), []).append((hazard, one, what))
-    return [_finding(stage, entries, known) for entries in grouped.values()]
-
-
-def _hazard(stage: Stage, one: Try, known: Schemas) -> Iterator[tuple[Hazard, str]]:
+def _hazard(stage: Stage, seen: Seen, one: Try, known: Schemas) -> Iterator[tuple[Hazard, str]]:
     """Which row of the catalogue it is, by SQLSTATE and by what has become of the schema; with words for people."""
     if one.exception is None:
         tables = [table for table in one.scans if _rows(stage, table) >= LARGE]
@@ -102,20 +91,30 @@ def _hazard(stage: Stage, one: Try, known: Schemas) -> Iterator[tuple[Hazard, st
         what = f"its table is now called {table}" if table else f"the table {one.table} is gone"
         yield (release.RENAME if table else release.DROP_TABLE), what
     elif one.sqlstate == "42703":
-        gone = [column for column in known.columns_gone(one.table) if column in one.columns]
-        renamed = {column: known.column_of_same_kind(one.table, column) for column in gone}
-        names = [f"{column} is now called {new}" if new else f"{column} is gone" for column, new in renamed.items()]
+        gone = known.missing(one)
+        renamed = {place: known.column_of_same_kind(*place) for place in gone}
+        names = [f"{_at(one, place)} is {f'now called {new}' if new else 'gone'}" for place, new in renamed.items()]
         yield (release.RENAME if any(renamed.values()) else release.DROP_COLUMN), ", ".join(names) or "a column is gone"
     elif one.sqlstate == "23502":
-        unknown = bool(one.column) and one.column not in one.columns
-        why = "which it does not know, is NOT NULL and has no default" if unknown else "may no longer be NULL"
-        yield release.TIGHTEN_NULL, f"{one.column or 'a column'}, {why}" if unknown else f"{one.column} {why}"
+        column = _at(one, (seen.owner(one).table, one.column or "a column"))
+        if one.column and one.column not in seen.owner(one).columns:
+            yield release.TIGHTEN_NULL, f"{column}, which it does not know, is NOT NULL and has no default"
+        else:
+            yield release.FORBID_NULL, f"{column} may no longer be NULL"
     elif one.sqlstate in VIOLATIONS:
         yield release.TIGHTEN_RULE, f"the constraint {one.constraint or '?'} refuses what it writes"
     elif one.sqlstate in NARROWED or one.sqlstate is None:
         yield release.NARROW_TYPE, f"{one.action} does not fit the new type"
+    elif one.sqlstate.startswith(RAISING):
+        yield release.RAISED, "the database's own code, such as a trigger, refuses it"
     else:
-        yield release.NARROW_TYPE, f"{one.action} is refused"
+        yield release.REFUSED, "the server refuses it, which it did not before"
+
+
+def _at(one: Try, place: tuple[str, str]) -> str:
+    """A column, with its table where that is not the model's own."""
+    table, column = place
+    return column if table in (one.table, one.table.rpartition(".")[2]) else f"{column} of {table}"
 
 
 def _rows(stage: Stage, table: str) -> int:
@@ -123,17 +122,21 @@ def _rows(stage: Stage, table: str) -> int:
     return relation.rows if relation else 0
 
 
-def _finding(stage: Stage, entries: list[tuple[Hazard, Try, str]], known: Schemas) -> Finding:
+def _finding(stage: Stage, seen: Seen, entries: list[tuple[Hazard, Try, str]], known: Schemas) -> Finding:
     hazard, first, what = entries[0]
     actions = list(dict.fromkeys(one.action for _, one, _ in entries))
-    relation = stage.watched.relations.get(first.table)
     reason = _accepted(stage, hazard, first.model)
     breaks = first.exception is not None and first.action != "understand"
     tried = f"{first.model} cannot {_listed(actions)}" if breaks and first.action != "content type" else first.model
     summary = f"{tried}: {what}{f' ({first.why})' if first.sqlstate else ''}."
-    gone = [column for column in known.columns_gone(first.table) if column in first.columns]
-    field = next(iter(gone), first.column or "field")
-    names = {"model": first.model.rpartition(".")[2].lower(), "table": first.table, "field": field}
+    owner = seen.owner(first)
+    table, field = owner.table, first.column or "field"
+    if first.sqlstate == "42703" and (gone := known.missing(first)):
+        table, field = gone[0]
+        owner = seen.of_table(table) or owner
+    relation = stage.watched.relations.get(table)
+    names = {"model": owner.model.rpartition(".")[2].lower(), "table": table, "field": field}
+    names["kind"] = owner.kinds.get(field, "Field")
     return drilled(
         hazard,
         "old-release",
@@ -143,7 +146,7 @@ def _finding(stage: Stage, entries: list[tuple[Hazard, Try, str]], known: Schema
             rows=relation.rows if relation else None,
             size_bytes=relation.size_bytes if relation else None,
         ),
-        table=first.table,
+        table=table,
         django=filled(hazard.django, names),
     )
 
