@@ -16,6 +16,7 @@ from greenroom.rehearsal.document import (
     Severity,
     TableEvidence,
 )
+from greenroom.rehearsal.hazards import partitioned
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import MODES, Match, View
 from greenroom.rehearsal.hazards.wording import listed
@@ -61,8 +62,17 @@ def finding(view: View, hazard: Hazard, match: Match, budget: Budget, own_ms: fl
             read_ms=round(felt.read_ms, 3),
             write_ms=round(felt.write_ms, 3),
         ),
-        advice=Advice(summary=hazard.twin, django=Template(match.django or hazard.django).safe_substitute(match.names)),
+        advice=_advice(view, hazard, match),
     )
+
+
+def _advice(view: View, hazard: Hazard, match: Match) -> Advice:
+    """The match's or the catalogue's safe twin with names filled in; another one where the table is partitioned."""
+    altered = view.relation(match.names.get("table") or match.table or "")
+    own = Advice(summary=hazard.twin, django=match.django or hazard.django)
+    found = partitioned.advice(hazard.id, altered) or own
+    names = match.names | ({"partitions": partitioned.names(altered)} if altered else {})
+    return found.model_copy(update={"django": Template(found.django).safe_substitute(names)})
 
 
 def severity(felt: Felt, budget: Budget, own_ms: float | None = None) -> Severity:
