@@ -85,6 +85,8 @@ def contended(watched: Watched) -> dict[str, Kind]:
     for statement, lock in locks:
         if lock.mode in BLOCK_READS and not lock.polled:
             found[lock.table] = "reader"
+        elif lock.table in watched.recorder.unwritten:
+            continue
         elif lock.mode in BLOCK_WRITES or _waits_for_writers(statement):
             found.setdefault(lock.table, "writer")
     known = [table for table in watched.relations if table in found and table != "django_migrations"]
