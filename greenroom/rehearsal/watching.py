@@ -68,7 +68,7 @@ class Watched:
             post_migrate=self.recorder.around,
             before=self.before,
             after=self.after,
-            left=shapes.left(self.before, self.after),
+            left=shapes.left(self.before, self.after, self.relations),
             aftermath=self.aftermath,
             models=self.recorder.models,
             conflicts=self.conflicts,

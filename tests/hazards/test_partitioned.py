@@ -18,6 +18,19 @@ AS_IT_STANDS = ["H01", "H08", "H13"]  # whose advice has no dots to be filled in
 BESIDE = {"H44", "H47"}
 OF_THE_EXAMPLE = {"H13": {"G01"}}  # a foreign key without an index
 
+REQUIRED = '''"""A column that the release before does not know.
+
+drills: back,lock-queue
+"""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.AddField("orderline", "gifts", models.IntegerField(default=1))]
+'''
+
 
 def of(example: Path) -> str:
     return example.parent.name
@@ -64,6 +77,17 @@ def test_good_is_let_through(example: Path, source: Address, tmp_path: Path) -> 
     assert of(example) not in {finding.hazard for finding in good.findings}
     assert not read_under_lock(good)
     assert good.left.invalid_indexes == []
+
+
+def test_new_column_is_required_of_the_whole_table_once(source: Address, tmp_path: Path) -> None:
+    column = tmp_path / "column.py"
+    column.write_text(REQUIRED)
+    with furnished(source, "partitioned") as shop:
+        rehearsal = rehearsed(shop, write_project(tmp_path / "project", [column]))
+    assert [left.table for left in rehearsal.left.required_columns] == [TABLE]
+    assert [finding.table for finding in rehearsal.findings if finding.hazard in ("H19", "C11")] == [TABLE] * 2
+    [queue] = [drill for drill in rehearsal.drills if drill.name == "lock-queue"]
+    assert [step.what for step in queue.steps] == [f"a reader with an open transaction on {TABLE}"]
 
 
 def written(advice: str, directory: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from greenroom.rehearsal.document import Drill, DrillStep, Evidence, Finding, St
 from greenroom.rehearsal.drills.stage import Outcome, Stage
 from greenroom.rehearsal.hazards.drilled import DESTRUCTIVE_REVERSE, REVERSE_BLOCKS, drilled
 from greenroom.rehearsal.hazards.evidence import Felt, severity
+from greenroom.rehearsal.hazards.folding import Folded
 from greenroom.rehearsal.report.words import counted, duration, label, milliseconds, number, strongest_of
 from greenroom.rehearsal.values import Values
 from greenroom.rehearsal.watching import Watched
@@ -123,7 +124,11 @@ def _same(what: str, wanted: Catalog, found: Catalog) -> DrillStep:
 
 def _lost(stage: Stage, before: State, after: State, back: State) -> Iterator[Finding]:
     """C11, one a table: what the new schema holds and the old cannot, and what did not come back."""
-    for table in sorted(before.values.keys() | after.values.keys()):
+    whole = before.values.keys() | after.values.keys()
+    for table in sorted(whole):
+        relation = stage.watched.relations.get(table)
+        if relation and whole & set(relation.ancestors):
+            continue
         was, now, then = before.values.get(table), after.values.get(table), back.values.get(table)
         gone = list(values.gone(now, then))
         not_back = list(values.changed(was, then))
@@ -133,7 +138,6 @@ def _lost(stage: Stage, before: State, after: State, back: State) -> Iterator[Fi
             *([f"going back drops {', '.join(gone)} of {table}"] if gone else []),
             *([f"{', '.join(not_back)} of {table} did not come back as they were"] if not_back else []),
         ]
-        relation = stage.watched.relations.get(table)
         yield drilled(
             DESTRUCTIVE_REVERSE,
             "back",
@@ -149,7 +153,7 @@ def _lost(stage: Stage, before: State, after: State, back: State) -> Iterator[Fi
 
 def _blocking(stage: Stage, down: Watched) -> Iterator[Finding]:
     """C12, one a migration: a way back is measured against the same budget, but never worse than a warning."""
-    for run in down.recorder.runs:
+    for run in Folded(down.recorder.runs, down.relations).runs:
         name = label(run)
         stalls = [stall for stall in down.stalls if any(entry.migration == name for entry in stall.blocked)]
         felt = _felt(stalls, name)
