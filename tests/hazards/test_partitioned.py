@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from greenroom.postgres.address import Address
 from greenroom.rehearsal.document import Rehearsal
 from tests.hazards.harness import HERE, ROWS, furnished, rehearsed, write_project
+from tests.hazards.test_twins import typed
 
 TABLE, PARTITIONS = "shop_orderline", 5
 EXAMPLES = sorted(HERE.glob("partitioned/*/bad*"))
@@ -29,6 +31,21 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [("shop", "0001_initial")]
     operations = [migrations.AddField("orderline", "gifts", models.IntegerField(default=1))]
+'''
+
+FILLED = '''"""A column that is NULL here and there gets a default and NOT NULL."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [
+        migrations.SeparateDatabaseAndState(
+            state_operations=[migrations.AddField("orderline", "note", models.CharField(max_length=40, null=True))]
+        ),
+        migrations.AlterField("orderline", "note", models.CharField(max_length=40, default="none")),
+    ]
 '''
 
 
@@ -88,6 +105,18 @@ def test_new_column_is_required_of_the_whole_table_once(source: Address, tmp_pat
     assert [finding.table for finding in rehearsal.findings if finding.hazard in ("H19", "C11")] == [TABLE] * 2
     [queue] = [drill for drill in rehearsal.drills if drill.name == "lock-queue"]
     assert [step.what for step in queue.steps] == [f"a reader with an open transaction on {TABLE}"]
+
+
+@pytest.mark.full
+def test_twin_fills_every_partition(source: Address, tmp_path: Path) -> None:
+    with furnished(source, "partitioned") as shop:
+        with psycopg.connect(**shop.parameters, autocommit=True) as connection:
+            connection.execute("UPDATE shop_orderline SET note = NULL WHERE id % 1000 = 0")
+        column = tmp_path / "column.py"
+        column.write_text(FILLED)
+        _, _, document = typed(shop, write_project(tmp_path / "project", [column]), "--try-twin")
+    [twin] = document["twins"]
+    assert (twin["status"], twin["same_schema"], twin["hazards"]) == ("rehearsed", True, ["H17"]), twin
 
 
 def written(advice: str, directory: Path) -> list[Path]:
