@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from greenroom.rehearsal.agent_process import Event
 from greenroom.rehearsal.document import Frame, RehearsalError
 from greenroom.rehearsal.observer import Hang
 from greenroom.rehearsal.recorder import Recorder
+
+_CONCURRENT_INDEX = re.compile(r"(?:CREATE (?:UNIQUE )?|DROP )INDEX CONCURRENTLY\b", re.I)
 
 
 def failure(
@@ -47,6 +51,8 @@ def _why(recorder: Recorder, event: Event) -> str:
         return _closed(recorder)
     if event["exception"].endswith("CommandError") and not recorder.runs:
         return "Django refuses to begin; `manage.py migrate` in the project says why."
+    if event.get("sqlstate") == "0A000" and _CONCURRENT_INDEX.match(recorder.unfinished or ""):
+        return "CONCURRENTLY is refused on a partitioned table: each partition's index is built so, then the table's."
     return _advice(event.get("sqlstate"))
 
 

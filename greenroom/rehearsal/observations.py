@@ -9,11 +9,17 @@ from greenroom.rehearsal.document import Left, MigrationRun, Plan, RehearsalErro
 
 @dataclass(frozen=True)
 class Relation:
-    """A table as it was before the migration; `rows` is the planner's estimate after ANALYZE."""
+    """A table as it was before the migration; `rows` is the planner's estimate after ANALYZE.
+
+    A partitioned table has the rows and bytes of its `partitions`: those with rows, however deep. `ancestors` are what
+    it is a partition of, the topmost first.
+    """
 
     rows: int
     size_bytes: int
     indexes: list[str] = field(default_factory=list)
+    partitions: tuple[str, ...] = ()
+    ancestors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,10 @@ def hinted(
     if not request.config.rehearsal.static_hints:
         return None, findings
     directory = (request.config.root / request.project.directory).resolve()
-    return static_hints(watched.recorder, findings, watched.relations, copy.facts.version, directory)
+    partitioned = {table for table, relation in watched.relations.items() if relation.partitions}
+    return static_hints(
+        watched.recorder, findings, watched.relations, copy.facts.version, directory, partitioned=partitioned
+    )
 
 
 def _not_run(watched: Watched) -> list[doc.MigrationRun]:

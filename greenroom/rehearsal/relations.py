@@ -21,11 +21,18 @@ SELECT n.nspname, c.relname, c.relkind, coalesce(p.rows, greatest(c.reltuples, 0
        ARRAY(SELECT i.relname::text FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
              WHERE x.indrelid = c.oid ORDER BY 1),
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
-       AND has_table_privilege(c.oid, 'UPDATE')
+       AND has_table_privilege(c.oid, 'UPDATE'),
+       p.names, ARRAY(SELECT an.nspname || '.' || a.relname
+                      FROM pg_partition_ancestors(c.oid) WITH ORDINALITY u (oid, place) JOIN pg_class a ON a.oid = u.oid
+                           JOIN pg_namespace an ON an.oid = a.relnamespace
+                      WHERE c.relispartition AND a.oid <> c.oid ORDER BY place DESC)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     LEFT JOIN LATERAL (SELECT sum(greatest(l.reltuples, 0))::bigint, sum(pg_total_relation_size(l.oid))::bigint
-                        FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf)
-               AS p (rows, size) ON c.relkind = 'p'
+     LEFT JOIN LATERAL (SELECT sum(greatest(l.reltuples, 0))::bigint, sum(pg_total_relation_size(l.oid))::bigint,
+                               array_agg(ln.nspname || '.' || l.relname ORDER BY t.level, ln.nspname, l.relname)
+                        FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid
+                             JOIN pg_namespace ln ON ln.oid = l.relnamespace
+                        WHERE t.isleaf AND l.relkind = 'r')
+               AS p (rows, size, names) ON c.relkind = 'p'
 WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 ORDER BY 5 DESC, 1, 2
 """
@@ -41,6 +48,8 @@ class Found:
     pages: int
     indexes: list[str]
     reachable: bool  # a copy by TEMPLATE has tables that its maker may not touch
+    partitions: list[str] | None = None  # with their schemas, as ancestors
+    ancestors: list[str] | None = None
 
     @property
     def label(self) -> str:
@@ -55,7 +64,16 @@ def read(connection: psycopg.Connection) -> list[Found]:
 
 def relations(found: list[Found]) -> dict[str, Relation]:
     """By label, as the judgement wants them."""
-    return {f.label: Relation(rows=f.rows, size_bytes=f.size_bytes, indexes=f.indexes) for f in found}
+    return {
+        f.label: Relation(
+            rows=f.rows,
+            size_bytes=f.size_bytes,
+            indexes=f.indexes,
+            partitions=tuple(map(label, f.partitions or ())),
+            ancestors=tuple(map(label, f.ancestors or ())),
+        )
+        for f in found
+    }
 
 
 def probed(connection: psycopg.Connection, found: list[Found], planned: list[str], limit: int) -> list[Table]:

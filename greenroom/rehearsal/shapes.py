@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import psycopg
 
 from greenroom.rehearsal.document import Left, LeftColumn, LeftIndex
-from greenroom.rehearsal.observations import Column, Shape
+from greenroom.rehearsal.observations import Column, Relation, Shape
 from greenroom.rehearsal.recorder import label
 
 # An invalid index of a partitioned table (relkind I) is one that waits for its partitions, not one that failed.
@@ -41,9 +43,16 @@ def named(shapes: dict[int, tuple[str, Shape]], like: dict[int, tuple[str, Shape
     return {like.get(oid, (name,))[0]: shape for oid, (name, shape) in shapes.items()}
 
 
-def left(before: dict[str, Shape], after: dict[str, Shape]) -> Left:
-    """What is new in it, table by table."""
+def left(before: dict[str, Shape], after: dict[str, Shape], relations: Mapping[str, Relation] | None = None) -> Left:
+    """What is new in it, table by table; a column of a partitioned table is not told of its partitions again."""
     pairs = [(table, shape, after[table]) for table, shape in sorted(before.items()) if table in after]
+    required = {
+        (table, name): LeftColumn(table=table, column=name)
+        for table, old, new in pairs
+        for name, column in new.columns.items()
+        if column.required and _unknown(old, name, column)
+    }
+    ancestors = {table: relation.ancestors for table, relation in (relations or {}).items()}
     return Left(
         invalid_indexes=[
             LeftIndex(table=table, index=index)
@@ -52,10 +61,9 @@ def left(before: dict[str, Shape], after: dict[str, Shape]) -> Left:
             if index not in old.invalid_indexes
         ],
         required_columns=[
-            LeftColumn(table=table, column=name)
-            for table, old, new in pairs
-            for name, column in new.columns.items()
-            if column.required and _unknown(old, name, column)
+            column
+            for (table, name), column in required.items()
+            if not any((whole, name) in required for whole in ancestors.get(table, ()))
         ],
     )
 

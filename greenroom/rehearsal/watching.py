@@ -19,6 +19,7 @@ from greenroom.rehearsal import relations, shapes
 from greenroom.rehearsal.aftermath import Client
 from greenroom.rehearsal.agent_process import AgentProcess, Event, started
 from greenroom.rehearsal.failure import failure
+from greenroom.rehearsal.hazards.folding import Folded
 from greenroom.rehearsal.launch import launch
 from greenroom.rehearsal.observations import Aftermath, Observations, Relation, Shape, milliseconds
 from greenroom.rehearsal.observer import Observer, hear_plan
@@ -67,7 +68,7 @@ class Watched:
             post_migrate=self.recorder.around,
             before=self.before,
             after=self.after,
-            left=shapes.left(self.before, self.after),
+            left=shapes.left(self.before, self.after, self.relations),
             aftermath=self.aftermath,
             models=self.recorder.models,
             conflicts=self.conflicts,
@@ -98,7 +99,8 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         size_after, after = _size(connection), shapes.read(connection)
     known = relations.relations(found)
     sizes = {name: Size(relation.rows, relation.size_bytes) for name, relation in known.items()}
-    felt = stalls([*observed.recorder.runs, observed.recorder.around], observed.prober.waits, observed.start, sizes)
+    whole = Folded([*observed.recorder.runs, observed.recorder.around], known)
+    felt = stalls(whole.runs, whole.waits(observed.prober.waits, observed.start), observed.start, sizes)
     return Watched(
         ready=ready,
         plan=plan,

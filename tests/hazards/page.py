@@ -13,6 +13,7 @@ from pathlib import Path
 from greenroom.rehearsal.document import Rehearsal
 from greenroom.rehearsal.hazards import CATALOGUE
 from greenroom.rehearsal.hazards.hazard import Hazard
+from greenroom.rehearsal.hazards.partitioned import ADVICE
 from greenroom.rehearsal.report.words import milliseconds
 from tests.hazards.harness import HERE
 
@@ -72,7 +73,8 @@ def page(figures: dict[str, Figure]) -> str:
         "What can go wrong when a Django migration meets a real PostgreSQL database under traffic. A rehearsal finds",
         "each of them by measuring, never by the text of the SQL alone: how severe it is depends on your rows and your",
         "budget. The figures are those of the last run of `./inv bench --suite hazards`, on tables of 200,000 rows:",
-        "they compare with each other, no more.",
+        "they compare with each other, no more. A partitioned table is judged as one, with the rows of all its",
+        "partitions.",
         "",
         *(f"- **{letter}**: {words}" for letter, words in KINDS.items()),
         "",
@@ -102,6 +104,7 @@ def _section(hazard: Hazard, found: Figure | None) -> list[str]:
         *measured,
         f"**Instead**: {hazard.twin}",
         "",
+        *([f"**On a partitioned table**: {ADVICE[hazard.id][0]}", ""] if hazard.id in ADVICE else []),
         *_examples(hazard.id),
     ]
 

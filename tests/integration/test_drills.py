@@ -300,6 +300,19 @@ def test_lock_queue_of_concurrently_keeps_nobody_waiting(source: Address, tmp_pa
 # -- crash
 
 
+def test_lock_queue_of_a_materialized_view_has_a_reader_there(source: Address, tmp_path: Path) -> None:
+    with connect(source) as connection:
+        connection.execute("CREATE MATERIALIZED VIEW summed AS SELECT count(*) FROM shop_line")
+    try:
+        project = write_project(tmp_path / "project", "migrations.RunSQL('REFRESH MATERIALIZED VIEW summed')", ADD_NOTE)
+        [drill] = drilled(source, project, "lock-queue").drills
+    finally:
+        with connect(source) as connection:
+            connection.execute("DROP MATERIALIZED VIEW summed")
+    assert "a reader with an open transaction on summed" in [step.what for step in drill.steps], drill
+    assert "a reader with an open transaction on shop_line" in [step.what for step in drill.steps]
+
+
 def test_crash_of_atomic_migrations_is_not_run(source: Address, tmp_path: Path) -> None:
     rehearsal = drilled(source, write_project(tmp_path, ADD_NOTE), "crash")
     [drill] = rehearsal.drills

@@ -83,3 +83,13 @@ def test_django_that_refuses_to_begin_is_no_fault_of_a_statement() -> None:
     refused = {**FAILED, "exception": "CommandError"}
     assert why(refused).advice == "Django refuses to begin; `manage.py migrate` in the project says why."
     assert why(migration_start(), refused).advice.startswith("The frames and the statement show")
+
+
+def test_concurrently_on_a_partitioned_table_says_what_to_do() -> None:
+    """What the server says of CREATE INDEX CONCURRENTLY and 0A000 is said of partitioned tables."""
+    refused = {"exception": "NotSupportedError", "sqlstate": "0A000"}
+    build = 'CREATE INDEX CONCURRENTLY "i" ON "line" ("a")'
+    error = why(migration_start(), start(101, build), end(102, **refused), {**FAILED, **refused})
+    assert error.advice.startswith("CONCURRENTLY is refused on a partitioned table: each partition")
+    error = why(migration_start(), start(101, "ALTER TABLE line ADD a int"), end(102, **refused), {**FAILED, **refused})
+    assert "partition" not in error.advice

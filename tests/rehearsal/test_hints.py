@@ -246,3 +246,15 @@ def test_rules_are_squawks_own(tmp_path: Path) -> None:
     known = {*HAZARDS, *NOT_ALONE, *OF_NEW_TABLES, *SAID_BETTER, *SAID_BETTER["constraint-missing-not-valid"]}
     assert shell.run([program, f"--exclude={','.join(sorted(known))}", file], check=False).code == 0
     assert shell.run([program, "--exclude=no-such-rule", file], check=False).code != 0
+
+
+def test_hint_says_what_the_server_refuses_on_a_partitioned_table() -> None:
+    def message(*partitioned: str) -> str:
+        static, _ = static_hints(recorded(INDEX), [], TABLES, "18.6", Path("/"), partitioned=partitioned)
+        return next(hint.message for hint in static.hints if hint.rule == "require-concurrent-index-creation")
+
+    assert message("shop_order").endswith(
+        "But shop_order is partitioned: the server refuses CONCURRENTLY on it, "
+        "so each partition gets its own index first."
+    )
+    assert "partition" not in message("shop_customer")

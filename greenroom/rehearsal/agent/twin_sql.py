@@ -150,13 +150,17 @@ def _fill(match: Match[str]) -> List[Piece]:
     text = """DO $twin$
 DECLARE
     page bigint := 0;
+    parts bigint := greatest(1, (SELECT count(*) FROM pg_partition_tree(%(literal)s) WHERE isleaf));
+    pages bigint := greatest(1, %(pages)s / parts);  -- of each partition, where there are any
 BEGIN
-    WHILE page * current_setting('block_size')::bigint < pg_relation_size(%(literal)s) LOOP
+    WHILE page * current_setting('block_size')::bigint < greatest(
+        pg_relation_size(%(literal)s), (SELECT max(pg_relation_size(relid)) FROM pg_partition_tree(%(literal)s))
+    ) LOOP
         UPDATE %(table)s SET %(column)s = %(value)s
         WHERE %(column)s IS NULL
-        AND ctid >= ('(' || page || ',0)')::tid AND ctid < ('(' || page + %(pages)s || ',0)')::tid;
+        AND ctid >= ('(' || page || ',0)')::tid AND ctid < ('(' || page + pages || ',0)')::tid;
         COMMIT;
-        page := page + %(pages)s;
+        page := page + pages;
     END LOOP;
 END $twin$""" % {
         "literal": "'%s'" % table.replace("'", "''"),

@@ -14,6 +14,7 @@ from greenroom.rehearsal.document import Drill, DrillStep, Evidence, Finding, St
 from greenroom.rehearsal.drills.stage import Outcome, Stage
 from greenroom.rehearsal.hazards.drilled import DESTRUCTIVE_REVERSE, REVERSE_BLOCKS, drilled
 from greenroom.rehearsal.hazards.evidence import Felt, severity
+from greenroom.rehearsal.hazards.folding import Folded
 from greenroom.rehearsal.report.words import counted, duration, label, milliseconds, number, strongest_of
 from greenroom.rehearsal.values import Lost, Values
 from greenroom.rehearsal.watching import Watched
@@ -138,13 +139,16 @@ def _same(what: str, wanted: Catalog, found: Catalog) -> DrillStep:
 
 def _lost(stage: Stage, lost: Mapping[str, Lost], after: State) -> Iterator[Finding]:
     """C11, one a table: what the new schema holds and the old cannot, and what did not come back."""
+    whole = lost.keys() | after.values.keys()
     for table, one in lost.items():
+        relation, now = stage.watched.relations.get(table), after.values.get(table)
+        if relation and whole & set(relation.ancestors):
+            continue
         parts = [
             *([f"going back drops {_of(one.gone, table)}"] if one.gone else []),
             *([f"going back drops {_of(one.unfilled, table)}, in which there is nothing yet"] if one.unfilled else []),
             *([f"{_of(one.changed, table)} did not come back as they were"] if one.changed else []),
         ]
-        relation, now = stage.watched.relations.get(table), after.values.get(table)
         yield drilled(
             DESTRUCTIVE_REVERSE,
             "back",
@@ -166,7 +170,7 @@ def _of(parts: tuple[str, ...], table: str) -> str:
 
 def _blocking(stage: Stage, down: Watched) -> Iterator[Finding]:
     """C12, one a migration: a way back is measured against the same budget, but never worse than a warning."""
-    for run in down.recorder.runs:
+    for run in Folded(down.recorder.runs, down.relations).runs:
         name = label(run)
         stalls = [stall for stall in down.stalls if any(entry.migration == name for entry in stall.blocked)]
         felt = _felt(stalls, name)

@@ -17,6 +17,7 @@ from greenroom.rehearsal.drills.sitting import Company, Kind, Sitter, sitting
 from greenroom.rehearsal.drills.stage import Outcome, Stage
 from greenroom.rehearsal.hazards.drilled import drilled
 from greenroom.rehearsal.hazards.evidence import CAREFUL, graded
+from greenroom.rehearsal.hazards.folding import Folded
 from greenroom.rehearsal.hazards.whole import LOCK_QUEUE
 from greenroom.rehearsal.observations import milliseconds as parsed
 from greenroom.rehearsal.recorder import BLOCK_READS, BLOCK_WRITES
@@ -87,11 +88,14 @@ def contended(watched: Watched) -> dict[str, Kind]:
 
     For CONCURRENTLY it is a writer: it is waited for, though nobody queues.
     """
-    locks = [(s, lock) for run in watched.recorder.runs for s in run.statements for lock in s.locks]
+    runs = Folded(watched.recorder.runs, watched.relations).runs
+    locks = [(s, lock) for run in runs for s in run.statements for lock in s.locks]
     found: dict[str, Kind] = {}
     for statement, lock in locks:
         if lock.mode in BLOCK_READS and not lock.polled:
             found[lock.table] = "reader"
+        elif lock.table in watched.recorder.unwritten:
+            continue
         elif lock.mode in BLOCK_WRITES or _waits_for_writers(statement):
             found.setdefault(lock.table, "writer")
     known = [table for table in watched.relations if table in found and table != "django_migrations"]

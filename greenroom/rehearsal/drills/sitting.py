@@ -34,6 +34,7 @@ SELECT a.pid, s, (SELECT min(l.waitstart) FROM pg_locks l WHERE l.pid = a.pid AN
 FROM pg_stat_activity a, unnest(pg_blocking_pids(a.pid)) s
 WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND s = ANY(%s)
 """
+_MATERIALIZED = "SELECT 1 FROM pg_class WHERE oid = to_regclass(%s) AND relkind = 'm'"
 
 
 @dataclass
@@ -193,10 +194,12 @@ def _sat_down(address: Address, table: str, kind: Kind) -> Sitter:
     """Raises GreenroomError for a table that this role may not lock."""
     connection = connect(address)
     schema, _, name = table.rpartition(".")
-    words = sql.SQL("LOCK TABLE ONLY {} IN {} MODE")
+    identifier, seat = sql.Identifier(schema or "public", name), sql.SQL("LOCK TABLE ONLY {} IN {} MODE")
     try:
         connection.execute("BEGIN")
-        connection.execute(words.format(sql.Identifier(schema or "public", name), sql.SQL(_MODES[kind])))
+        if connection.execute(_MATERIALIZED, [identifier.as_string(connection)]).fetchone():
+            seat = sql.SQL("SELECT FROM {} LIMIT 0")  # LOCK is for tables; a reader of the view holds the same
+        connection.execute(seat.format(identifier, sql.SQL(_MODES[kind])))
     except psycopg.Error as error:
         connection.close()
         raise GreenroomError(f"no client can be put on {table}: SQLSTATE {error.sqlstate}.") from error

@@ -15,6 +15,7 @@ from greenroom.rehearsal.document import (
     Severity,
     TableEvidence,
 )
+from greenroom.rehearsal.hazards import partitioned
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import MODES, Match, View
 from greenroom.rehearsal.hazards.wording import filled, listed
@@ -60,13 +61,18 @@ def finding(view: View, hazard: Hazard, match: Match, budget: Budget, own_ms: fl
             read_ms=round(felt.read_ms, 3),
             write_ms=round(felt.write_ms, 3),
         ),
-        advice=Advice(summary=hazard.twin, django=_code(hazard, match)),
+        advice=_advice(view, hazard, match),
     )
 
 
-def _code(hazard: Hazard, match: Match) -> str:
+def _advice(view: View, hazard: Hazard, match: Match) -> Advice:
+    """The match's or the catalogue's safe twin with names filled in; another one where the table is partitioned."""
+    altered = view.relation(match.names.get("table") or match.table or "")
+    own = Advice(summary=hazard.twin, django=match.django or hazard.django)
+    found = partitioned.advice(hazard.id, altered) or own
+    names = match.names | ({"partitions": partitioned.names(altered)} if altered else {})
     statements = (step.statement.sql for step in match.performed.steps)
-    return filled(match.django or hazard.django, match.names, statements)
+    return found.model_copy(update={"django": filled(found.django, names, statements)})
 
 
 def severity(felt: Felt, budget: Budget, own_ms: float | None = None) -> Severity:

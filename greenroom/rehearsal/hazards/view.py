@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from greenroom.rehearsal.document import Lock, MigrationRun, Operation, Rewrite, Scan, Severity, Statement
 from greenroom.rehearsal.hazards.actions import Action, actions
+from greenroom.rehearsal.hazards.folding import Folded
 from greenroom.rehearsal.observations import Column, Observations, Relation, Shape
 
 MODES = ("RowExclusiveLock", "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")
@@ -106,7 +107,7 @@ class View:
         self._planned = {
             (f"{m.app}.{m.name}", op.index): op for m in observations.plan.migrations for op in m.operations
         }
-        for run in observations.migrations:
+        for run in Folded(observations.migrations, observations.relations).runs:
             self._take(run)
 
     def _take(self, run: MigrationRun) -> None:
@@ -203,6 +204,10 @@ class View:
         steps = (step for steps in self.transactions.values() for step in steps)
         if any(rewrite.table == table for step in steps for rewrite in step.statement.rewrites):
             return []
+        found = self.relation(table)
+        return [name for one in (table, *(found.partitions if found else ())) for name in self._rebuilt(one)]
+
+    def _rebuilt(self, table: str) -> list[str]:
         before, after = (shapes.get(table, Shape()) for shapes in (self.observations.before, self.observations.after))
         return [name for name, file in before.indexes.items() if after.indexes.get(name, file) != file]
 

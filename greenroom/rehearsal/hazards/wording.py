@@ -9,7 +9,7 @@ from string import Template
 from greenroom.rehearsal.document import Rewrite
 from greenroom.rehearsal.hazards.actions import Action
 from greenroom.rehearsal.hazards.view import Performed, Step, View, model_of
-from greenroom.rehearsal.report.words import duration, number, size
+from greenroom.rehearsal.report.words import counted, duration, number, size
 
 _FIELDS = re.compile(r"on field\(s\) (.+?) of model")
 TABLES = frozenset(("table", "parent_table", "old_table"))
@@ -20,11 +20,12 @@ _LONGEST_INDEX_NAME = 30  # Django's own limit
 
 
 def rows_of(view: View, table: str) -> str:
-    """`300,000 rows (38 MB) of shop_order`, as far as known."""
+    """`300,000 rows (38 MB) of shop_order`, as far as known; `of shop_order (12 partitions)`."""
     relation = view.relation(table)
-    return (
-        f"{number(relation.rows)} rows ({size(relation.size_bytes)}) of {table}" if relation else f"all rows of {table}"
-    )
+    if relation is None:
+        return f"all rows of {table}"
+    places = f" ({counted(len(relation.partitions), 'partition')})" if relation.partitions else ""
+    return f"{number(relation.rows)} rows ({size(relation.size_bytes)}) of {table}{places}"
 
 
 def rewritten(view: View, step: Step, table: str, rewrite: Rewrite) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from greenroom.rehearsal.document import Finding, Hint, StaticHints
 from greenroom.rehearsal.hints import squawk
 from greenroom.rehearsal.hints.merging import Said, merged
+from greenroom.rehearsal.hints.rules import ON_PARTITIONED
 from greenroom.rehearsal.hints.subjects import Subject, subjects
 from greenroom.rehearsal.recorder import Recorder
 from greenroom.rehearsal.report.words import counted
@@ -25,11 +26,13 @@ def static_hints(
     server_version: str,
     directory: Path,
     program: Path | None = None,
+    partitioned: Collection[str] = (),
 ) -> tuple[StaticHints, list[Finding]]:
     """The hints, and the findings with those that say the same; `tables` were there before the migrations.
 
     A `.squawk.toml` at or above `directory` holds. `program` is squawk, None: the one that is installed. That there is
-    none, or that it fails, is a note.
+    none, or that it fails, is a note. It does not know that a table is `partitioned`: what it advises there in vain is
+    said with it.
     """
     asked, unread = subjects(recorder, tables)
     scripts = [squawk.Script(run.atomic, tuple(subject.text for subject in found)) for run, found in asked]
@@ -37,16 +40,17 @@ def static_hints(
         answer = squawk.ask(scripts, server_version, directory, program)
     except squawk.Unheard as why:
         return StaticHints(note=f"not made: {why}"), list(findings)
-    said = [_said(asked[remark.script][1][remark.statement], remark) for remark in answer.remarks]
+    said = [_said(asked[remark.script][1][remark.statement], remark, partitioned) for remark in answer.remarks]
     hints, found = merged(said, findings)
     return StaticHints(version=answer.version, note=_note(unread + answer.unread), hints=hints), found
 
 
-def _said(subject: Subject, remark: squawk.Remark) -> Said:
+def _said(subject: Subject, remark: squawk.Remark, partitioned: Collection[str]) -> Said:
+    instead = ON_PARTITIONED.get(remark.rule) if subject.table in partitioned else None
     hint = Hint(
         rule=remark.rule,
         level=remark.level,
-        message=remark.message,
+        message=remark.message + (f" But {subject.table} is partitioned: {instead}." if instead else ""),
         migration=subject.migration,
         operation=subject.operation,
         statement=subject.place,

@@ -54,6 +54,15 @@ NOT_ALONE: dict[str, str] = {
     "require-statement-timeout": "the rehearsal says how long each takes; one that ends it half-way is no safety",
 }
 
+# What is advised in vain for a partitioned table, and what there is instead.
+_BY_PARTITION = "the server refuses CONCURRENTLY on it, so each partition gets its own index first"
+ON_PARTITIONED = {
+    "require-concurrent-index-creation": _BY_PARTITION,
+    "disallowed-unique-constraint": _BY_PARTITION,
+    "require-concurrent-index-deletion": "the server refuses CONCURRENTLY on it, so a lock_timeout is all there is",
+    "adding-foreign-key-constraint": "before PostgreSQL 18 NOT VALID is refused for it, though not for a partition",
+}
+
 # A statement of a table that nobody uses yet stops nobody: of those, only what is true of a column for ever.
 OF_NEW_TABLES = frozenset(["ban-char-field", "prefer-timestamp-tz", "ban-create-domain-with-constraint"])
 

@@ -37,7 +37,7 @@ def tried(stage: Stage) -> list[doc.Twin]:
     request, watched = stage.request, stage.watched
     if request.performed is None or watched.error or not watched.plan.migrations:
         return []
-    asked = wanted.wanted(judge(watched.observations(), request.budget))
+    asked = wanted.wanted(judge(watched.observations(), request.budget), watched.relations)
     if not asked:
         return []
     stage.progress.step("writing the safe twin")

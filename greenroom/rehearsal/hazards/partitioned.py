@@ -1,0 +1,165 @@
+"""What avoids a hazard on a partitioned table, where the server refuses what avoids it on others.
+
+CONCURRENTLY, USING INDEX and, before PostgreSQL 18, a foreign key that is NOT VALID are for one partition at a time.
+What each partition has already is taken over when the whole table gets it, on every level, and no row is read then.
+CHECK ... NOT VALID and its validation, and SET NOT NULL that believes it, are for partitioned tables as for others.
+"""
+
+from __future__ import annotations
+
+from greenroom.rehearsal.document import Advice
+from greenroom.rehearsal.observations import Relation
+
+PARTITIONS = "PARTITIONS = [$partitions]  # all of them, on every level: those that have rows\n\n\n"
+MOST_NAMED = 12
+
+
+def _by_partition(unique: str, columns: str, then: str, before: str = "") -> str:
+    """A build on each partition, which blocks nobody, then what takes the indexes over."""
+    return f"""{PARTITIONS}{before}# {"next" if before else "first"} migration
+class Migration(migrations.Migration):
+    atomic = False
+
+    operations = [
+        migrations.RunSQL(
+            [
+                f'DROP INDEX CONCURRENTLY IF EXISTS "{{partition}}_$index"',  # that an earlier try has left
+                f'CREATE {unique}INDEX CONCURRENTLY "{{partition}}_$index" ON "{{partition}}" ({columns})',
+            ],
+            migrations.RunSQL.noop,  # it goes with the table's
+        )
+        for partition in PARTITIONS
+    ]
+
+
+{then}"""
+
+
+ADD_INDEX = """# last migration: the table's index takes over those of its partitions, and reads nothing
+class Migration(migrations.Migration):
+    operations = [migrations.AddIndex("$model", models.Index(fields=[$fields], name="$index"))]"""
+INDEX = _by_partition("", "$columns", ADD_INDEX)
+INDEX_TWIN = (
+    "Build the index CONCURRENTLY on each partition, which is refused on the whole table; then AddIndex takes them "
+    "over and reads nothing."
+)
+FOREIGN_KEY = f"""{PARTITIONS}# first migration
+class Migration(migrations.Migration):
+    operations = [
+        migrations.RunSQL(
+            f'ALTER TABLE "{{partition}}" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
+            ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED NOT VALID',
+            migrations.RunSQL.noop,  # it goes with the table's
+        )
+        for partition in PARTITIONS
+    ]
+
+
+# next migration: in one without a transaction each partition's lock is given back at once
+class Migration(migrations.Migration):
+    atomic = False
+
+    operations = [
+        migrations.RunSQL(
+            f'ALTER TABLE "{{partition}}" VALIDATE CONSTRAINT "$constraint"', migrations.RunSQL.noop
+        )
+        for partition in PARTITIONS
+    ]
+
+
+# last migration: the table's foreign key takes over those of its partitions, and reads nothing
+class Migration(migrations.Migration):
+    operations = [
+        migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop),
+        migrations.RunSQL(
+            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
+            ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED',
+            'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"',
+        ),
+    ]"""
+FOREIGN_KEY_TWIN = (
+    "Add the foreign key NOT VALID to each partition, and validate it there: then that of the whole table takes them "
+    "over and reads nothing. (NOT VALID on the whole table is refused before PostgreSQL 18.)"
+)
+DROP_INDEX = """class Migration(migrations.Migration):
+    operations = [
+        migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop),
+        migrations.RemoveIndex("$model", "$index"),
+    ]"""
+DROP_INDEX_TWIN = (
+    "Drop the index alone in a migration, with a lock_timeout and a retry: CONCURRENTLY is refused on a partitioned "
+    "table, and the drop itself is short."
+)
+ADVICE: dict[str, tuple[str, str]] = {
+    "H01": (INDEX_TWIN, INDEX),
+    "H02": (f"Leave the field as it is. {INDEX_TWIN}", INDEX),
+    "H03": (
+        f"Add the column without an index. {INDEX_TWIN}",
+        _by_partition(
+            "",
+            "$columns",
+            ADD_INDEX,
+            """# first migration
+class Migration(migrations.Migration):
+    operations = [migrations.AddField("$model", "$field", models.$field_class(..., null=True, db_index=False))]
+
+
+""",
+        ),
+    ),
+    "H04": (DROP_INDEX_TWIN, DROP_INDEX),
+    "H05": (INDEX_TWIN, INDEX),
+    "H08": (
+        "Build a unique index CONCURRENTLY on each partition, and make it that partition's constraint USING INDEX: "
+        "then that of the whole table takes them over and reads nothing.",
+        _by_partition(
+            "UNIQUE ",
+            "$columns",
+            """# next migration
+class Migration(migrations.Migration):
+    operations = [
+        migrations.RunSQL(
+            f'ALTER TABLE "{partition}" ADD CONSTRAINT "{partition}_$index" UNIQUE USING INDEX "{partition}_$index"',
+            migrations.RunSQL.noop,
+        )
+        for partition in PARTITIONS
+    ]
+
+
+# last migration: the table's constraint takes over those of its partitions
+class Migration(migrations.Migration):
+    operations = [
+        migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop),
+        migrations.AddConstraint("$model", models.UniqueConstraint(fields=[$fields], name="$index")),
+    ]""",
+        ),
+    ),
+    "H09": (
+        "Build the unique index CONCURRENTLY on each partition, with the same condition; then that of the whole table "
+        "takes them over and reads nothing.",
+        _by_partition(
+            "UNIQUE ",
+            "$columns",
+            """# last migration: the table's index takes over those of its partitions
+class Migration(migrations.Migration):
+    operations = [
+        migrations.AddConstraint("$model", models.UniqueConstraint(fields=[$fields], name="$index")),  # condition=...
+    ]""",
+        ),
+    ),
+    "H13": (FOREIGN_KEY_TWIN, FOREIGN_KEY),
+    "H14": (f"Use db_constraint=False. {FOREIGN_KEY_TWIN}", FOREIGN_KEY),
+    "G01": (INDEX_TWIN, INDEX),
+}
+
+
+def advice(hazard: str, relation: Relation | None) -> Advice | None:
+    """What is to be done instead where this table is partitioned, with names to be filled in; None: as elsewhere."""
+    found = ADVICE.get(hazard) if relation and relation.partitions else None
+    return Advice(summary=found[0], django=found[1]) if found else None
+
+
+def names(relation: Relation) -> str:
+    """Their names as a list in code has them."""
+    named = ", ".join(f'"{name}"' for name in relation.partitions[:MOST_NAMED])
+    return named + (", ..." if len(relation.partitions) > MOST_NAMED else "")

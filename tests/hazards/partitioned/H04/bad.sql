@@ -1,0 +1,1 @@
+DROP INDEX "shop_orderline_order_idx";

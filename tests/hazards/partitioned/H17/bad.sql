@@ -1,0 +1,1 @@
+ALTER TABLE "shop_orderline" ALTER COLUMN "note" SET NOT NULL;
