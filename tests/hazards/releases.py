@@ -22,7 +22,7 @@ from greenroom.console import Silent
 from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
-from greenroom.rehearsal.document import Budget, Rehearsal
+from greenroom.rehearsal.document import Budget, Drill, Finding, Rehearsal
 from greenroom.rehearsal.rehearse import rehearse
 from greenroom.rehearsal.request import Request
 from greenroom.secret import Secret
@@ -76,6 +76,18 @@ DATABASES["default"].update(
     USER=os.environ.get("PGUSER"), PASSWORD=os.environ.get("PGPASSWORD"),
 )
 """
+HEAD = "from django.db import models\nfrom django.db.models.functions import Lower\n"
+ITEM = (
+    HEAD
+    + """
+class Item(models.Model):
+    name = models.CharField(max_length=100)
+    {}
+"""
+)
+QUANTITY = ITEM.format("quantity = models.IntegerField(null=True)")
+GONE = "migrations.RemoveField('item', 'quantity')"
+ITEMS = "INSERT INTO stock_item (name) SELECT 'n' || n FROM generate_series(1, 2000) n"
 
 
 def rows() -> list[str]:
@@ -170,6 +182,28 @@ def rehearsed(
     budget = Budget(read_ms=1000, write_ms=1000, timeout_seconds=60)
     asked = Request(config, facts, copy, budget=budget, drills=("old-release",), base=base, base_check=check)
     return rehearse(replace(asked, base_image=base_image), Silent())
+
+
+def drilled(
+    server: Server, place: Path, old: str, new: str, operations: str, *fill: str, before: tuple[str, ...] = ()
+) -> tuple[Drill, list[Finding]]:
+    """What the drill says of the change from one release to the next."""
+    with running(server, place / "project", old, *fill, before=before) as (source, project):
+        change(project, new, operations)
+        rehearsal = rehearsed(source, project)
+    [drill] = rehearsal.drills
+    return drill, [finding for finding in rehearsal.findings if finding.drill]
+
+
+def said(found: list[Finding]) -> list[tuple[str, str]]:
+    """The findings' hazards, and what they say."""
+    return [(finding.hazard, finding.evidence.summary) for finding in found]
+
+
+def detail(drill: Drill, model: str) -> str:
+    """Of one model's step."""
+    [step] = [step for step in drill.steps if step.what == model]
+    return step.detail
 
 
 def git(project: Path, *words: str) -> str:
