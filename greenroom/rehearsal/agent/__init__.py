@@ -20,6 +20,7 @@ never imports greenroom. docs/agent-protocol.md is the contract. The rooms, in r
 - `origin`      a release's code in its worktree, not that of the checkout beside it
 - `shadow`      migration files of another directory, in front of the app's own
 - `twin_sql`    what the schema editor ran, said again so that nobody waits; `twin_steps` a migration's operations,
+  `twin_bounds` what one holds for those after it, `twin_frames` that in every step, `twin_joining` which can be one,
   `twin_files` the files that come of it
 - `failures`    what went wrong, without data
 - `dialogue`    standard input, standard output and signals

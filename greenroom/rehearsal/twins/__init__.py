@@ -1,7 +1,7 @@
 """The safe twin, rehearsed: migrations that would keep people waiting, said again as migrations that do not.
 
 `wanted` is which operations these are, `writing` has the agent write the files, `trying` runs them on a clone of the
-copy as it was, `comparing` says what has become better and whether the schema is the same.
+copy as it was, `contents` compares the data, `comparing` says what has become better and whether the end is the same.
 """
 
 from __future__ import annotations
