@@ -76,6 +76,7 @@ def test_exclusion_leaves_inserts_judged(server: Server, tmp_path: Path) -> None
     )
     assert (drill.status, found) == ("passed", [])
     assert drill.reason.endswith("reads and writes all 3 models on the new schema."), drill
+    assert [step.what for step in drill.steps if "not judged" in step.detail] == []
 
 
 ORDERED = (
