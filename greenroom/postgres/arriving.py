@@ -38,7 +38,7 @@ class Arriving:
         self._running: list[str] = []
         self._began = time.monotonic()
         self._asked = float("-inf")
-        self._copied: Mapping[str, int] = {}
+        self._copied: dict[str, int] = {}
 
     def begins(self, table: str, *, alone: bool = True) -> None:
         """Its rows are under way; `alone`: then those of the table before it are complete."""
@@ -80,7 +80,7 @@ class Arriving:
             return
         self._asked = now
         try:
-            self._copied = dict(self._connection.execute(_UNDER_WAY).fetchall())
+            self._copied |= self._connection.execute(_UNDER_WAY).fetchall()  # of one that has ended, what it was last
         except psycopg.Error:  # those who move the rows notice a server that is gone, and say so
             self._connection = None
 

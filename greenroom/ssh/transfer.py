@@ -21,7 +21,7 @@ from greenroom.ssh.directory import ALIVE_SECONDS, keep_alive
 from greenroom.ssh.host import Host
 
 PIECE_BYTES = 1024 * 1024
-PAUSES_SECONDS = (0.5, 1, 2, 4, 8, 16)  # before each further attempt that brought nothing
+PAUSES_SECONDS = (0.5, 1, 2, 4, 8, 16, 30, 60)  # before each further attempt that brought nothing: two minutes
 
 OnBytes = Callable[[int, int], None]
 

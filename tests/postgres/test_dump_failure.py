@@ -31,7 +31,7 @@ QUERY = "pg_dump: error: query failed: ERROR:  canceling statement due to "
             "Is a firewall between them, or a VPN off?",
         ),
         (
-            AT + 'root certificate file "/home/me/.postgresql/root.crt" does not exist',
+            AT + 'root certificate file "~/.postgresql/root.crt" does not exist',
             "the certificate of db.internal:5432 cannot be verified on me@vpn.",
             "Name the file with its authority's certificate in the target's table: sslrootcert = ... "
             "(or sslmode = ...).",
