@@ -15,8 +15,8 @@ never imports greenroom. docs/agent-protocol.md is the contract. The rooms, in r
 - `watch`       every statement as it runs, and its transactions' ends
 - `steps`       migrations and their operations as they begin and end
 - `halt`        cutting a run off, for a drill
-- `exercise`    what the code does to its tables, tried model by model; `sample` makes rows for it of
-  `values`; `unknown` says what code does not expect to read
+- `exercise`    what the code does to its tables, tried model by model; `sample` makes rows for it,
+  `values` what stands in them; `unknown` says what code does not expect to read
 - `origin`      a release's code in its worktree, not that of the checkout beside it
 - `shadow`      migration files of another directory, in front of the app's own
 - `twin_sql`    what the schema editor ran, said again so that nobody waits; `twin_steps` a migration's operations,
