@@ -11,7 +11,7 @@ from invoke import Context, task
         "url": "postgresql://USER@HOST:PORT/DATABASE: a copy is made on that server itself",
         "target": "a database of [tool.greenroom.databases]: copied here, through its VPN host",
         "remote": "with --target: copy it to a branch on its own server instead",
-        "via-file": "with --target: leave the archive on the VPN host until it is here; survives an outage of 2 minutes",
+        "via-file": "with --target: leave the archive on the VPN host until it is here; survives outages of 2 minutes",
         "refresh": "with --target or --dump: copy anew, even where a snapshot is here",
         "server": "where it is restored: embedded (default), docker:postgres:17 or postgresql://...",
         "project": "directory of a Django project that is not ours (with --dump, --url or --target)",
