@@ -11,7 +11,7 @@ from greenroom.console import Progress
 from greenroom.copies import far, keeping, origin
 from greenroom.copies.acquiring import Acquired, CopyRequest, Method
 from greenroom.copies.far import FarDump
-from greenroom.copies.migrator import migrator_of
+from greenroom.copies.migrator import hindrances, migrator_of
 from greenroom.copies.origin import Origin
 from greenroom.copies.reach import Reached, for_app, reached
 from greenroom.errors import GreenroomError
@@ -126,7 +126,7 @@ def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
     refused += branches.open_as(copy.connection, copy.name, found.privileges)
     migrates = migrator_of(target, own=False)
     with connect(migrates.address) as connection:
-        here = facts(connection)
+        here, hindered = facts(connection), hindrances(connection)
     return Acquired(
         kind="branch",
         method=way.method,
@@ -145,6 +145,7 @@ def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
             *dumping.left_behind(found.subscriptions),
             *_refused(refused),
             *migrates.notes,
+            *hindered,
             *_tunnel_notes(found),
         ],
         size_bytes=here.size_bytes,

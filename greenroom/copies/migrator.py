@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import psycopg
+
 from greenroom.postgres import roles
 from greenroom.postgres.address import Address
 from greenroom.postgres.server import connect
@@ -40,6 +42,17 @@ def migrator_of(copy: Address, own: bool) -> Migrator:
             note = f"{user} becomes {owner} by SET ROLE: settings of ALTER ROLE {owner} do not apply"
             return Migrator(address, owner, [note])
     return Migrator(copy, notes=[f"{user} may not become {owner}, so the migration runs as {user}"])
+
+
+def hindrances(migrating: psycopg.Connection) -> list[str]:
+    """What of the migrating role's own settings, which hold for it as on the source, will end its migration."""
+    row = migrating.execute(
+        "SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only'"
+    ).fetchone()
+    if row is None or not row[0]:
+        return []
+    user = migrating.info.user
+    return [f"{user} only reads unless told otherwise (default_transaction_read_only = on): migrations fail by that"]
 
 
 def _members(owner: str, others: set[str]) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from greenroom.console import Progress
 from greenroom.copies import keeping
 from greenroom.copies.acquiring import Acquired, CopyRequest, Method
-from greenroom.copies.migrator import migrator_of
+from greenroom.copies.migrator import hindrances, migrator_of
 from greenroom.copies.servers import OwnServer, Place, place
 from greenroom.postgres import branch, lease, old_wal, restoring, roles
 from greenroom.postgres.analysis import analyse
@@ -75,7 +75,7 @@ def ready(where: Place, copy: Held, method: Method, source: ServerFacts) -> Acqu
     admin = where.maintenance.at(copy.name)
     migrates = migrator_of(admin, own=where.own is not None)
     with connect(migrates.address) as connection:
-        here = facts(connection)
+        here, hindered = facts(connection), hindrances(connection)
     return Acquired(
         kind="dump copy",
         method=method,
@@ -89,7 +89,7 @@ def ready(where: Place, copy: Held, method: Method, source: ServerFacts) -> Acqu
         own_server=where.own is not None,
         held=copy,
         role=migrates.role,
-        notes=[*where.notes, *migrates.notes],
+        notes=[*where.notes, *migrates.notes, *hindered],
         size_bytes=here.size_bytes,
     )
 

@@ -11,7 +11,7 @@ HELP_TARGET = "a database of [tool.greenroom.databases]"
     help={
         "target": HELP_TARGET,
         "server": "where it is restored: embedded (default), docker:postgres:17 or postgresql://...",
-        "via-file": "leave the archive on the VPN host until it is here; survives an outage of 2 minutes",
+        "via-file": "leave the archive on the VPN host until it is here; survives outages of 2 minutes",
         "refresh": "copy anew, even where a snapshot is here",
     },
     auto_shortflags=False,
