@@ -116,5 +116,4 @@ def test_partitioned_table_has_no_twin_with_what_to_do(source: Address, tmp_path
     key = "migrations.AddField('odd', 'line', models.ForeignKey('shop.Line', models.CASCADE, null=True))"
     twin = the_twin(tried(source, write_project(tmp_path, named("Big"), key), budget_ms=0.01))
     assert twin.status == "not written"
-    assert "its table is partitioned, where the server refuses CONCURRENTLY" in twin.reason
-    assert "ATTACH" in twin.reason
+    assert "CONCURRENTLY is refused on a partitioned table (Big)" in twin.reason

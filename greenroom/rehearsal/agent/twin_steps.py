@@ -23,13 +23,10 @@ from .twin_sql import (
 )
 
 APART = frozenset(("H12", "H41", "H46"))  # what mends them is that every operation has a migration of its own
-PARTITIONED = {  # by kind: why not, and what to do
-    CONCURRENT: (
-        "its table is partitioned, where the server refuses CONCURRENTLY (build the index CONCURRENTLY on each"
-        " partition, then ON ONLY the table, and ATTACH them to that)"
-    ),
-    FILL: "its table is partitioned (fill the partitions one by one, each in batches)",
-}
+PARTITIONED = (
+    "its table is partitioned, where the server refuses CONCURRENTLY (build the index CONCURRENTLY on each"
+    " partition, then ON ONLY the table, and ATTACH them to that)"
+)
 CONSTANTS = (bool, bytes, dict, float, int, list, set, str, tuple)  # called without arguments, always the same
 
 
@@ -129,15 +126,14 @@ class Rewriting:
         raise Unwritable("an operation of this kind has no twin that could be written without thinking")
 
     def _refuse_partitioned(self, operation: Any, steps: Sequence[Step]) -> None:
-        kinds = {step.kind for step in steps} & set(PARTITIONED)
-        if not kinds:
+        if all(step.kind != CONCURRENT for step in steps):
             return
         table = self.state.apps.get_model(self._migration.app_label, model_of(operation))._meta.db_table
         with raw_cursor(self._wrapper.connection) as cursor:
             query = "SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass(%s)"
             cursor.execute(query, [self._wrapper.ops.quote_name(table)])
             if cursor.fetchone() == (True,):
-                raise Unwritable("; ".join(PARTITIONED[kind] for kind in sorted(kinds)))
+                raise Unwritable(PARTITIONED)
 
     def _column(self, operation: Any) -> Column:
         """What the server has called the constraints that came with the column."""
