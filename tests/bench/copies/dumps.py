@@ -33,8 +33,8 @@ def compared(source: Source, programs: Binaries, scratch: Path, runs: int) -> bo
     with bastion(scratch) as host:
         host.client(programs)
         with connected(host.via, config=host.config) as there:
-            found = far.far_dump(there, read.facts.major)
-            assert found
+            found = far.far_dump(there, read)
+            assert isinstance(found, FarDump)
             compress = far.schema(found, read.real, scratch / "schema")
         ours, theirs = [], []
         for _ in range(runs):
@@ -50,8 +50,8 @@ def _ours(host: Bastion, read: Origin, compress: str, path: Path) -> float:
 
     began = time.monotonic()
     with connected(host.via, config=host.config) as there:
-        found = far.far_dump(there, read.facts.major)
-        assert found
+        found = far.far_dump(there, read)
+        assert isinstance(found, FarDump)
         far.stream(found, read, compress, path, Silent())
         return _rate(path, time.monotonic() - began)
 
