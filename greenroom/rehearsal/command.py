@@ -62,11 +62,19 @@ def migrate_rehearse(options: Options) -> int:
         rehearsal = rehearse(request, progress)
     written = files.write(rehearsal, directory)
     terminal.show(rehearsal, written)
+    if options.try_twin and not rehearsal.twins:
+        print(_no_twin(rehearsal))
     if options.format == GITHUB:
         _tell_github(rehearsal, written, (config.root / request.project.directory).resolve())
     if not rehearsal.copy_.dropped:
         print(_standing(rehearsal, request.source))
     return ANSWER_IS_NO if rehearsal.verdict == "fail" else DONE
+
+
+def _no_twin(rehearsal: Rehearsal) -> str:
+    """Why none was tried that was asked for."""
+    ended = "the migration did not finish" if rehearsal.error else "no stall of a migration is found above a note"
+    return f"safe twin           none to try: {ended}"
 
 
 def _tell_github(rehearsal: Rehearsal, written: Path, project: Path) -> None:

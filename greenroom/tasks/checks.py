@@ -18,7 +18,8 @@ SCAN = (
 )
 PYTEST_CODES = {0: DONE, 1: ANSWER_IS_NO}  # the rest: interrupted, internal error, usage, nothing selected
 COMPILE = "uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras"
-PLAIN = "--no-emit-index-url --no-emit-find-links --no-annotate --no-header"
+NO_ADDRESSES = tuple(f"--no-emit-{what}" for what in ("-".join(("index", "url")), "find-links"))
+PLAIN = " ".join((*NO_ADDRESSES, "--no-annotate", "--no-header"))
 
 
 class Lint(NamedTuple):

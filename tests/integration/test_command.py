@@ -72,6 +72,12 @@ def test_pass_is_0(tmp_path: Path, source: Address) -> None:
     assert copies(source) == 0
 
 
+def test_twin_that_is_asked_for_and_not_needed_is_said(tmp_path: Path, source: Address) -> None:
+    held = typed(tmp_path, *of_url(source, write_project(tmp_path / "project", HARMLESS)), "--try-twin")
+    assert held.document["twins"] == []
+    assert "safe twin           none to try: no stall of a migration is found above a note" in held.printed
+
+
 @pytest.mark.parametrize(
     ("budget", "code", "verdict"),
     [
