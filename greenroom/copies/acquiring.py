@@ -58,7 +58,8 @@ class Acquired:
     `address` is the role's that migrates, `admin` the observer's on the same database; `role` is what the migrating
     session must SET ROLE to, None where it logs in as that. `own_server`: the server goes with the copy; `held` is how
     it is dropped, None where an engine has made it. `seconds` runs from the first step to a copy that is ready.
-    Of one that outlives the task, `environment` is a file of variables for the app, and `drop_as` what db-drop wants.
+    Of one that outlives the task, `environment` is a file of variables for the app, `drop_as` what db-drop wants, and
+    `forward` the command that opens its address again, where that is a port of ours with the VPN host behind it.
     """
 
     kind: Kind
@@ -71,7 +72,7 @@ class Acquired:
     facts: ServerFacts
     source_facts: ServerFacts | None = None
     own_server: bool = False
-    tunnelled: bool = False
+    forward: str | None = None
     held: Held | None = field(default=None, repr=False)
     environment: Path | None = None
     drop_as: str | None = None

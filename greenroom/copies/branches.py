@@ -137,7 +137,7 @@ def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         lease_id=copy.lease.id,
         facts=here,
         source_facts=found.facts,
-        tunnelled=found.via is not None,
+        forward=keeping.forward(found.via, found.real, migrates.address.port),
         held=copy,
         role=migrates.role,
         notes=[

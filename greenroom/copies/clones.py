@@ -79,18 +79,23 @@ def _refuse_strangers(request: CopyRequest, target: Target, copy: EngineCopy) ->
 
 def _reached(target: Target, copy: EngineCopy, tunnels: ExitStack) -> Address:
     """The copy's address from here."""
-    if isinstance(target, CommandTarget) or target.via is None:
+    via = _via(target)
+    if via is None:
         return copy.address
     from greenroom.ssh.tunnel import tunnel
 
-    port = tunnels.enter_context(tunnel(target.via, copy.address.host, copy.address.port))
+    port = tunnels.enter_context(tunnel(via, copy.address.host, copy.address.port))
     return passwords.through(copy.address, port)
 
 
+def _via(target: Target) -> str | None:
+    return None if isinstance(target, CommandTarget) else target.via
+
+
 def _tunnel_notes(target: Target) -> list[str]:
-    if isinstance(target, CommandTarget) or target.via is None:
+    via = _via(target)
+    if via is None:
         return []
-    via = target.via
     return [f"the migration and the probes ran through {via}: each statement's time holds the way there and back"]
 
 
@@ -109,7 +114,7 @@ def _ready(target: Target, name: str, copy: EngineCopy, terms: Lease, address: A
         admin=address,
         lease_id=terms.id,
         facts=here,
-        tunnelled=address != copy.address,
+        forward=keeping.forward(_via(target), copy.address, address.port),
         role=migrates.role,
         notes=[*notes, *migrates.notes],
         size_bytes=here.size_bytes,

@@ -12,6 +12,7 @@ from greenroom import places
 from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.copies.meter import duration, size
 from greenroom.copies.project import environment_of
+from greenroom.postgres.address import Address
 from greenroom.postgres.lease import Lease
 
 if TYPE_CHECKING:
@@ -40,9 +41,21 @@ def keep(request: CopyRequest, where: Place, terms: Lease, copy: Acquired) -> No
     copy.notes.append(note(copy))
 
 
+def forward(via: str | None, real: Address, port: int) -> str | None:
+    """The ssh command that makes local `port` lead to `real` behind the VPN host again, once our tunnel has ended."""
+    if via is None:
+        return None
+    from greenroom.ssh.route import as_typed
+
+    host = f"[{real.host}]" if ":" in real.host else real.host
+    ssh, _, place = as_typed(via, None).partition(" ")
+    return f"{ssh} -N -L {port}:{host}:{real.port} {place}"
+
+
 def note(copy: Acquired) -> str:
     """Where a kept copy is, in a line of the report; no password."""
     how = f"; {copy.environment} has the variables to run the app on it" if copy.environment else ""
+    how += f"; {copy.forward} leads there" if copy.forward else ""
     return f"{KEPT}{copy.address}{how}; ./inv db-drop {copy.drop_as or copy.name} drops it"
 
 
@@ -51,6 +64,7 @@ def words(copy: Acquired, request: CopyRequest) -> str:
     lines = [
         ("copy", f"{copy.name}: {size(copy.size_bytes)}, PostgreSQL {copy.facts.version}, in {duration(copy.seconds)}"),
         ("url", str(copy.address)),
+        *([("tunnel", f"{copy.forward}  (keep it running: the server is behind it)")] if copy.forward else []),
         *([("variables", f"set -a; . {shlex.quote(str(copy.environment))}; set +a")] if copy.environment else []),
         *([] if copy.environment else [("variables", " ".join(_told(request, copy)))]),
         *[("note", said) for said in copy.notes if not said.startswith(KEPT)],

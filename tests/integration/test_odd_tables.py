@@ -131,3 +131,27 @@ def test_timeouts_of_the_app_do_not_end_probes_that_rest(source: Address, tmp_pa
     found = stall_of(rehearsal, "part")  # the whole table is what the statement names
     assert found
     assert found.row_ms > 0
+
+
+def test_rows_of_a_table_that_was_never_analysed_are_estimated(source: Address, tmp_path: Path) -> None:
+    """The server says -1 of it, and of a partitioned table's leaf too; a template has it so."""
+    with connect(source) as connection:
+        connection.execute("CREATE TABLE raw (id int) WITH (autovacuum_enabled = off)")
+        connection.execute("INSERT INTO raw SELECT n FROM generate_series(1, 300000) n")
+        connection.execute("CREATE TABLE raw_whole (id int) PARTITION BY RANGE (id)")
+        connection.execute(
+            "CREATE TABLE raw_part PARTITION OF raw_whole FOR VALUES FROM (1) TO (400000) WITH (autovacuum_enabled = off)"
+        )
+        connection.execute("INSERT INTO raw_whole SELECT n FROM generate_series(1, 100000) n")
+        connection.execute("CREATE TABLE raw_empty (id int)")
+        found = {table.name: table for table in relations.read(connection)}
+    try:
+        rehearsal = changed(source, tmp_path, "CREATE INDEX raw_id ON raw (id)")
+    finally:
+        with connect(source) as connection:
+            connection.execute("DROP TABLE raw, raw_whole, raw_empty")
+    assert found["raw"].rows == pytest.approx(300_000, rel=0.02)
+    assert found["raw_part"].rows == found["raw_whole"].rows == pytest.approx(100_000, rel=0.02)
+    assert found["raw_empty"].rows == 0
+    (blocking,) = [finding for finding in rehearsal.findings if finding.hazard == "H01"]
+    assert blocking.evidence.rows == found["raw"].rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ import pytest
 
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
-from tests.integration.bastion import bastion, needed
+from tests.integration.bastion import bastion, needed, until
 from tests.integration.moto_server import CREDENTIALS, Cloud, cloud, moto
 from tests.integration.projects import PASSWORD, shop, write_project
 
@@ -197,6 +198,34 @@ def test_kept_branch_is_dropped_by_name(desk: Desk, source: Address) -> None:
     dropped = desk.run("db-drop", name, "--target", "staging", "--yes")
     assert dropped.returncode == 0, dropped.stderr
     assert branches(source) == []
+
+
+def test_kept_branch_behind_a_vpn_host_is_reached_as_it_says(tmp_path: Path, source: Address, server18: Server) -> None:
+    """The task's own tunnel has ended; the command that it prints makes its port lead there again."""
+    needed()
+    with bastion(tmp_path / "bastion") as host:
+        host.client(server18.binaries)
+        desk = desk_of(tmp_path, source, host.home, f'via = "{host.via}"')
+        made = desk.run("db-branch", "--target", "staging")
+        assert made.returncode == 0, made.stderr
+        told = dict(line.split(maxsplit=1) for line in made.stdout.splitlines())
+        ssh, *words = shlex.split(told["tunnel"].partition("  (")[0])
+        with subprocess.Popen([ssh, "-F", host.config, *words]) as forwarding:  # OpenSSH does not read $HOME
+            try:
+                url = told["url"].replace("@", f":{PASSWORD}@")
+                until(lambda: _database(url) is not None, lambda: f"no way through {told['tunnel']}")
+                assert _database(url) == told["copy"].partition(":")[0]
+            finally:
+                forwarding.terminate()
+        dropped = desk.run("db-drop", *branches(source), "--target", "staging", "--yes")
+        assert dropped.returncode == 0, dropped.stderr
+        host.settle()
+
+
+def _database(url: str) -> str | None:
+    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url) as connection:
+        return connection.info.dbname
+    return None
 
 
 @pytest.mark.parametrize("words", [[], ["--remote"]])
