@@ -72,3 +72,13 @@ def test_foreground_lets_the_program_clean_up_first(number: signal.Signals, name
         assert process.stdout.readline() == "up\n"
         process.send_signal(number)
         assert process.communicate(timeout=20)[0] == f"cleaned\n{name}\n"
+
+
+def test_wait_ends_with_the_program_or_with_the_time() -> None:
+    with shell.spawn(["sh", "-c", "read line; exit 3"], stdin=shell.PIPE) as child:
+        with pytest.raises(shell.TimeoutExpired):
+            child.wait(0.05)
+        assert child.stdin
+        child.stdin.close()
+        assert child.wait(20) == 3
+        assert child.wait(20) == 3

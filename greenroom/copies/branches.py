@@ -50,10 +50,7 @@ class Way:
 def branch(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
     """Read the source, copy it on its server, and drop the branch when the context ends. Raises GreenroomError."""
     with ExitStack() as connections:
-        wanted, source = _source(request, connections, progress)
-        found = origin.read(source, wanted.name, wanted.target.exclude_data, list(wanted.rules), progress)
-        notes = _refuse(request, wanted, found, progress)
-        way = _way(request, wanted, found, connections)
+        wanted, found, way, notes = look(request, connections, progress)
         name = lease.copy_name(found.real.database, request.branch)
         terms = Lease.new(branch=request.branch, source=str(found.real), hours=request.lease_hours, kept=request.keep)
         maintenance = branches.maintenance(found.address)
@@ -70,6 +67,14 @@ def branch(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
     acquired.dropped = copy.dropped
     if copy.left_behind:
         acquired.notes.append(copy.left_behind)
+
+
+def look(request: CopyRequest, connections: ExitStack, progress: Progress) -> tuple[Wanted, Origin, Way, list[str]]:
+    """Reach the source and hold everything against it that can be, before anything is made. Raises GreenroomError."""
+    wanted, source = _source(request, connections, progress)
+    found = origin.read(source, wanted.name, wanted.target.exclude_data, list(wanted.rules), progress)
+    notes = _refuse(request, wanted, found, progress)
+    return wanted, found, _way(request, wanted, found, connections), notes
 
 
 def _source(request: CopyRequest, connections: ExitStack, progress: Progress) -> tuple[Wanted, Reached]:
@@ -96,6 +101,7 @@ def _refuse(request: CopyRequest, wanted: Wanted, found: Origin, progress: Progr
         )
     with connect(found.address, read_only=True) as connection:
         branches.refuse_standby(connection, found.real.server)
+        branches.refuse_no_createdb(connection, found.real.server)
         if request.keep and wanted.target.sensitive:
             masking.refuse_uncovered(connection, list(wanted.rules), wanted.name)
         size = patiently(connection, found.real, progress, lambda: room.size_to_copy(connection, found.excluded))

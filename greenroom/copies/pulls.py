@@ -35,6 +35,13 @@ class Road(Protocol):
     method: Method
     note: str | None
 
+    @property
+    def described(self) -> str:
+        """Which programs read the source, for people."""
+
+    def look(self, origin: Origin, path: Path, progress: Progress) -> None:
+        """An archive with the schema and no row."""
+
     def schema(self, origin: Origin, path: Path, progress: Progress) -> None:
         """An archive with the schema at least: what it needs is looked at before anything is made."""
 
@@ -67,20 +74,36 @@ def _from_snapshot(key: Key, request: CopyRequest, stack: ExitStack, progress: P
     return snapshot.started(key, target.name, request, stack, progress, ages=True, covered=covered)
 
 
-@contextmanager
-def _pulled(request: CopyRequest, key: Key | None, progress: Progress) -> Iterator[Acquired]:
+@dataclass(frozen=True)
+class Seen:
+    """What is known before anything is made. `covered`: were the target sensitive, its masks would let a copy stay."""
+
+    origin: Origin
+    rules: list[Rule]
+    road: Road
+    covered: bool
+
+
+def look(request: CopyRequest, scratch: Path, source: ExitStack, progress: Progress) -> Seen:
+    """Reach the target, and hold against it whatever can be; `source` has the connections. Raises GreenroomError."""
     name, target = _target(request)
     rules = masking.rules(target.masks, name)
+    host = _host(target, source, progress)
+    origin = read(source.enter_context(reached(target)), name, target.exclude_data, rules, progress)
+    covered = _refuse(request, origin, rules, scratch, progress)
+    return Seen(origin, rules, _road(host, origin, source, scratch, via_file=request.via_file), covered)
+
+
+@contextmanager
+def _pulled(request: CopyRequest, key: Key | None, progress: Progress) -> Iterator[Acquired]:
     with cluster.private_directory() as scratch, ExitStack() as source:
-        host = _host(target, source, progress)
-        origin = read(source.enter_context(reached(target)), name, target.exclude_data, rules, progress)
-        covered = _refuse(request, origin, rules, scratch, progress)
-        road = _road(host, origin, source, scratch, via_file=request.via_file)
-        content = _content(request, origin, road, rules, scratch, source.close, progress)
+        seen = look(request, scratch, source, progress)
+        origin = seen.origin
+        content = _content(request, origin, seen.road, seen.rules, scratch, source.close, progress)
         if key:
-            masks = [str(rule) for rule in rules if rule.changes]
+            masks = [str(rule) for rule in seen.rules if rule.changes]
             content.keep_snapshot = snapshot.keeper(
-                key, request, origin.facts, origin.taken_over, masks, ages=True, covered=covered
+                key, request, origin.facts, origin.taken_over, masks, ages=True, covered=seen.covered
             )
         with restored(content, request, progress) as acquired:
             yield acquired
@@ -151,6 +174,18 @@ class Here:
     method: Method = "copy"
     begun: copying.Begun | None = None
 
+    @property
+    def described(self) -> str:
+        """Of which PostgreSQL."""
+        return f"{self.note or 'copied from here'}, with the programs of PostgreSQL {self.client.major}"
+
+    def look(self, origin: Origin, path: Path, progress: Progress) -> None:
+        """By pg_dump of this machine."""
+        with far.private_file(path) as file:
+            dumping.dump_into(
+                file, origin.address, self.client, progress, [], compress=dumping.UNCOMPRESSED, only_schema=True
+            )
+
     def schema(self, origin: Origin, path: Path, progress: Progress) -> None:
         """By pg_dump of this machine, in the snapshot in which the rows are read."""
         with far.private_file(path) as file:
@@ -180,6 +215,16 @@ class There:
     note: str | None = None
     method: Method = "restore"
     compress: str = ""
+
+    @property
+    def described(self) -> str:
+        """Of which PostgreSQL, and whether the archive lies on the host's disk meanwhile."""
+        how = "into a file there, then brought here" if self.via_file else "streamed here"
+        return f"pg_dump {self.dump.major} on {self.dump.host.label}, {how}"
+
+    def look(self, origin: Origin, path: Path, progress: Progress) -> None:
+        """By pg_dump of the VPN host."""
+        self.schema(origin, path, progress)
 
     def schema(self, origin: Origin, path: Path, progress: Progress) -> None:
         """By pg_dump of the VPN host."""

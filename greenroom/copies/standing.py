@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from greenroom import config as configuration
 from greenroom import console, git
@@ -31,6 +31,16 @@ def make(options: Options) -> str:
     with console.progress() as progress, acquire(request, progress) as copy:
         progress.step(f"keeping {copy.name}")
     return words(copy, request)
+
+
+def look(options: Options) -> str:
+    """What a copy would be, and whether it could be made. Raises GreenroomError for what keeps it away."""
+    from greenroom.copies import preview
+
+    request = replace(request_of(options, configuration.load()), keep=False)
+    with console.progress() as progress:
+        lines = preview.check(request, progress)
+    return preview.told(lines)
 
 
 def request_of(options: Options, config: Config) -> CopyRequest:

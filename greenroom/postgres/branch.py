@@ -220,11 +220,22 @@ def _create(connection: psycopg.Connection, statement: sql.Composed, name: str) 
         connection.execute(statement + sql.SQL(" ALLOW_CONNECTIONS false"))
         close(connection, name)
     except psycopg.errors.InsufficientPrivilege as error:
-        raise GreenroomError(
-            f"{connection.info.user} may not create the database {name} on {where}.",
-            f"Ask for it: ALTER ROLE {connection.info.user} CREATEDB, and membership in the source's owner.",
-        ) from error
+        raise _may_not_create(connection.info.user, where) from error
     except psycopg.errors.DiskFull as error:
         raise GreenroomError(
             f"the disk of {where} is full: the copy of the data does not fit.", "Free some space there, then run again."
         ) from error
+
+
+def refuse_no_createdb(connection: psycopg.Connection, server: str) -> None:
+    """Before anything is read for a branch. Raises GreenroomError where the role cannot create a database."""
+    row = connection.execute("SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user").fetchone()
+    if row and not row[0]:
+        raise _may_not_create(connection.info.user, server)
+
+
+def _may_not_create(user: str, server: str) -> GreenroomError:
+    return GreenroomError(
+        f"{user} may not create a database on {server}.",
+        f"Ask for it: ALTER ROLE {user} CREATEDB, and membership in the source's owner.",
+    )

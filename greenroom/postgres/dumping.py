@@ -80,10 +80,12 @@ def dump_into(
     *,
     compress: str,
     snapshot: str | None = None,
+    only_schema: bool = False,
 ) -> None:
     """The same, into an open file, which may be nameless. Raises GreenroomError."""
     reading = only_reading(source).conninfo
     words = dump_words(client.program("pg_dump"), reading, exclude_data, compress=compress, snapshot=snapshot)
+    words += ["--schema-only"] if only_schema else []
     with dumping(words, source, file) as (child, failed):
         meter = _Meter(progress)
         while (code := _ended(child)) is None:

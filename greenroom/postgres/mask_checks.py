@@ -68,6 +68,14 @@ def fit(connection: psycopg.Connection, rules: Sequence[Rule]) -> tuple[list[Mas
     return found, wrong + _torn(found, known, mask_columns.references(connection))
 
 
+def wordy(connection: psycopg.Connection, without: Sequence[str]) -> list[str]:
+    """`schema.table.column` of everything that may hold words, but in the tables of `without` (as SQL names them)."""
+    every = {table.oid: table for table in mask_columns.tables(connection) if table.kind in ("r", "p", "m")}
+    wanted = [oid for oid, table in every.items() if table.quoted not in set(without) and table.root == oid]
+    found = mask_columns.columns(connection, wanted)
+    return [f"{every[column.table]}.{column.name}" for column in found if not column.wordless]
+
+
 def uncovered(connection: psycopg.Connection, rules: Sequence[Rule]) -> list[str]:
     """`schema.table.column` of everything in the masked tables that may hold words and has no rule.
 

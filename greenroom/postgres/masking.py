@@ -30,6 +30,7 @@ from greenroom.postgres.mask_checks import (
 from greenroom.postgres.mask_checks import check as check
 from greenroom.postgres.mask_checks import refuse_uncovered as refuse_uncovered
 from greenroom.postgres.mask_checks import uncovered as uncovered
+from greenroom.postgres.mask_checks import wordy as wordy
 from greenroom.postgres.mask_columns import Table
 from greenroom.postgres.mask_rules import REMEDY
 from greenroom.postgres.mask_rules import Rule as Rule

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,7 +59,8 @@ class Contents:
 class Snapshot:
     """One that is here. `contents` is None where nobody can tell any more; `made` and `until` are ISO 8601 in UTC.
 
-    `until` is None where it stays as true as it was made: a dump does not change.
+    `until` is None where it stays as true as it was made: a dump does not change. `counted` are the files and their
+    lengths when it was made: only `state` counts them again, which takes a moment.
     """
 
     path: Path
@@ -68,10 +70,19 @@ class Snapshot:
     size_bytes: int
     version: str
     build: str
-    state: State
+    described: State
+    counted: tuple[int, int] | None = None
     contents: Contents | None = None
     until: str | None = None
     place: str = ""
+
+    @cached_property
+    def state(self) -> State:
+        """A program that cleans temporary directories takes single files away: so they are counted."""
+        if self.described == "whole" and self.counted is not None:
+            found = measured(self.data)
+            return "whole" if (found.files, found.length) == self.counted else "damaged"
+        return self.described
 
     @property
     def name(self) -> str:
@@ -123,16 +134,11 @@ def write(path: Path, key: Key, contents: Contents, server: Server, max_age_hour
 
 
 def read(path: Path) -> Snapshot:
-    """What is there under a name; whatever is wrong with it, it is a snapshot that can be removed.
-
-    A program that cleans temporary directories takes single files away: so they are counted.
-    """
+    """What is there under a name; whatever is wrong with it, it is a snapshot that can be removed."""
     try:
         told = json.loads((path / DESCRIPTION).read_text())
         if (told["format"], told["layout"]) != (FORMAT, cluster.LAYOUT):
             return _unknown(path, "of another version")
-        found = measured(path / DATA)
-        whole = (found.files, found.length) == (told["files"], told["length"])
         return Snapshot(
             path=path,
             source=str(told["source"]),
@@ -141,7 +147,8 @@ def read(path: Path) -> Snapshot:
             size_bytes=int(told["size_bytes"]),
             version=str(told["version"]),
             build=str(told["build"]),
-            state="damaged" if not whole else "whole" if _here(told["build"]) else "of another version",
+            described="whole" if _here(told["build"]) else "of another version",
+            counted=(int(told["files"]), int(told["length"])),
             contents=_contents(told["contents"]),
             until=told["until"] if "until" in told else _until(str(told["source"]), str(told["made"])),
             place=str(told.get("place", "")),
@@ -174,6 +181,6 @@ def _until(source: str, made: str) -> str | None:
     return (datetime.fromisoformat(made) + timedelta(hours=Snapshots().max_age_hours)).isoformat()
 
 
-def _unknown(path: Path, state: State) -> Snapshot:
+def _unknown(path: Path, described: State) -> Snapshot:
     made = datetime.fromtimestamp(path.stat().st_mtime if path.exists() else 0, UTC).isoformat()
-    return Snapshot(path, "", "", made, measured(path).taken, "", "", state, until=_until("", made))
+    return Snapshot(path, "", "", made, measured(path).taken, "", "", described, until=_until("", made))

@@ -62,8 +62,8 @@ class Found:
 def read(connection: psycopg.Connection) -> list[Found]:
     """Every table of the database, the largest first.
 
-    `rows` is the planner's estimate, true after ANALYZE; of a table that was never analysed it is ours, from the rows of
-    its first pages.
+    `rows` is the planner's estimate, true after ANALYZE; of a table that was never analysed it is ours, from the rows
+    of its first pages.
     """
     found = [_estimated(connection, Found(*row)) for row in connection.execute(_TABLES).fetchall()]
     rows = {f"{f.schema}.{f.name}": f.rows for f in found}

@@ -1,10 +1,34 @@
-"""Copies to work on: `db-pull`, `db-branch`."""
+"""Copies to work on: `db-check`, `db-pull`, `db-branch`."""
 
 from __future__ import annotations
 
 from invoke import Context, task
 
 HELP_TARGET = "a database of [tool.greenroom.databases]"
+
+
+@task(
+    help={
+        "target": HELP_TARGET,
+        "remote": "look at what a branch beside it would need, instead of a copy here",
+        "server": "where it would be restored: embedded (default), docker:postgres:17 or postgresql://...",
+        "via-file": "as with db-pull",
+    },
+    auto_shortflags=False,
+)
+def db_check(
+    _context: Context,
+    target: str | None = None,
+    remote: bool = False,
+    server: str | None = None,
+    via_file: bool = False,
+) -> None:
+    """Look at a target before it is copied: can it be reached, read and restored, is there room, what is not masked."""
+    from greenroom.copies.standing import Options, look
+    from greenroom.interrupts import answered
+
+    with answered():
+        print(look(Options(target=target, remote=remote, server=server, via_file=via_file)))
 
 
 @task(

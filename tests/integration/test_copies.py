@@ -233,9 +233,7 @@ def test_role_that_may_not_create_databases_is_told(source18: Shop) -> None:
     with pytest.raises(GreenroomError) as caught, acquire(request(url=source18.url()), Silent()):
         pass
     where = source18.address.server
-    assert str(caught.value).startswith(
-        f"{source18.owner} may not create the database {source18.address.database}__fix"
-    )
+    assert str(caught.value).startswith(f"{source18.owner} may not create a database ")
     assert str(caught.value).endswith(
         f"on {where}.\n  Ask for it: ALTER ROLE {source18.owner} CREATEDB, and membership in the source's owner."
     )

@@ -139,9 +139,8 @@ def test_rows_of_a_table_that_was_never_analysed_are_estimated(source: Address, 
         connection.execute("CREATE TABLE raw (id int) WITH (autovacuum_enabled = off)")
         connection.execute("INSERT INTO raw SELECT n FROM generate_series(1, 300000) n")
         connection.execute("CREATE TABLE raw_whole (id int) PARTITION BY RANGE (id)")
-        connection.execute(
-            "CREATE TABLE raw_part PARTITION OF raw_whole FOR VALUES FROM (1) TO (400000) WITH (autovacuum_enabled = off)"
-        )
+        connection.execute("CREATE TABLE raw_part PARTITION OF raw_whole FOR VALUES FROM (1) TO (400000)")
+        connection.execute("ALTER TABLE raw_part SET (autovacuum_enabled = off)")
         connection.execute("INSERT INTO raw_whole SELECT n FROM generate_series(1, 100000) n")
         connection.execute("CREATE TABLE raw_empty (id int)")
         found = {table.name: table for table in relations.read(connection)}

@@ -244,3 +244,45 @@ def test_target_that_nobody_configured_is_named(desk: Desk) -> None:
     done = desk.run("migrate-rehearse", "--target", "prod")
     assert done.returncode == 2
     assert "no database is called prod in [tool.greenroom.databases] (there: staging)." in done.stderr
+
+
+def test_check_tells_what_a_copy_would_be_and_makes_nothing(tmp_path: Path, source: Address, server18: Server) -> None:
+    needed()
+    lines = ('exclude_data = ["shop_line"]', "sensitive = true")
+    with bastion(tmp_path / "bastion") as host:
+        host.client(server18.binaries)
+        desk = desk_of(tmp_path, source, host.home, f'via = "{host.via}"', *lines)
+        here, beside = (desk.run("db-check", "--target", "staging", *words) for words in ([], ["--remote"]))
+        host.settle()
+    for done in (here, beside):
+        assert done.returncode == 0, done.stderr
+        told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+        assert f"{source.user}@{source.server}/{source.database} through {host.via}" in told["source"]
+        assert told["left"].startswith("out     the rows of public.shop_line (")
+        assert told["unmasked"].startswith("public.shop_customer.email: by their names")
+        assert told["sensitive"] == "no copy of it can be kept: it has no masks"
+    assert "pg_dump 18 on " in here.stdout and ", streamed here\n" in here.stdout
+    assert "restored on embedded, PostgreSQL 18" in here.stdout and " free here\n" in here.stdout
+    assert f"a branch of {source.database} on its own server, made on " in beside.stdout
+    assert branches(source) == [] and desk.files_with(PASSWORD) == []
+    assert desk.run("db-list").stdout.startswith("No copies stand")
+
+
+def test_check_refuses_what_the_copy_would_refuse(tmp_path: Path, source: Address, server18: Server) -> None:
+    desk = desk_of(tmp_path, source, tmp_path, 'masks = { "shop_customer.emial" = "email" }')
+    done = desk.run("db-check", "--target", "staging")
+    assert done.returncode == 2
+    assert "shop_customer.emial" in done.stderr and "email" in done.stderr
+    (tmp_path / "project/pyproject.toml").write_text(
+        (tmp_path / "project/pyproject.toml").read_text().replace("emial", "email")
+    )
+    told = desk.run("db-check", "--target", "staging").stdout
+    assert "masked       public.shop_customer.email\n" in told and "unmasked" not in told
+    with psycopg.connect(**server18.address.parameters, autocommit=True) as admin:
+        admin.execute(f"ALTER ROLE {source.user} NOCREATEDB")
+        try:
+            done = desk.run("db-check", "--target", "staging", "--remote")
+        finally:
+            admin.execute(f"ALTER ROLE {source.user} CREATEDB")
+    assert done.returncode == 2
+    assert f"{source.user} may not create a database on {source.server}." in done.stderr

@@ -92,8 +92,9 @@ def begun(
         moved = reading.movable(least_bytes, left_out, progress) if able else []
         reading.hold_still(moved, progress)
         without = [*left_out, *(table.relation for table in moved)]
-        how = {"compress": dumping.UNCOMPRESSED, "snapshot": reading.snapshot}
-        dumping.dump_into(file, source_address, client, progress, without, **how)
+        dumping.dump_into(
+            file, source_address, client, progress, without, compress=dumping.UNCOMPRESSED, snapshot=reading.snapshot
+        )
         yield Begun(source_address, client, reading, moved, stored)
 
 
