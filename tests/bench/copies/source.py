@@ -34,7 +34,7 @@ CREATE TABLE {table} (
 # bodies of half a kilobyte, and of 8 kB, which lie outside the table, in every fiftieth row
 _ROWS = """
 INSERT INTO {table}
-SELECT n, 1 + n * 7919 %% %(parents)s, 'C-' || left(md5(%(salt)s || n::text), 14),
+SELECT n, 1 + n::bigint * 7919 %% %(parents)s, 'C-' || left(md5(%(salt)s || n::text), 14),
        timestamptz '2024-01-01 00:00Z' + n * interval '37 seconds', CASE WHEN n %% 9 > 0 THEN n %% 100000 / 7.0 END,
        n %% 3 > 0,
        (SELECT string_agg(md5(%(salt)s || n::text || k::text), ' ')
