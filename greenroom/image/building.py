@@ -5,9 +5,13 @@ Its plain progress is read: `#7 [code 1/2] COPY app /app`, then `#7 ...` for all
 
 from __future__ import annotations
 
+import os
 import re
+import selectors
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import IO
 
 from greenroom import shell
 from greenroom.console import Progress
@@ -22,6 +26,7 @@ FAILED = re.compile(r"^ERROR: (?:failed to (?:solve|build): )?(.+)$")
 DISK_FULL = re.compile(r"no space left on device", re.IGNORECASE)
 SPACES = re.compile(r"\s+")
 MOUNTS = re.compile(r"--mount=\S+\s+")
+SILENT_SECONDS = 0.3  # a cached step says so at once: one that says nothing for so long is running
 STEP_SHOWN = 100  # characters
 LINES_KEPT = 12
 PLATFORMS = re.compile(r"^Platforms:\s*(.+)$", re.MULTILINE)
@@ -40,10 +45,12 @@ def build(plan: Plan, progress: Progress) -> Built:
     ):
         try:
             assert child.stdout
-            for line in child.stdout:
-                text = line.decode(errors="replace").rstrip()
-                file.write(f"{text}\n")
-                heard.line(text)
+            for text in _lines(child.stdout):
+                if text is None:
+                    heard.silence()
+                else:
+                    file.write(f"{text}\n")
+                    heard.line(text)
             code = child.wait()
         except BaseException:
             child.terminate()
@@ -73,6 +80,23 @@ def check(plan: Plan) -> None:
         _check_platform(plan)
 
 
+def _lines(stream: IO[bytes]) -> Iterator[str | None]:
+    """The lines as they come; None where none has come for a while."""
+    rest = b""
+    with selectors.DefaultSelector() as ready:
+        ready.register(stream, selectors.EVENT_READ)
+        while True:
+            if not ready.select(SILENT_SECONDS):
+                yield None
+                continue
+            chunk = os.read(stream.fileno(), 65536)
+            if not chunk:
+                break
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line.decode(errors="replace").rstrip() for line in lines)
+    yield rest.decode(errors="replace").rstrip()
+
+
 def _check_platform(plan: Plan) -> None:
     """A builder knows what its processor and its emulators run."""
     said = shell.run(["docker", "buildx", "inspect"], cwd=plan.config.root).stdout
@@ -90,12 +114,12 @@ def _check_platform(plan: Plan) -> None:
 class Heard:
     """What the build has said so far; steps that run side by side are told apart by their numbers.
 
-    `running` are those that are not cached.
+    `waiting` are those of which nobody knows yet whether they run or are cached.
     """
 
     progress: Progress
     steps: dict[str, str] = field(default_factory=dict)
-    running: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
     failed: str = ""
     disk_full: bool = False
@@ -104,22 +128,32 @@ class Heard:
         """Take one in."""
         self.disk_full = self.disk_full or bool(DISK_FULL.search(text))
         if step := STEP.match(text):
-            self.steps.setdefault(step[1], SPACES.sub(" ", MOUNTS.sub("", step[2]))[:STEP_SHOWN])
-            self.progress.detail(self.steps[step[1]])
+            if step[1] not in self.steps:
+                self.steps[step[1]] = SPACES.sub(" ", MOUNTS.sub("", step[2]))[:STEP_SHOWN]
+                self.waiting.add(step[1])
         elif failed := FAILED.match(text):
             self.failed = failed[1]
         elif (says := SAYS.match(text)) and says[1] in self.steps:
             self._says(*says.groups())
 
+    def silence(self) -> None:
+        """Nothing has come for SILENT_SECONDS."""
+        for number in sorted(self.waiting, key=int):
+            self._begins(number)
+
     def _says(self, number: str, text: str) -> None:
         if text == "CACHED":
+            self.waiting.discard(number)
             return
-        if number not in self.running:
-            self.running.add(number)
-            self.progress.step(self.steps[number])
+        self._begins(number)
         if text:
             self.last.append(text)
             self.progress.detail(text)
+
+    def _begins(self, number: str) -> None:
+        if number in self.waiting:
+            self.waiting.discard(number)
+            self.progress.step(self.steps[number])
 
 
 def _failure(heard: Heard, log: str) -> GreenroomError:

