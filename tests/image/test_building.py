@@ -12,7 +12,7 @@ CACHED = """\
 #4 [dependencies 1/3] FROM python:3.13-slim-trixie
 #4 DONE 0.1s
 
-#5 [dependencies 2/3] RUN --mount=type=cache,target=/root/.cache/pip     python -m venv /opt/venv
+#5 [dependencies 2/3] RUN --mount=type=cache,target=/var/cache/pip     python -m venv /opt/venv
 #5 CACHED
 
 #9 exporting to image

@@ -108,7 +108,7 @@ def checkout(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The checkout whose image is built: `NAME:latest`. All images of that name are removed in the end."""
+    """The checkout whose image is built: `NAME:latest`."""
     try:
         with room.engine():
             docker("image", "inspect", BASE)
@@ -116,7 +116,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"needs a Docker engine that has {BASE}: {error}")
-    root = checkout(tmp_path_factory.mktemp("image"))
+    with image_of(tmp_path_factory.mktemp("image")) as root:
+        yield root
+
+
+@contextmanager
+def image_of(directory: Path) -> Iterator[Path]:
+    """A checkout in an empty directory, and its image; all images of that name are removed in the end."""
+    root = checkout(directory)
     try:
         said = inv(root, "build")
         assert said.code == 0, said.error
@@ -146,19 +153,19 @@ def url(made: str) -> str:
     return f"http://{docker('port', made, '8000/tcp').splitlines()[0]}"
 
 
-def get(address: str, seconds: float = 20, **headers: str) -> tuple[int, str]:
+def get(address: str, seconds: float = 20, pause: float = 0.05) -> tuple[int, str]:
     """Status and body, of a server that may only be starting."""
     end = time.monotonic() + seconds
     while True:
         try:
-            with urlopen(Request(address, headers={"Host": "localhost", **headers}), timeout=seconds) as answer:
+            with urlopen(Request(address, headers={"Host": "localhost"}), timeout=seconds) as answer:
                 return answer.status, answer.read().decode()
         except HTTPError as error:
             return error.code, error.read().decode()
         except OSError:
             if time.monotonic() > end:
                 raise
-            time.sleep(0.05)
+            time.sleep(pause)
 
 
 def inspect(made: str) -> dict[str, Any]:
@@ -189,6 +196,13 @@ class Database:
 
 @pytest.fixture(scope="session")
 def database(built: Path) -> Iterator[Database]:
+    """One for the session of this worker."""
+    with postgres() as found:
+        yield found
+
+
+@contextmanager
+def postgres() -> Iterator[Database]:
     """PostgreSQL in a network of its own, called `db` there, with every migration of the image applied by the image."""
     network = f"{NAME}-{uuid4().hex[:8]}"
     docker("network", "create", network)
@@ -198,7 +212,7 @@ def database(built: Path) -> Iterator[Database]:
         try:
             found = Database(network, server)
             wait_for_postgres(found)
-            migrate(found)
+            manage(found, "migrate", "--no-input")
             yield found
         finally:
             docker("rm", "--force", "--volumes", server)
@@ -215,7 +229,8 @@ def wait_for_postgres(found: Database) -> None:
         time.sleep(0.2)
 
 
-def migrate(found: Database) -> None:
-    command = ("python", "manage.py", "migrate", "--no-input")
-    with container("--network", found.network, command=command, DJANGO_DB_HOST="db") as made:
+def manage(found: Database, *words: str) -> str:
+    """Run `manage.py` in a container of the image, to its end; returns what it wrote."""
+    with container("--network", found.network, command=("python", "manage.py", *words), DJANGO_DB_HOST="db") as made:
         assert docker("wait", made) == "0", docker("logs", made)
+        return docker("logs", made)
