@@ -92,6 +92,8 @@ class Images:
                 ) from error
             finally:
                 self._client.api.remove_image(f"{place}:{tag}")  # the name alone: the image keeps its own
+        if "Digest" not in said:
+            raise GreenroomError(f"{place}:{tag} was pushed, and the engine tells no digest of it.", "Push it again.")
         return str(said["Digest"])
 
 
