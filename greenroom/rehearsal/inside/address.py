@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from greenroom.copies.acquiring import Acquired
+from greenroom.copies.reach import for_app
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 from greenroom.postgres.server import connect
@@ -24,7 +25,7 @@ def seen_from_inside(copy: Acquired) -> Address:
     A password that libpq found by itself (PGPASSWORD, ~/.pgpass) is asked for once. Raises GreenroomError where the
     copy cannot be reached without files that stay on this machine.
     """
-    address = copy.address
+    address = for_app(copy.address)
     _refuse_files(address)
     options = dict(address.options)
     if certificate_of(address):
@@ -50,6 +51,7 @@ def is_name(host: str) -> bool:
 
 def endpoint(address: Address) -> str:
     """Where the relay on this machine connects."""
+    address = for_app(address)
     if address.host.startswith("/"):
         return f"{address.host}/.s.PGSQL.{address.port}"
     return f"{address.host}:{address.port}"

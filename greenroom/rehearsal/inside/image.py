@@ -57,9 +57,8 @@ def notes(request: Request) -> list[str]:
     image = request.image
     if image is None:
         return []
-    found = [f"the project ran in {image.name}, with nothing to write on but /tmp, and no network but the copy"]
-    if request.allow_network:
-        found = [f"the project ran in {image.name}, with nothing to write on but /tmp"]
+    network = "Docker's own network" if request.allow_network else "no network but the copy"
+    found = [f"the project ran in {image.name}: its files read-only, {network}"]
     if runs_as_root(image):
         found.append(f"{image.name} names no user: the project ran as root, without any of root's capabilities")
     if strange := strange_architecture(image):

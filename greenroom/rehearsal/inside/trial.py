@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from dataclasses import replace
 
@@ -56,16 +57,19 @@ def _failed(request: Request, image: Image, agent: AgentProcess, event: Event) -
 
 def _not_started(image: Image, container: Container, agent: AgentProcess) -> GreenroomError:
     """Nothing of the agent's was heard: the interpreter is missing, for other processors, or ended at once."""
-    strange = strange_architecture(image)
-    if strange:
-        return GreenroomError(
-            f"{strange}, which has no emulator for it.", "Build it for this machine: ./inv build --platform ..."
-        )
-    code = _exit_code(container)
+    with contextlib.suppress(shell.TimeoutExpired):
+        agent.process.wait(LONGEST)
+    agent.read_output()
+    code, strange = _exit_code(container), strange_architecture(image)
     if code in (NOT_FOUND, NOT_EXECUTABLE):
         return GreenroomError(
             f"there is no program {container.python} that could be run in {image.name}.",
             f"Name the image's Python: python in {TABLE}; or build the image from one that has it.",
+        )
+    if strange:
+        return GreenroomError(
+            f"{strange}, which has no emulator for it.",
+            f"Build it for this machine (--platform linux/{image.machine}), and rehearse that one.",
         )
     said = "\n".join(agent.printed)
     return GreenroomError(
