@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 LOG_LINES = 200
+_GOING = (404, 409)  # the engine's answers about a container that is gone, or being removed by itself
 _SOCKETS = ("http+docker://localhost", "http+docker://localnpipe")  # the SDK's names of a Unix socket and a pipe
 
 
@@ -125,13 +126,14 @@ class Container:
 
     def remove(self) -> None:
         """End it and remove it with the volumes that it brought; one that is gone already is no error."""
-        from docker.errors import NotFound
+        from docker.errors import APIError
 
         with _explained(f"remove {self.name}"):
             try:
                 self._made.remove(v=True, force=True)
-            except NotFound:
-                return
+            except APIError as error:
+                if error.status_code not in _GOING:
+                    raise
 
 
 class Engine:

@@ -14,8 +14,8 @@ DIRTY = "-dirty"  # at the end of a revision: built from a tree with changes tha
 ROOT = ("", "0", "root")
 
 
-def chosen(name: str, remedy: str = "") -> Image:
-    """The image of that name, id or digest, as the engine has it now. Raises GreenroomError where it has none."""
+def chosen(name: str, *, ours: bool = False) -> Image:
+    """The image of that name, id or digest, as the engine has it; `ours` can be built here. Raises GreenroomError."""
     try:
         with docker.engine() as engine:
             found, local = engine.present(name), engine.local
@@ -29,7 +29,10 @@ def chosen(name: str, remedy: str = "") -> Image:
             "Unset DOCKER_HOST (docker context use default), or leave the image out.",
         )
     if found is None:
-        raise GreenroomError(f"there is no image {name} here.", remedy or f"Fetch it: docker pull {name}")
+        raise GreenroomError(
+            f"there is no image {name} here.",
+            f"{'Build it: ./inv build; or fetch' if ours else 'Fetch'} it: docker pull {name}",
+        )
     if shutil.which("docker") is None:
         raise GreenroomError("the command docker is not on this machine.", "Install it: Debian has it in docker-cli.")
     return found
