@@ -24,8 +24,8 @@ from greenroom.rehearsal.rehearse import rehearse
 from greenroom.rehearsal.request import Request
 from tests.hazards import releases
 from tests.integration.certified import certified
-from tests.integration.images import SHOP, USER, built, containers, needed
 from tests.integration.projects import PASSWORD, shop, write_project
+from tests.integration.small_images import SHOP, USER, built, containers, needed
 
 pytestmark = [pytest.mark.xdist_group("containers"), pytest.mark.usefixtures("engine")]
 

@@ -21,8 +21,8 @@ from greenroom.postgres.embedded import Server
 from greenroom.postgres.lease import Lease
 from greenroom.rehearsal.inside.container import Container, made
 from greenroom.rehearsal.inside.image import chosen
-from tests.integration.images import BASE, SHOP, WITH_DJANGO, built, containers, needed
 from tests.integration.projects import PASSWORD, shop, write_project
+from tests.integration.small_images import BASE, SHOP, WITH_DJANGO, built, containers, needed
 
 pytestmark = [pytest.mark.xdist_group("containers"), pytest.mark.usefixtures("engine")]
 
