@@ -109,7 +109,7 @@ def request_of(options: Options, config: Config) -> Request:
     project = project_of(options, config)
     source = source_of(options, config, project)
     refuse_contradictions(source)
-    image = images.chosen(options.image, ours=True) if options.image else None
+    image = images.chosen(options.image, ours=config.image.name) if options.image else None
     request = Request(
         config=config,
         project=project,

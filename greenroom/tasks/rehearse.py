@@ -17,7 +17,7 @@ from invoke import Context, task
         "project": "directory of a Django project that is not ours (with --dump, --url or --target)",
         "settings": "its settings module; with --image, the one in the image",
         "python": "its interpreter (default: its .venv, else this one)",
-        "image": "run the project in this image, the one that will ship: its own Python, dependencies and user",
+        "image": "run the project in this image, or this tag of ./inv build's: its own Python, dependencies and user",
         "database": "alias in DATABASES (default: default)",
         "migrate-to": "app, or app.migration, to migrate to; repeatable (default: everything)",
         "budget-read-ms": "longest that a reader may stand still, in milliseconds",

@@ -14,11 +14,15 @@ DIRTY = "-dirty"  # at the end of a revision: built from a tree with changes tha
 ROOT = ("", "0", "root")
 
 
-def chosen(name: str, *, ours: bool = False) -> Image:
-    """The image of that name, id or digest, as the engine has it; `ours` can be built here. Raises GreenroomError."""
+def chosen(name: str, *, ours: str = "") -> Image:
+    """The image of that name, id or digest, as the engine has it. Raises GreenroomError.
+
+    With `ours`, the name of what is built here, `name` may be a tag of it.
+    """
+    known = [name] if not ours or any(letter in name for letter in ":/@") else [f"{ours}:{name}", name]
     try:
         with docker.engine() as engine:
-            found, local = engine.present(name), engine.local
+            found, local = next(filter(None, map(engine.present, known)), None), engine.local
     except docker.NoEngine as error:
         raise GreenroomError(
             error.sentence, "Start it, and let this user speak to it; or leave the image out."
@@ -30,8 +34,8 @@ def chosen(name: str, *, ours: bool = False) -> Image:
         )
     if found is None:
         raise GreenroomError(
-            f"there is no image {name} here.",
-            f"{'Build it: ./inv build; or fetch' if ours else 'Fetch'} it: docker pull {name}",
+            f"there is no image {known[0]} here.",
+            f"{'Build it: ./inv build; or fetch' if ours else 'Fetch'} it: docker pull {known[0]}",
         )
     if shutil.which("docker") is None:
         raise GreenroomError("the command docker is not on this machine.", "Install it: Debian has it in docker-cli.")
