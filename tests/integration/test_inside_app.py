@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +23,6 @@ def test_app_is_rehearsed_in_its_image(built: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "greenroom", "migrate-rehearse", *words],
         cwd=ROOT,
-        env={**os.environ, "DJANGO_READ_SSM_PARAMS": "true"},  # this process's own: nothing of it gets in
         capture_output=True,
         text=True,
         timeout=230,

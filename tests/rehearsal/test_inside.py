@@ -84,7 +84,7 @@ def test_copy_behind_files_of_this_machine_is_refused(option: str) -> None:
 
 
 def test_certificate_goes_along_and_the_systems_word_stays() -> None:
-    for named, known in (("/home/me/ca.pem", "/greenroom/rootcert.pem"), ("system", "system")):
+    for named, known in (("/etc/shop/ca.pem", "/greenroom/rootcert.pem"), ("system", "system")):
         database = launched(Project(), address("db.example.com", sslrootcert=named)).request["database"]
         assert isinstance(database, dict) and database["options"] == {"sslrootcert": known}
 
