@@ -10,7 +10,7 @@ import io
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -25,15 +25,27 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 LOG_LINES = 200
+_GOING = (404, 409)  # the engine's answers about a container that is gone, or being removed by itself
 _SOCKETS = ("http+docker://localhost", "http+docker://localnpipe")  # the SDK's names of a Unix socket and a pipe
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image that the engine has; `environment` is what it sets for its containers."""
+    """An image that the engine has; `environment` is what it sets for its containers, `user` whom they run as.
+
+    `id` is of its content here; `digest` the registry's, None where it was neither pushed nor pulled. `directory` is
+    where its programs start; `architecture` is whose processors it is for, `machine` whose the engine has.
+    """
 
     name: str
     environment: Mapping[str, str]
+    id: str = ""
+    digest: str | None = None
+    user: str = ""
+    directory: str = "/"
+    architecture: str = ""
+    machine: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,13 +126,14 @@ class Container:
 
     def remove(self) -> None:
         """End it and remove it with the volumes that it brought; one that is gone already is no error."""
-        from docker.errors import NotFound
+        from docker.errors import APIError
 
         with explained(f"remove {self.name}"):
             try:
                 self._made.remove(v=True, force=True)
-            except NotFound:
-                return
+            except APIError as error:
+                if error.status_code not in _GOING:
+                    raise
 
 
 class Engine:
@@ -144,16 +157,23 @@ class Engine:
 
     def image(self, name: str, progress: Progress) -> Image:
         """The image of that name, pulled where it is not here. Raises GreenroomError when it cannot be had."""
+        found = self.present(name)
+        if found is None:
+            self._pull(name, progress)
+            found = self.present(name)
+        if found is None:
+            raise GreenroomError(f"the image {name} was pulled and is not here.", "See `docker image ls`; run again.")
+        return found
+
+    def present(self, name: str) -> Image | None:
+        """The image of that name, id or digest; None where it is not here. Raises GreenroomError."""
         from docker.errors import ImageNotFound
 
         with explained(f"look for the image {name}"):
             try:
-                found = self._client.images.get(name)
+                return _image(name, self._client.images.get(name).attrs, self._client.version()["Arch"])
             except ImageNotFound:
-                self._pull(name, progress)
-                found = self._client.images.get(name)
-        pairs = [word.partition("=") for word in (found.attrs.get("Config") or {}).get("Env") or ()]
-        return Image(name, {key: value for key, _, value in pairs})
+                return None
 
     def create(self, wanted: Wanted) -> Container:
         """A container that does not run yet. Raises GreenroomError."""
@@ -224,6 +244,23 @@ class NoEngine(GreenroomError):
 
 class EngineSaysNo(Exception):
     """The engine gives up what it streams, and says why there."""
+
+
+def _image(name: str, attributes: Mapping[str, Any], machine: str) -> Image:
+    settings: Mapping[str, Any] = attributes.get("Config") or {}
+    pairs = [word.partition("=") for word in settings.get("Env") or ()]
+    digests = [reference.partition("@")[2] for reference in attributes.get("RepoDigests") or ()]
+    return Image(
+        name=name,
+        environment={key: value for key, _, value in pairs},
+        id=attributes["Id"],
+        digest=next(iter(digests), None),
+        user=settings.get("User") or "",
+        directory=settings.get("WorkingDir") or "/",
+        architecture=attributes.get("Architecture") or "",
+        machine=machine,
+        labels=settings.get("Labels") or {},
+    )
 
 
 def follow(lines: Iterator[dict[str, Any]], progress: Progress) -> dict[str, Any]:

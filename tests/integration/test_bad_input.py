@@ -246,7 +246,6 @@ class shop_that_may_go:
         (["--base", "v1", "--base-image", "shop:1"], "--base and --base-image are two running releases."),
         (["--base", "no-such-tag"], "git knows no commit no-such-tag."),
         (["--base", "HEAD"], "HEAD is the commit that is checked out: there is no older release to drill with."),
-        (["--base-image", "shop:absent"], "there is no image shop:absent here, or no Docker engine."),
         (
             ["--base", "HEAD~1", "--drills", "back"],
             "HEAD~1 is for the drill old-release, which is not among those to hold.",
