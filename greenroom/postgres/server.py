@@ -156,8 +156,11 @@ def patient(address: Address, version_num: int) -> Address:
 
 
 def unhindered(address: Address, version_num: int) -> Address:
-    """The same for programs that write: what `connect` does for our own sessions."""
-    return _with_options(patient(address, version_num), WRITING)
+    """The same for programs that write: what `connect` does for our own sessions.
+
+    pg_dump sees to it that all else is read as it was written, but not to arrays with NULLs.
+    """
+    return _with_options(patient(address, version_num), f"{WRITING} -c array_nulls=on")
 
 
 def timeouts_of(version_num: int) -> list[str]:

@@ -232,7 +232,6 @@ def test_server_of_an_odd_path_is_kept_too(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("TMPDIR", str(odd))
     with embedded(binaries=of_major(18)) as server:
         sockets = cluster.socket_directory(server.data.parent)
-        assert (sockets == server.data.parent) is ("$" in name)
         keep_one(server)
     assert answers(server.address) and the_record().running
     kept.drop(the_record())

@@ -116,13 +116,18 @@ def test_settings_of_the_role_change_nothing_in_the_copy(source: Shop, vpn: Bast
     vpn.client(source.server.binaries)
     given = {**way, "via": vpn.via} if way.get("via") else way
     who = sql.Identifier(source.owner)
+    rows = "CREATE TABLE odd_rows AS SELECT '{1,NULL}'::int[] AS a, '2 days 3 hours'::interval AS i, 0.1::float8 AS f"
     with hidden(source, *SHADOWS, 'CREATE TABLE "größe €" (n int)', 'GRANT SELECT ON "größe €" TO PUBLIC'):
+        with connect(source.address) as mine:
+            mine.execute(rows.encode())
         with connect(source.server.address) as admin:
             for setting in SETTINGS:
                 admin.execute(sql.SQL("ALTER ROLE {} SET {}").format(who, sql.SQL(setting)))
         with acquire(wanted(source, **given), Silent()) as copy, connect(copy.admin) as connection:
             assert connection.execute("SELECT count(*) FROM public.goods").fetchone() == (ROWS,)
             assert connection.execute('SELECT count(*) FROM public."größe €"').fetchone() == (0,)
+            equal = "SELECT a = '{1,NULL}' AND i = '2 days 3 hours' AND f = 0.1 FROM public.odd_rows"
+            assert connection.execute(equal).fetchone() == (True,)
             owner = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'public.goods'::regclass"
             assert connection.execute(owner).fetchone() == (source.owner,)
 
@@ -139,3 +144,33 @@ def test_limit_of_the_role_is_one_sentence(source: Shop, remote: bool) -> None:
         f"{source.address.database} on {source.address.server} could not be read (SQLSTATE 53400): "
         'temporary file size exceeds "temp_file_limit" (0kB).'
     )
+
+
+@pytest.fixture
+def latin(source: Shop) -> Iterator[str]:
+    """Another database of the shop's owner, in an encoding that no argv is in."""
+    name = f"{source.address.database}_latin"
+    words = "CREATE DATABASE {} OWNER {} ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
+    with connect(source.server.address) as admin:
+        admin.execute(sql.SQL(words).format(sql.Identifier(name), sql.Identifier(source.owner)))
+    with connect(source.address.at(name)) as mine:
+        for table in ("größe", "plain"):
+            mine.execute(sql.SQL("CREATE TABLE {} AS SELECT 'süß' AS wort").format(sql.Identifier(table)))
+    yield name
+    with connect(source.server.address) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize("remote", [False, True])
+@pytest.mark.parametrize("via", [False, True])
+def test_rows_that_stay_do_so_in_another_encoding_too(
+    source: Shop, latin: str, vpn: Bastion, via: bool, remote: bool
+) -> None:
+    vpn.client(source.server.binaries)
+    how: dict[str, object] = {"via": vpn.via} if via else {}
+    asked = wanted(source, name=latin, exclude_data=["größe"], how={"remote": remote}, **how)
+    with acquire(asked, Silent()) as copy, connect(copy.admin) as connection:
+        assert connection.execute('SELECT count(*) FROM "größe"').fetchone() == (0,)
+        assert connection.execute("SELECT wort FROM plain").fetchone() == ("süß",)
+        kept = "SELECT pg_encoding_to_char(encoding), datlocprovider::text FROM pg_database WHERE datname = %s"
+        assert connection.execute(kept, [copy.name]).fetchone() == ("LATIN1", "c"), "template0 has another provider"
