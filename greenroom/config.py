@@ -242,7 +242,14 @@ class Config(Table):
     image: ImageFacts = ImageFacts()
     snapshots: Snapshots = Snapshots()
 
-    def target(self, name: str) -> PostgresTarget | AuroraTarget | RdsTarget | CommandTarget:
+    @field_validator("databases", "environments")
+    @classmethod
+    def _can_be_typed(cls, given: Any) -> Any:
+        if wrong := [name for name in given if not name or name.startswith("-")]:
+            raise ValueError(f'"{wrong[0]}" is no name that can be typed behind an option')
+        return given
+
+    def target(self, name: str) -> AnyTarget:
         """The database of `--target NAME`. Raises GreenroomError naming those that there are."""
         if name in self.databases:
             return self.databases[name]

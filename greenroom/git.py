@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,8 +109,15 @@ def worktree(directory: Path, place: Path, commit: str) -> Iterator[Path]:
 
 
 def slug(branch: str | None) -> str:
-    """A branch's name as a part of a database name: lower case letters, digits and `_`, at most 30 of them."""
-    return re.sub(r"[^a-z0-9]+", "_", (branch or "detached").lower()).strip("_")[:30].rstrip("_") or "detached"
+    """A branch's name as a part of a database name: lower case letters, digits and `_`, at most 30 of them.
+
+    Accents are left out; of a name in another script a digest stands for it.
+    """
+    if not branch:
+        return "detached"
+    plain = unicodedata.normalize("NFKD", branch.casefold()).encode("ascii", errors="ignore").decode()
+    found = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:30].rstrip("_")
+    return found or f"branch_{hashlib.sha256(branch.encode()).hexdigest()[:6]}"
 
 
 def _ask(directory: Path, *argv: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -17,16 +18,17 @@ _TOP_OF_HIERARCHIES = 0x00020000  # FS_TOPDIR_FL: `chattr +T`
 def scratch() -> Path:
     """Where data directories of throw-away servers go: `$TMPDIR`, else /var/tmp, which is a disk where /tmp is memory.
 
-    Others may pass through it, not look around in it. Raises GreenroomError when it belongs to somebody else.
+    Others may pass through it, not look around in it. Raises GreenroomError when it belongs to somebody else, or cannot
+    be written.
     """
     chosen = _variable("TMPDIR")
     parent = Path(chosen) if chosen else _first_writable(Path("/var/tmp"), Path(tempfile.gettempdir()))  # noqa: S108
     place = parent / f"greenroom-{os.getuid()}"
-    place.mkdir(mode=0o711, exist_ok=True)
+    _made(place, 0o711, "Set TMPDIR to a directory that you may write.")
     found = place.lstat()
-    if found.st_uid != os.getuid() or place.is_symlink():
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
         raise GreenroomError(
-            f"{place} belongs to somebody else, and a copy of the data would lie in it.",
+            f"{place} is no directory of yours, and a copy of the data would lie in it.",
             "Remove it, or set TMPDIR to a directory of your own.",
         )
     place.chmod(0o711)
@@ -62,12 +64,16 @@ def _spread(place: Path) -> None:
 
 
 def _private(place: Path) -> Path:
+    return _made(place, 0o700, "Set HOME to a directory that you may write.", parents=True)
+
+
+def _made(place: Path, mode: int, remedy: str, *, parents: bool = False) -> Path:
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.mkdir(mode=mode, parents=parents, exist_ok=True)
     except OSError as error:
-        raise GreenroomError(
-            f"{place} cannot be made: {error.strerror}.", "Set HOME to a directory that you may write."
-        ) from error
+        raise GreenroomError(f"{place} cannot be made: {error.strerror}.", remedy) from error
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise GreenroomError(f"{place} cannot be written.", remedy)
     return place
 
 

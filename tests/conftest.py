@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from pytest_socket import disable_socket, enable_socket
 
+from tests.own_places import own_places, strayed
+
 HERE = Path(__file__).parent
 # Folders whose tests talk to real servers. Not that pytest-socket would see libpq; but it does break asyncio there.
 FAULTS = "test_fault_leaves_nothing_behind["
@@ -29,16 +31,29 @@ def no_network(request: pytest.FixtureRequest) -> Iterator[None]:
     enable_socket()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing of a run goes to the user's own places; workers have those of the process that started them."""
+    if not hasattr(config, "workerinput"):
+        places = own_places()
+        places.__enter__()
+        config.add_cleanup(lambda: places.__exit__(None, None, None))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With GREENROOM_TESTS_MAY_NOT_SKIP=1 a run in which a test was skipped has failed."""
+    """A run has failed in which a snapshot strayed; with GREENROOM_TESTS_MAY_NOT_SKIP=1, or a test was skipped."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter and _not_held(reporter) and session.exitstatus == pytest.ExitCode.OK:
+    failed = reporter and (_not_held(reporter) or strayed(session.config))
+    if failed and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Which tests were skipped where none may; and how many cases of tests/integration/faults were held."""
-    for line in _not_held(terminalreporter):
+    """Which tests were skipped where none may, what strayed, and how many cases of tests/integration/faults there were.
+
+    A stray is a snapshot of a test's data where the user's are.
+    """
+    strays = [f"FAILED a snapshot of {dump} lies in the user's own place" for dump in strayed(terminalreporter.config)]
+    for line in [*_not_held(terminalreporter), *strays]:
         terminalreporter.write_line(line, red=True)
     stats = terminalreporter.stats
     passed, failed = ([r for r in stats.get(how, []) if FAULTS in r.nodeid] for how in ("passed", "failed"))

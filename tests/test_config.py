@@ -46,6 +46,10 @@ def test_load_invalid_toml_names_the_file(tmp_path: Path) -> None:
             "tool.greenroom.projekt: Extra inputs are not permitted",
         ),
         (
+            '[tool.greenroom.databases.--remote]\nhost = "h"\nname = "n"\nuser = "u"\n',
+            'tool.greenroom.databases: "--remote" is no name that can be typed behind an option',
+        ),
+        (
             "[tool.greenroom.rehearsal]\nprobed_tables = 65\n",
             "tool.greenroom.rehearsal.probed_tables: Input should be less than or equal to 64",
         ),

@@ -92,9 +92,11 @@ def test_build_service_that_builds_another_commit_is_not_heard(
     ("branch", "slug"),
     [
         ("feature/Add-Totals", "feature_add_totals"),
-        ("übung/größe", "bung_gr_e"),
+        ("übung/größe", "ubung_grosse"),
+        ("日本語", "branch_77710a"),
+        ("中文", "branch_72726d"),
         ("x" * 29 + "/y", "x" * 29),
-        ("--", "detached"),
+        ("--", "branch_d8156b"),
         (None, "detached"),
     ],
 )

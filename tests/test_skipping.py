@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.own_places import surroundings
 
 CASES = """
 import pytest
@@ -35,7 +36,7 @@ def ran(directory: Path, *words: str, may_not: bool) -> tuple[int, str]:
     (directory / "test_whole.py").write_text(WHOLE)
     (directory / "pytest.ini").write_text("[pytest]\n")
     shutil.copy(Path(__file__).with_name("conftest.py"), directory)
-    environment = {"PATH": os.environ["PATH"], "HOME": str(directory)}
+    environment = {**surroundings(directory), "PYTHONPATH": str(Path(__file__).parents[1])}
     environment |= {"GREENROOM_TESTS_MAY_NOT_SKIP": "1"} if may_not else {}
     words = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words)
     done = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True, check=False)

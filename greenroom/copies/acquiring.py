@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from greenroom import places
 from greenroom.config import Config, PostgresTarget, Project
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
@@ -58,8 +59,9 @@ class Acquired:
     `address` is the role's that migrates, `admin` the observer's on the same database; `role` is what the migrating
     session must SET ROLE to, None where it logs in as that. `own_server`: the server goes with the copy; `held` is how
     it is dropped, None where an engine has made it. `seconds` runs from the first step to a copy that is ready.
-    Of one that outlives the task, `environment` is a file of variables for the app, `drop_as` what db-drop wants, and
-    `forward` the command that opens its address again, where that is a port of ours with the VPN host behind it.
+    Of one that outlives the task, `environment` is a file of variables for the app; `drop_as` is its name for db-drop
+    where that is another, `drop_at` further words; and `forward` is the command that opens its address again, where
+    that is a port of ours with the VPN host behind it.
     """
 
     kind: Kind
@@ -76,6 +78,7 @@ class Acquired:
     held: Held | None = field(default=None, repr=False)
     environment: Path | None = None
     drop_as: str | None = None
+    drop_at: tuple[str, ...] = ()
     role: str | None = None
     notes: list[str] = field(default_factory=list)
     size_bytes: int = 0
@@ -92,6 +95,8 @@ def acquire(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
     refuse_contradictions(request)
     began = time.monotonic()
     _refuse_unusable_server(request)
+    if request.keep:
+        places.state()  # where it is written down: known before the source is read
     with _source(request)(request, progress) as copy:
         copy.seconds = time.monotonic() - began
         yield copy

@@ -17,14 +17,14 @@ from greenroom.copies.reach import Reached, for_app, reached
 from greenroom.errors import GreenroomError
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import branch as branches
-from greenroom.postgres import copying, dumping, lease, masking, restoring, room
+from greenroom.postgres import copying, dumping, lease, masking, readable, restoring, room
 from greenroom.postgres.analysis import analyse
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.holding import Held, held
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
-from greenroom.postgres.server import connect, facts
+from greenroom.postgres.server import asking, connect, facts
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def branch(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
             copy.whole = True
             yield acquired
             if request.keep:
-                acquired.drop_as = f"{copy.name} --target {request.target}" if request.target else None
+                acquired.drop_at = ("--target", request.target) if request.target else ()
                 acquired.notes += [keeping.note(acquired)] if request.target else []
     acquired.dropped = copy.dropped
     if copy.left_behind:
@@ -99,11 +99,13 @@ def _refuse(request: CopyRequest, wanted: Wanted, found: Origin, progress: Progr
             f"--template copies {found.real.database} as it is, and {wanted.name} has masks or exclude_data.",
             "Leave --template out: then rows are masked before anybody can read the branch.",
         )
-    with connect(found.address, read_only=True) as connection:
+    with asking(found.real), connect(found.address, read_only=True) as connection:
         branches.refuse_standby(connection, found.real.server)
         branches.refuse_no_createdb(connection, found.real.server)
         if request.keep and wanted.target.sensitive:
             masking.refuse_uncovered(connection, list(wanted.rules), wanted.name)
+        if not request.template:
+            readable.refuse_unreadable(connection, found.real, found.excluded)
         size = patiently(connection, found.real, progress, lambda: room.size_to_copy(connection, found.excluded))
         return room.refuse_no_room_on_server(connection, wanted.target, size)
 
@@ -232,7 +234,7 @@ def _masking(
 def _tunnel_notes(found: Origin) -> list[str]:
     if found.via is None:
         return []
-    return [f"the migration and the probes ran through {found.via}: each statement's time holds the way there and back"]
+    return [f"what runs on it goes through {found.via}: each statement's time holds the way there and back"]
 
 
 def _refused(names: list[str]) -> list[str]:

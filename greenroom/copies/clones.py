@@ -43,7 +43,7 @@ def clone(request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
         copy.whole = True
         yield acquired
         if request.keep:
-            acquired.drop_as = f"{copy.name} --target {name}"
+            acquired.drop_at = ("--target", name)
             acquired.notes.append(keeping.note(acquired))
     acquired.dropped = copy.dropped
 
@@ -96,7 +96,7 @@ def _tunnel_notes(target: Target) -> list[str]:
     via = _via(target)
     if via is None:
         return []
-    return [f"the migration and the probes ran through {via}: each statement's time holds the way there and back"]
+    return [f"what runs on it goes through {via}: each statement's time holds the way there and back"]
 
 
 def _ready(target: Target, name: str, copy: EngineCopy, terms: Lease, address: Address, progress: Progress) -> Acquired:

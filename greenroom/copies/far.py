@@ -93,24 +93,24 @@ def _versions(found: list[re.Match[str]]) -> str:
     return " and ".join(sorted({match["version"] for match in found}))
 
 
-def schema(far: FarDump, real: Address, path: Path) -> str:
+def schema(far: FarDump, origin: Origin, path: Path) -> str:
     """An archive of the schema alone in `path`; returns the compression that this pg_dump knows."""
     for compress in far.compressions:
-        words = _words(far, real, [], compress, "--schema-only")
-        with far.host.running(words, secrets=_secrets(real)) as remote, private_file(path) as file:
+        words = _words(far, origin, [], compress, "--schema-only")
+        with far.host.running(words, secrets=_secrets(origin.real)) as remote, private_file(path) as file:
             for chunk in _chunks(remote):
                 file.write(chunk)
             if remote.wait() == 0:
                 return compress
             if "compress" not in remote.stderr:  # another one would fail in the same way
                 break
-    raise _failure(remote.stderr, real, far)
+    raise _failure(remote.stderr, origin.real, far)
 
 
 def stream(far: FarDump, origin: Origin, compress: str, path: Path, progress: Progress) -> None:
     """The whole archive over the channel into `path`: nothing touches the host's disk. Raises GreenroomError."""
     meter, done = Meter(progress), 0
-    words = _words(far, origin.real, origin.left_out, compress, "--verbose")
+    words = _words(far, origin, origin.left_out, compress, "--verbose")
     with (
         far.host.running(words, secrets=_secrets(origin.real)) as remote,
         private_file(path) as file,
@@ -131,7 +131,7 @@ def by_file(far: FarDump, origin: Origin, compress: str, path: Path, progress: P
     assert origin.via is not None
     with far.host.private_directory() as directory:
         there = f"{directory}/dump"
-        words = _words(far, origin.real, origin.left_out, compress, "--verbose", f"--file={there}")
+        words = _words(far, origin, origin.left_out, compress, "--verbose", f"--file={there}")
         said, merged = "", ["sh", "-c", f"exec {shlex.join(words)} 2>&1"]
         with far.host.running(merged, secrets=_secrets(origin.real)) as remote, _dumping(origin) as under_way:
             for chunk in _ticking(remote):
@@ -155,7 +155,7 @@ def pipe(far: FarDump, origin: Origin, target: restoring.Target, progress: Progr
     """pg_dump | pg_restore on the host itself, into another database of the same server. Raises GreenroomError."""
     into = replace(target, address=_near(origin.real.at(target.address.database)))
     restore = into.words(Binaries(Path(far.program).parent, far.major))
-    dump = shlex.join(_words(far, origin.real, origin.left_out, dumping.UNCOMPRESSED))
+    dump = shlex.join(_words(far, origin, origin.left_out, dumping.UNCOMPRESSED))
     put = shlex.join([*ENGLISH, *map(str, restore)])
     words = ["sh", "-c", f"{{ {dump} || echo {_DUMP_FAILED} >&2; }} | {put} 2>&1"]
     with (
@@ -256,12 +256,11 @@ def _chunks(remote: Remote) -> Iterator[bytes]:
     return iter(lambda: remote.read(CHUNK), b"")
 
 
-def _words(far: FarDump, real: Address, excluded: list[tuple[str, str]], compress: str, *more: str) -> list[str]:
-    return [
-        *ENGLISH,
-        *dumping.dump_words(far.program, only_reading(_near(real)).conninfo, excluded, compress=compress),
-        *more,
-    ]
+def _words(far: FarDump, origin: Origin, excluded: list[tuple[str, str]], compress: str, *more: str) -> list[str]:
+    reading = only_reading(_near(origin.real)).conninfo
+    encoding = origin.facts.encoding
+    dump = dumping.dump_words(far.program, reading, excluded, compress=compress, encoding=encoding)
+    return [*ENGLISH, *dump, *more]
 
 
 def _near(real: Address) -> Address:

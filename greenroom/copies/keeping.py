@@ -14,6 +14,7 @@ from greenroom.copies.meter import duration, size
 from greenroom.copies.project import environment_of
 from greenroom.postgres.address import Address
 from greenroom.postgres.lease import Lease
+from greenroom.postgres.remains import dropping
 
 if TYPE_CHECKING:
     from greenroom.copies.servers import Place
@@ -37,7 +38,7 @@ def keep(request: CopyRequest, where: Place, terms: Lease, copy: Acquired) -> No
         copy.environment = _written(name, variables)
         copy.drop_as = name
     else:
-        copy.drop_as = f"{copy.name} --url {where.maintenance}"
+        copy.drop_at = ("--url", str(where.maintenance))
     copy.notes.append(note(copy))
 
 
@@ -56,7 +57,11 @@ def note(copy: Acquired) -> str:
     """Where a kept copy is, in a line of the report; no password."""
     how = f"; {copy.environment} has the variables to run the app on it" if copy.environment else ""
     how += f"; {copy.forward} leads there" if copy.forward else ""
-    return f"{KEPT}{copy.address}{how}; ./inv db-drop {copy.drop_as or copy.name} drops it"
+    return f"{KEPT}{copy.address}{how}; {_dropping(copy)} drops it"
+
+
+def _dropping(copy: Acquired) -> str:
+    return dropping(copy.drop_as or copy.name, *copy.drop_at)
 
 
 def words(copy: Acquired, request: CopyRequest) -> str:
@@ -68,7 +73,7 @@ def words(copy: Acquired, request: CopyRequest) -> str:
         *([("variables", f"set -a; . {shlex.quote(str(copy.environment))}; set +a")] if copy.environment else []),
         *([] if copy.environment else [("variables", " ".join(_told(request, copy)))]),
         *[("note", said) for said in copy.notes if not said.startswith(KEPT)],
-        ("until", f"{request.lease_hours:g} h from now; before: ./inv db-drop {copy.drop_as or copy.name}"),
+        ("until", f"{request.lease_hours:g} h from now; before: {_dropping(copy)}"),
     ]
     return "\n".join(f"{name:<12} {line}" for name, line in lines)
 

@@ -12,7 +12,7 @@ from greenroom.postgres import branch, masking, roles
 from greenroom.postgres.address import Address
 from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
-from greenroom.postgres.server import ServerFacts, connect, facts
+from greenroom.postgres.server import ServerFacts, asking, connect, facts
 
 # what the copy's server takes over, so that what is measured there is true: no size of memory that it may not have
 TAKEN_OVER = (
@@ -76,7 +76,7 @@ class Origin:
 def read(source: Reached, name: str, exclude_data: list[str], rules: list[Rule], progress: Progress) -> Origin:
     """Look at the source, and hold the target's rules against it: `name` is the target's. Raises GreenroomError."""
     progress.step(f"reading {source.real.database} on {source.real.server}")
-    with connect(source.address, read_only=True) as connection:
+    with asking(source.real), connect(source.address, read_only=True) as connection:
         return patiently(
             connection, source.real, progress, lambda: _read(connection, source, name, exclude_data, rules)
         )

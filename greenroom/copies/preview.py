@@ -19,7 +19,7 @@ from greenroom.postgres import archive as archives
 from greenroom.postgres import cluster, dumping, masking, room
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.masking import Rule
-from greenroom.postgres.server import connect, facts
+from greenroom.postgres.server import asking, connect, facts
 
 Line = tuple[str, str]
 _NAMED = 12  # of the columns; the rest is a number
@@ -91,7 +91,7 @@ def _source(request: CopyRequest, origin: Origin) -> Line:
 
 def _rows(target: PostgresTarget, origin: Origin, rules: list[Rule]) -> list[Line]:
     """Which rows stay there, what is masked, and what looks as if it should be."""
-    with connect(origin.address, read_only=True) as connection:
+    with asking(origin.real), connect(origin.address, read_only=True) as connection:
         lacking = masking.uncovered(connection, rules)
         ruled = {str(rule) for rule in rules}
         bare = [column for column in masking.wordy(connection, origin.excluded) if column not in ruled]

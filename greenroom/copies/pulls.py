@@ -18,11 +18,11 @@ from greenroom.copies.reach import reached
 from greenroom.copies.restored import Content, restored
 from greenroom.postgres import archive as archives
 from greenroom.postgres import binaries as programs
-from greenroom.postgres import cluster, copying, dumping, masking, restoring, room, sections, snapshots
+from greenroom.postgres import cluster, copying, dumping, masking, readable, restoring, room, sections, snapshots
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
-from greenroom.postgres.server import connect
+from greenroom.postgres.server import asking, connect
 from greenroom.postgres.snapshots import Key
 
 if TYPE_CHECKING:
@@ -132,9 +132,10 @@ def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Pa
     Returns whether the copy is masked well enough to outlive its rehearsal, were the target sensitive.
     """
     name, target = _target(request)
-    with connect(origin.address, read_only=True) as connection:
+    with asking(origin.real), connect(origin.address, read_only=True) as connection:
         if request.keep and target.sensitive:
             masking.refuse_uncovered(connection, rules, name)
+        readable.refuse_unreadable(connection, origin.real, origin.excluded)
         covered = bool(rules) and not masking.uncovered(connection, rules)
         size = patiently(connection, origin.real, progress, lambda: room.size_to_copy(connection, origin.excluded))
     masked = max((origin.sizes.get(f"{rule.schema}.{rule.table}", 0) for rule in rules if rule.changes), default=0)
@@ -183,7 +184,14 @@ class Here:
         """By pg_dump of this machine."""
         with far.private_file(path) as file:
             dumping.dump_into(
-                file, origin.address, self.client, progress, [], compress=dumping.UNCOMPRESSED, only_schema=True
+                file,
+                origin.address,
+                self.client,
+                progress,
+                [],
+                compress=dumping.UNCOMPRESSED,
+                encoding=origin.facts.encoding,
+                only_schema=True,
             )
 
     def schema(self, origin: Origin, path: Path, progress: Progress) -> None:
@@ -228,7 +236,7 @@ class There:
 
     def schema(self, origin: Origin, path: Path, progress: Progress) -> None:
         """By pg_dump of the VPN host."""
-        self.compress = far.schema(self.dump, origin.real, path)
+        self.compress = far.schema(self.dump, origin, path)
 
     def fill(
         self, origin: Origin, target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress

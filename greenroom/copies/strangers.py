@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,6 +23,7 @@ from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import connect
 
 QUICK_SECONDS = 2
+POLL_SECONDS = 0.1
 _AWS = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
 
 
@@ -42,9 +44,13 @@ def refuse_targets_own(config: Config, handed_out: Address) -> None:
 
 
 def refuse_known(config: Config, handed_out: Address) -> None:
-    """The database of a target that can be asked from here, or one that somebody has marked. Raises GreenroomError."""
+    """The database of a target that can be asked from here, or one that somebody has marked, or works in.
+
+    Raises GreenroomError.
+    """
     with connect(handed_out) as connection:
         _refuse_marked(connection, handed_out)
+        _refuse_at_work(connection, handed_out)
         here = _running(connection)
     if here and (name := _target_of(config, here)):
         raise _is_target(name, handed_out)
@@ -128,6 +134,31 @@ def _refuse_marked(connection: psycopg.Connection, handed_out: Address) -> None:
             f"{name} on {handed_out.server} bears the lease of {lease.by} until {lease.until}: nothing was run on it.",
             remedy,
         )
+
+
+def _refuse_at_work(connection: psycopg.Connection, handed_out: Address) -> None:
+    """Nobody works in a copy that has just been made, but for a superuser who watches it; its maker may be leaving."""
+    deadline = time.monotonic() + QUICK_SECONDS
+    while others := _others(connection):
+        if time.monotonic() > deadline:
+            raise GreenroomError(
+                f"others work in {handed_out.database} on {handed_out.server} ({', '.join(others)}), and in a copy "
+                "that has just been made nobody does: nothing was run on it.",
+                "Is it the copy? Then let acquire print its URL when nobody is connected to it any more.",
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _others(connection: psycopg.Connection) -> list[str]:
+    """Who is connected to the same database: roles. What a pooler keeps open of ours still has our name."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT rolname FROM pg_stat_activity JOIN pg_roles ON pg_roles.oid = usesysid
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND NOT rolsuper
+          AND application_name IS DISTINCT FROM current_setting('application_name') ORDER BY 1
+        """
+    )
+    return [role for (role,) in rows]
 
 
 def _is_target(name: str, handed_out: Address) -> GreenroomError:

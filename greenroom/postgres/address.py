@@ -35,14 +35,14 @@ class Address:
         """From `postgresql://USER@HOST:PORT/DATABASE?sslmode=...`, also with a password. Raises GreenroomError."""
         try:
             parts = urlsplit(url)
-            port = parts.port or 5432
+            options = dict(parse_qsl(parts.query))
+            port = parts.port or int(options.pop("port", 5432))
         except ValueError as error:
             raise GreenroomError("the database URL cannot be read: its host or port is malformed.", _EXAMPLE) from error
         if parts.scheme not in ("postgresql", "postgres"):
             raise GreenroomError(
                 f"a database URL begins with postgresql://, not {parts.scheme or 'nothing'}://", _EXAMPLE
             )
-        options = dict(parse_qsl(parts.query))
         _refuse_secrets(options)
         host = unquote(parts.hostname or "") or options.pop("host", "localhost")
         user = unquote(parts.username or "") or options.pop("user", "postgres")
@@ -88,10 +88,14 @@ class Address:
     @property
     def server(self) -> str:
         """`host:port`, for people."""
-        return self.shown or f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.shown or f"{host}:{self.port}"
 
     def __str__(self) -> str:
-        return f"postgresql://{quote(self.user)}@{self.server}/{quote(self.database)}"
+        user, database = (quote(name, safe="") for name in (self.user, self.database))
+        if self.host.startswith("/") and not self.shown:
+            return f"postgresql://{user}@/{database}?host={quote(self.host)}&port={self.port}"
+        return f"postgresql://{user}@{self.server}/{database}"
 
 
 def _refuse_secrets(options: Mapping[str, str]) -> None:

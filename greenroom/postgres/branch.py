@@ -95,7 +95,9 @@ def locale_of(connection: psycopg.Connection) -> str:
             **({"ICU_RULES": rules} if rules else {}),
         }
     literals = " ".join(f"{key} = {sql.Literal(value).as_string()}" for key, value in words.items())
-    return f"{literals} LOCALE_PROVIDER = { {'i': 'icu', 'b': 'builtin'}[provider] }" if provider != "c" else literals
+    if version < 150000:
+        return literals
+    return f"{literals} LOCALE_PROVIDER = { {'i': 'icu', 'b': 'builtin', 'c': 'libc'}[provider] }"  # else template0's
 
 
 def settings_of(connection: psycopg.Connection) -> list[tuple[str | None, str, str]]:

@@ -116,7 +116,12 @@ def create(
     account.own(directory)
     if base is not None:
         refuse_other_version(base, binaries)
-    shell.run(["cp", "-a", "--reflink=auto", base or _template(binaries, account), data])
+    copied = shell.run(["cp", "-a", "--reflink=auto", base or _template(binaries, account), data], check=False)
+    if copied.code != 0:
+        raise GreenroomError(
+            f"the files of a PostgreSQL server cannot be written: {shell.last_line(copied.stderr)}",
+            "Free some space, or set TMPDIR to a directory with more room.",
+        )
     _give(data, account)
     cloning = _cloning(data, binaries, account)  # while its configuration is whole
     (data / "pg_hba.conf").write_text(_HBA)
@@ -150,8 +155,8 @@ def lines(settings: Mapping[str, str]) -> str:
 
 
 def socket_directory(directory: Path) -> Path:
-    """Where the socket goes: `directory`, unless its path is longer than the kernel takes."""
-    if len(os.fsencode(directory)) <= LONGEST_SOCKET:
+    """Where the socket goes: `directory`, unless its path is longer than the kernel takes, or two hosts to libpq."""
+    if len(os.fsencode(directory)) <= LONGEST_SOCKET and "," not in str(directory):
         return directory
     if (directory / "socket").is_symlink():
         return (directory / "socket").readlink()

@@ -21,6 +21,7 @@ from greenroom.shell import Popen, TimeoutExpired
 POLL_SECONDS = 0.1
 NAMED_METHODS = 16  # `--compress=METHOD:LEVEL` is known from here on; before, a number is gzip's level
 UNCOMPRESSED, GZIP = "0", "1"
+SQL_ASCII = "SQL_ASCII"  # of a database that knows no letters, only bytes
 
 Relation = str | tuple[str, str]
 
@@ -32,17 +33,20 @@ def dump_words(
     *,
     compress: str,
     snapshot: str | None = None,
+    encoding: str | None = None,
 ) -> list[str]:
     """The argv of a pg_dump in custom format to its standard output, here or on another host; it holds no password.
 
     `exclude_data` are exact names, `schema.table` or both parts by themselves, of tables that come without rows;
     `compress` is `0` (not at all), a level of gzip, or `METHOD:LEVEL` where pg_dump is 16 or newer. Subscriptions stay
     behind: a copy must never receive what is meant for the source, and could not be dropped with one. For a table that
-    somebody has locked it waits for LOCK_WAIT_SECONDS, no longer: who comes after it waits for it too.
+    somebody has locked it waits for LOCK_WAIT_SECONDS, no longer: who comes after it waits for it too. `encoding` is
+    the database's; None: that of its role, which may not have all its letters.
     """
     words = [str(program), "--format=custom", f"--compress={compress}", "--no-password", "--no-subscriptions"]
     words += [f"--lock-wait-timeout={lock_wait.LOCK_WAIT_SECONDS:g}s"]
     words += [f"--snapshot={snapshot}"] if snapshot else []
+    words += [f"--encoding={_spoken(encoding, exclude_data)}"] if encoding else []
     words += [f"--exclude-table-data={pattern}" for name in exclude_data for pattern in _patterns(name)]
     return [*words, f"--dbname={conninfo}"]
 
@@ -80,11 +84,14 @@ def dump_into(
     *,
     compress: str,
     snapshot: str | None = None,
+    encoding: str | None = None,
     only_schema: bool = False,
 ) -> None:
     """The same, into an open file, which may be nameless. Raises GreenroomError."""
     reading = only_reading(source).conninfo
-    words = dump_words(client.program("pg_dump"), reading, exclude_data, compress=compress, snapshot=snapshot)
+    words = dump_words(
+        client.program("pg_dump"), reading, exclude_data, compress=compress, snapshot=snapshot, encoding=encoding
+    )
     words += ["--schema-only"] if only_schema else []
     with dumping(words, source, file) as (child, failed):
         meter = _Meter(progress)
@@ -112,6 +119,12 @@ def dumping(
         running(words, env=source.password_environment, stdout=output, stderr=said) as child,
     ):
         yield child, lambda: dump_failure.failure(words_in(said), source)
+
+
+def _spoken(encoding: str, names: Sequence[Relation]) -> str:
+    """In which pg_dump speaks: in an argv names are UTF-8, and it looks for them as they stand there."""
+    plain = all(part.isascii() for name in names for part in ([name] if isinstance(name, str) else name))
+    return encoding if plain or encoding == SQL_ASCII else "UTF8"
 
 
 def _patterns(relation: Relation) -> Iterator[str]:

@@ -19,6 +19,7 @@ from greenroom.interrupts import shielded
 from greenroom.postgres import journal, lease
 from greenroom.postgres.address import Address
 from greenroom.postgres.lease import Lease
+from greenroom.postgres.remains import dropping
 from greenroom.postgres.server import CannotConnect, connect
 
 GONE_SECONDS = 30.0
@@ -158,7 +159,7 @@ def _release(copy: Held) -> None:
         copy.left_behind = str(error)
     except (psycopg.Error, GreenroomError):
         known = copy.real or copy.maintenance
-        remedy = f"./inv db-drop {copy.name}" + ("" if copy.via else f" --url {copy.maintenance}")
+        remedy = dropping(copy.name, *([] if copy.via else ["--url", str(copy.maintenance)]))
         copy.left_behind = (
             f"the copy {copy.name} on {known.server} could not be dropped and was left behind; remove it with: {remedy}"
         )

@@ -16,7 +16,7 @@ from greenroom.postgres.journal import Intent
 from greenroom.postgres.leftovers import standing_on
 from greenroom.postgres.remains import Remains
 from greenroom.postgres.snapshot_place import measured
-from greenroom.postgres.way import Way, way_of
+from greenroom.postgres.way import Way, target_of, way_of
 
 Room = Callable[[], list[Remains]]
 
@@ -103,13 +103,15 @@ def _of_target(name: str, target: AnyTarget) -> list[Remains]:
 
 def _far(scope: Scope, problems: list[str]) -> Iterator[list[Remains]]:
     for intents in _servers().values():
-        yield _asked(partial(_on_server, intents[-1], scope), problems, _forgetting(intents))
+        yield _asked(partial(_on_server, intents, scope), problems, _forgetting(intents))
     yield _asked(partial(_engines, scope, problems), problems)
 
 
-def _on_server(intent: Intent, scope: Scope) -> list[Remains]:
+def _on_server(intents: list[Intent], scope: Scope) -> list[Remains]:
+    """As the role of a target, where one has made something there: its password is known."""
     targets = [target for target in scope.databases.values() if isinstance(target, PostgresTarget)]
-    return standing_on(way_of(intent, targets))
+    known = [intent for intent in intents if target_of(intent, targets)]
+    return standing_on(way_of([*intents, *known][-1], targets))
 
 
 def _asked(room: Room, problems: list[str], more: str = "") -> list[Remains]:

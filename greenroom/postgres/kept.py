@@ -163,14 +163,15 @@ def _start(postmaster: Postmaster) -> None:
     postmaster.account.own(postmaster.sockets)
     where = {
         "port": str(postmaster.port),
-        "unix_socket_directories": str(postmaster.sockets),
+        "unix_socket_directories": postmaster.listed_sockets,
         "listen_addresses": LOOPBACK,
     }
     with open(postmaster.data / "given.conf", "a") as file:
         file.write(cluster.lines(where))
     postmaster.account.own(postmaster.log)
     program = postmaster.binaries.program("pg_ctl")
-    words: list[str | Path] = [*postmaster.account.prefix, program, "-D", postmaster.data, "-l", postmaster.log]
+    log = os.path.relpath(postmaster.log, postmaster.data)  # pg_ctl hands both to a shell, whatever is in their names
+    words: list[str | Path] = [*postmaster.account.prefix, program, "-D", ".", "-l", log]
     done = shell.run([*words, "-s", "-w", "-t", f"{START_SECONDS:.0f}", "start"], cwd=postmaster.data, check=False)
     if done.code != 0:
         said = shell.last_line(postmaster.log.read_text(errors="replace"))

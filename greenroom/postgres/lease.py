@@ -11,11 +11,13 @@ import os
 import re
 import secrets
 import socket
+import time
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 from psycopg import sql
+from pydantic import TypeAdapter
 
 from greenroom.errors import ANSWER_IS_NO, GreenroomError
 from greenroom.postgres import processes
@@ -75,13 +77,17 @@ class Lease:
 
     @classmethod
     def read(cls, comment: str | None) -> Lease | None:
-        """From a database's comment; None when that is not a lease. What only a later version knows is passed over."""
+        """From a database's comment; None when that is not a lease. What only a later version knows is passed over.
+
+        Whoever owns a database may write what he likes there: one with other types or times is none.
+        """
         try:
             content = json.loads(comment or "")
             if content.pop("greenroom") != 1:
                 return None
             known = {name: content[name] for name in content.keys() & {field.name for field in fields(cls)}}
-            return cls(**{**known, "roles": tuple(known.get("roles", ()))})
+            lease = TypeAdapter(cls).validate_python(known)
+            return lease if lease._comparable else None
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -106,6 +112,11 @@ class Lease:
     def expired(self) -> bool:
         """Whether its time has passed."""
         return datetime.fromisoformat(self.until) < datetime.now(UTC)
+
+    @property
+    def _comparable(self) -> bool:
+        """Whether its times are times, of a known zone."""
+        return all(datetime.fromisoformat(time).tzinfo for time in (self.made, self.until))
 
     @property
     def process(self) -> Process:
@@ -168,10 +179,14 @@ def copy_name(database: str, branch_slug: str) -> str:
 
 
 def grant(connection: psycopg.Connection, database: str, lease: Lease) -> Lease:
-    """Put the lease on a database; returns it as it stands there: it says which database that is."""
+    """Put the lease on a database; returns it with the database that it was put on.
+
+    There it ends by the server's clock, which all who read it share: a machine's own may go wrong.
+    """
     marked = replace(lease, database=database, oid=_oid(connection, database) or 0, system=_system(connection))
     statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
-    connection.execute(statement.format(sql.Identifier(database), marked.comment()))
+    there = _shifted(marked, _ahead(connection))
+    connection.execute(statement.format(sql.Identifier(database), there.comment()))
     return marked
 
 
@@ -182,7 +197,7 @@ def renew(connection: psycopg.Connection, lease: Lease) -> None:
 
 
 def leased(connection: psycopg.Connection) -> list[LeasedDatabase]:
-    """Every database of the server that bears a lease, the oldest first."""
+    """Every database of the server that bears a lease, the oldest first; when that ends, by our own clock."""
     rows = connection.execute(
         """
         SELECT oid::bigint, datname, shobj_description(oid, 'pg_database'),
@@ -191,8 +206,10 @@ def leased(connection: psycopg.Connection) -> list[LeasedDatabase]:
         """
     )
     found = [(oid, name, Lease.read(comment), size) for oid, name, comment, size in rows]
-    system = _system(connection)
-    databases = [LeasedDatabase(name, lease, size, oid, system) for oid, name, lease, size in found if lease]
+    system, ahead = _system(connection), _ahead(connection)
+    databases = [
+        LeasedDatabase(name, _shifted(lease, -ahead), size, oid, system) for oid, name, lease, size in found if lease
+    ]
     return sorted(databases, key=lambda database: database.lease.made)
 
 
@@ -222,6 +239,17 @@ def _refuse_others(connection: psycopg.Connection, database: str, oid: int) -> N
             raise NotOurs(f"{database} is called {name} by now, so it is not dropped.", DROP_IT, code=ANSWER_IS_NO)
         if found != oid:
             raise NotOurs(f"{database} is another database by now, so it is not dropped.", DROP_IT, code=ANSWER_IS_NO)
+
+
+def _ahead(connection: psycopg.Connection) -> timedelta:
+    """By how many whole seconds the server's clock is ahead of ours."""
+    row = connection.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").fetchone()
+    assert row is not None, "a SELECT of one value has a row"
+    return timedelta(seconds=round(row[0] / 1000 - time.time()))
+
+
+def _shifted(lease: Lease, by: timedelta) -> Lease:
+    return replace(lease, until=(datetime.fromisoformat(lease.until) + by).isoformat())
 
 
 def _oid(connection: psycopg.Connection, database: str) -> int | None:

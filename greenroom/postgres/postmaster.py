@@ -61,6 +61,11 @@ class Postmaster:
         return Address(str(self.sockets), self.port, "postgres", cluster.SUPERUSER)
 
     @property
+    def listed_sockets(self) -> str:
+        """As a list of directories has it, whose names may hold commas and blanks."""
+        return '"{}"'.format(str(self.sockets).replace('"', '""'))
+
+    @property
     def stopper(self) -> list[str | Path]:
         """The words that stop it at once, for whoever finds it without its process."""
         return [*self.account.prefix, self.binaries.program("pg_ctl"), "-D", self.data, "-m", "immediate", "stop"]
@@ -75,7 +80,7 @@ class Postmaster:
         host = LOOPBACK if self.tcp else ""
         options = {
             "port": str(self.port),
-            "unix_socket_directories": str(self.sockets),
+            "unix_socket_directories": self.listed_sockets,
             "listen_addresses": host,
         }
         program = self.binaries.program("postgres")

@@ -6,6 +6,7 @@ Each room that makes something which can outlive its process lists it in this on
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -36,3 +37,8 @@ class Remains:
     size_bytes: int = 0
     exists: bool = True
     refusal: GreenroomError | None = None
+
+
+def dropping(name: str, *where: str) -> str:
+    """The command that drops it, for a shell: names of databases may hold blanks and quotes."""
+    return f"./inv db-drop {shlex.join([name, *where])}"

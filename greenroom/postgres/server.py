@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import select
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -46,10 +48,29 @@ _HINTS = {
     "28P01": "Set it where the target says (password_variable, password_parameter), else PGPASSWORD or ~/.pgpass.",
     "28000": "Check the user's name, and the server's pg_hba.conf (some rows demand TLS: add ?sslmode=require).",
     "3D000": "`psql -l` lists the databases of a server.",
-    "53300": "Wait until others have disconnected, or raise max_connections.",
+    "53300": "Wait until others have disconnected, or raise max_connections, or the role's CONNECTION LIMIT.",
     "57P03": "The server is starting up or shutting down: try again in a moment.",
     "42501": "Ask for the CONNECT privilege on the database.",
 }
+
+
+# Roles may have others, in which dates and numbers are written in ways of their own, or names get quotes.
+_AS_WE_READ = {
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+}
+# A search_path that names pg_catalog behind others puts their tables and functions before PostgreSQL's own; where it
+# does not, that is looked into first.
+_CATALOGUE_FIRST = """
+SELECT pg_catalog.set_config('search_path', (
+    SELECT coalesce(pg_catalog.string_agg(pg_catalog.quote_ident(name), ', '), '')
+    FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) AS name WHERE name OPERATOR(pg_catalog.<>) 'pg_catalog'
+), false) WHERE 'pg_catalog' OPERATOR(pg_catalog.=) ANY (pg_catalog.current_schemas(false))
+"""
 
 
 class CannotConnect(GreenroomError):
@@ -85,7 +106,7 @@ def connect(address: Address, *, read_only: bool = False) -> psycopg.Connection:
     """A connection in autocommit mode, that says who it is. The password may come from PGPASSWORD or ~/.pgpass.
 
     No timeout of the role's or of the database's ends it, and without `read_only` it may write, whatever they have as
-    default. Raises CannotConnect: one sentence, never the password.
+    default; what it says is written as we read it. Raises CannotConnect: one sentence, never the password.
     """
     chosen = only_reading(address) if read_only else address
     try:
@@ -102,10 +123,26 @@ def connect(address: Address, *, read_only: bool = False) -> psycopg.Connection:
         ) from None
 
 
+@contextmanager
+def asking(address: Address) -> Iterator[None]:
+    """What keeps a server from answering questions (it ends, or a limit of the role's is met) is one sentence.
+
+    `address` is for people. Raises GreenroomError.
+    """
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        said = error.diag.message_primary or _last_words(error).rstrip(".")
+        raise GreenroomError(
+            f"{address.database} on {address.server} could not be read (SQLSTATE {error.sqlstate or 'none'}): {said}.",
+            "Does the server still run, and is the VPN on? Limits of the role stand in pg_roles.rolconfig.",
+        ) from error
+
+
 def parameters(address: Address) -> dict[str, str]:
-    """What libpq is given: the address's own parameters go over ours."""
+    """What libpq is given: the address's own parameters go over ours, but for the encoding in which we speak."""
     ours = {"application_name": "greenroom", "connect_timeout": str(CONNECT_SECONDS)}
-    return {**ours, **address.parameters}
+    return {**ours, **address.parameters, "client_encoding": "UTF8"}
 
 
 def only_reading(address: Address) -> Address:
@@ -119,8 +156,11 @@ def patient(address: Address, version_num: int) -> Address:
 
 
 def unhindered(address: Address, version_num: int) -> Address:
-    """The same for programs that write: what `connect` does for our own sessions."""
-    return _with_options(patient(address, version_num), WRITING)
+    """The same for programs that write: what `connect` does for our own sessions.
+
+    pg_dump sees to it that all else is read as it was written, but not to arrays with NULLs.
+    """
+    return _with_options(patient(address, version_num), f"{WRITING} -c array_nulls=on")
 
 
 def timeouts_of(version_num: int) -> list[str]:
@@ -196,8 +236,9 @@ def settings_of(connection: psycopg.Connection) -> dict[str, str]:
 def _unhinder(connection: psycopg.Connection, read_only: bool) -> None:
     """By SET, and not when it connects: so the session still knows what the role has (`reset_val`)."""
     words = [f"SET {name} = 0" for name in timeouts_of(connection.info.server_version)]
-    writing = "" if read_only else "; SET default_transaction_read_only = off"
-    connection.execute(("; ".join(words) + writing).encode())
+    words += [f"SET {name} = {value}" for name, value in _AS_WE_READ.items()]
+    words += [] if read_only else ["SET default_transaction_read_only = off"]
+    connection.execute("; ".join([*words, _CATALOGUE_FIRST]).encode())
 
 
 def _with_options(address: Address, more: str) -> Address:

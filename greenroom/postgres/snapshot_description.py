@@ -19,7 +19,7 @@ from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import ServerFacts
 from greenroom.postgres.snapshot_place import measured
 
-FORMAT = 1  # of what a snapshot holds and how its key is made: another number makes them all anew
+FORMAT = 2  # of what a snapshot holds and how its key is made: another number makes them all anew
 DATA, DESCRIPTION = "data", "snapshot.json"
 
 State = Literal["whole", "damaged", "of another version"]
@@ -29,13 +29,15 @@ State = Literal["whole", "damaged", "of another version"]
 class Key:
     """What a snapshot is a copy of: two equal digests mean the same copy. `source` and `label` are for people.
 
-    `place` is the same for all copies of one database, whatever its target says of them; empty for a dump.
+    `place` is the same for all copies of one database, whatever its target says of them; empty for a dump. `dump` is
+    where that lies, None for a database.
     """
 
     source: str
     label: str
     digest: str
     place: str = ""
+    dump: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Contents:
 class Snapshot:
     """One that is here. `contents` is None where nobody can tell any more; `made` and `until` are ISO 8601 in UTC.
 
-    `until` is None where it stays as true as it was made: a dump does not change. `counted` are the files and their
-    lengths when it was made: only `state` counts them again, which takes a moment.
+    `until` is None where it stays as true as it was made: that of a `dump`, which goes with it. `counted` are the files
+    and their lengths when it was made: only `state` counts them again, which takes a moment.
     """
 
     path: Path
@@ -75,6 +77,7 @@ class Snapshot:
     contents: Contents | None = None
     until: str | None = None
     place: str = ""
+    dump: str | None = None
 
     @cached_property
     def state(self) -> State:
@@ -120,6 +123,7 @@ def write(path: Path, key: Key, contents: Contents, server: Server, max_age_hour
         "source": key.source,
         "digest": key.digest,
         "place": key.place,
+        "dump": key.dump,
         "made": now.isoformat(),
         "until": None if max_age_hours is None else (now + timedelta(hours=max_age_hours)).isoformat(),
         "version": f"{server.version_num // 10000}.{server.version_num % 10000}",
@@ -150,8 +154,9 @@ def read(path: Path) -> Snapshot:
             described="whole" if _here(told["build"]) else "of another version",
             counted=(int(told["files"]), int(told["length"])),
             contents=_contents(told["contents"]),
-            until=told["until"] if "until" in told else _until(str(told["source"]), str(told["made"])),
-            place=str(told.get("place", "")),
+            until=told["until"],
+            place=str(told["place"]),
+            dump=told["dump"],
         )
     except (OSError, ValueError, KeyError, TypeError):
         return _unknown(path, "damaged")
@@ -174,13 +179,9 @@ def _contents(told: Mapping[str, Any]) -> Contents:
     return Contents(str(told["database"]), str(told["owner"]), facts, dict(told["settings"]), covered=covered, **lists)
 
 
-def _until(source: str, made: str) -> str | None:
-    """Of one that does not say it: a dump's stays."""
-    if source.startswith("dump "):
-        return None
-    return (datetime.fromisoformat(made) + timedelta(hours=Snapshots().max_age_hours)).isoformat()
-
-
 def _unknown(path: Path, described: State) -> Snapshot:
-    made = datetime.fromtimestamp(path.stat().st_mtime if path.exists() else 0, UTC).isoformat()
-    return Snapshot(path, "", "", made, measured(path).taken, "", "", described, until=_until("", made))
+    """It goes by the age that holds where nothing is said."""
+    made = datetime.fromtimestamp(path.stat().st_mtime if path.exists() else 0, UTC)
+    until = made + timedelta(hours=Snapshots().max_age_hours)
+    size = measured(path).taken
+    return Snapshot(path, "", "", made.isoformat(), size, "", "", described, until=until.isoformat())

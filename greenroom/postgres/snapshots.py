@@ -1,7 +1,8 @@
 """Restored copies that are kept: pristine, stopped data directories, from whose clones the next rehearsals start.
 
 They hold the real data, as the copy did: masked where it was masked. They lie in a directory that its owner alone may
-read, go by age and by a limit of disk, and are not made for a sensitive target unless that says `cache = true`.
+read, go by age or with their dump, and by a limit of disk, and are not made for a sensitive target unless that says
+`cache = true`.
 """
 
 from __future__ import annotations
@@ -48,9 +49,10 @@ class Gone(GreenroomError):
 
 def of_dump(path: Path) -> Key:
     """The key of a dump: the file itself, or the files of a directory, by name, size and time. Raises OSError."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    real = path.resolve()
+    files = sorted(real.iterdir()) if real.is_dir() else [real]
     seen = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return Key(f"dump {path.name}", path.name, _digest(["dump", str(path.resolve()), seen]))
+    return Key(f"dump {path.name}", path.name, _digest(["dump", str(real), seen]), dump=str(real))
 
 
 def of_target(name: str, target: Target) -> Key:
@@ -103,7 +105,7 @@ def forget(place: str, but: Key | None = None) -> None:
 def store(
     server: Server, key: Key, contents: Contents, *, limit_gb: float, max_age_hours: float | None = None
 ) -> Stored:
-    """Keep what the server holds now, for `max_age_hours` (None: a dump's, for good).
+    """Keep what the server holds now, for `max_age_hours` (None: a dump's, as long as the dump).
 
     It is stopped meanwhile: sessions on it end, its address stays.
 
@@ -129,11 +131,20 @@ def store(
 def listed() -> list[Snapshot]:
     """All that are here, the oldest first; also those of another version, and what is damaged.
 
-    Those whose time has passed are removed, but for one that is being cloned at this moment.
+    Those whose time has passed are removed, and those whose dump has gone, but for one that is being cloned at this
+    moment.
     """
     snapshot_place.sweep(snapshot_place.directory())
     there = sorted(map(description.read, snapshot_place.named()), key=lambda found: (found.made, found.name))
-    return [found for found in there if not (found.expired and snapshot_place.remove(found.path))]
+    return [found for found in there if not ((found.expired or _outlived(found)) and snapshot_place.remove(found.path))]
+
+
+def _outlived(found: Snapshot) -> bool:
+    """Whether the dump that it was restored from has been removed, or written anew: then nobody can ask for it."""
+    try:
+        return found.dump is not None and of_dump(Path(found.dump)).digest != found.digest
+    except OSError:
+        return True
 
 
 def remove(snapshot: Snapshot) -> None:

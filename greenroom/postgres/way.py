@@ -40,16 +40,20 @@ class Way:
             yield passwords.through(self.real, port)
 
 
+def target_of(intent: Intent, targets: Iterable[PostgresTarget]) -> PostgresTarget | None:
+    """The target that it was made for."""
+    made_for = (intent.host, intent.port, intent.via, intent.user)
+    return next((found for found in targets if (found.host, found.port, found.via, found.user) == made_for), None)
+
+
 def way_of(intent: Intent, targets: Iterable[PostgresTarget]) -> Way:
     """To the server of an intent, with the password of the target that it was made for. Raises GreenroomError.
 
     Where no target is of that server and user, the password is that of PGPASSWORD or ~/.pgpass.
     """
     address = intent.address
-    for target in targets:
-        same = (target.host, target.port, target.via, target.user)
-        if same == (intent.host, intent.port, intent.via, intent.user):
-            return Way(address.as_role(address.user, passwords.resolved(target).password), intent.via)
+    if target := target_of(intent, targets):
+        return Way(address.as_role(address.user, passwords.resolved(target).password), intent.via)
     if intent.via is None:
         return Way(address)
     found = PostgresTarget(host=address.host, port=address.port, name=address.database, user=address.user)

@@ -12,6 +12,7 @@ from greenroom.copies.acquiring import EMBEDDED, CopyRequest, refuse_contradicti
 from greenroom.copies.keeping import KEPT
 from greenroom.errors import ANSWER_IS_NO, DONE, GreenroomError
 from greenroom.postgres.address import Address
+from greenroom.postgres.remains import dropping
 from greenroom.rehearsal import drills
 from greenroom.rehearsal.document import Budget, Rehearsal
 from greenroom.rehearsal.inside import image as images
@@ -94,11 +95,9 @@ def _standing(rehearsal: Rehearsal, source: CopyRequest) -> str:
     if given is None:
         kept = [note.removeprefix(KEPT) for note in rehearsal.fidelity.notes if note.startswith(KEPT)]
         return "\n".join(f"copy                {line}" for line in kept)
-    address = Address.parse(given)
-    server = f"postgresql://{address.user}@{address.server}"
-    return (
-        f"copy                {server}/{name}\n                    drop it with: db-drop {name} --url {server}/postgres"
-    )
+    server = Address.parse(given)
+    remedy = dropping(name, "--url", str(server.at("postgres")))
+    return f"copy                {server.at(name)}\n                    drop it with: {remedy}"
 
 
 def request_of(options: Options, config: Config) -> Request:

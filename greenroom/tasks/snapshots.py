@@ -25,7 +25,7 @@ ALL = "all"
 def snapshots(_context: Context, drop: str | None = None, yes: bool = False, dry_run: bool = False) -> None:
     """List the restored copies that are kept here as snapshots; they hold the data of their source.
 
-    A target's goes when it is older than [tool.greenroom.snapshots] max_age_hours; a dump's stays.
+    A target's goes when it is older than [tool.greenroom.snapshots] max_age_hours, a dump's when the dump goes.
     The next rehearsal of the same dump or target starts from a clone of one, unless it is told to --refresh.
     """
     from greenroom.postgres import snapshots as room

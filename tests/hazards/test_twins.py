@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from greenroom.postgres.address import Address
 from greenroom.rehearsal.twins.wanted import MECHANICAL
 from tests.hazards.harness import HERE, PASSWORD, furnished, write_project
+from tests.own_places import surroundings
 
 ROOT = HERE.parents[1]
 BUDGET_MS = "3"
@@ -43,7 +43,7 @@ def typed(source: Address, project: Path, *words: str) -> tuple[str, Path, dict[
     command = [sys.executable, "-m", "greenroom", "migrate-rehearse", "--url", url, "--template", "--drills", "none"]
     command += ["--project", str(project), "--settings", "shop_settings", "--report-dir", str(reports)]
     command += ["--budget-read-ms", BUDGET_MS, "--budget-write-ms", BUDGET_MS, *words]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(project.parent), "PGPASSWORD": PASSWORD}
+    environment = {**surroundings(project.parent), "PGPASSWORD": PASSWORD}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode in (0, 1), done.stderr
     directory = (reports / "latest").resolve()

@@ -17,6 +17,7 @@ from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import of_major
 from greenroom.postgres.embedded import Server, embedded
 from tests.integration.projects import PASSWORD, shop, write_project
+from tests.own_places import surroundings
 
 UNREACHABLE = "postgresql://someone@127.0.0.1:9/shop"
 
@@ -57,7 +58,7 @@ def rehearse(tmp_path: Path, *words: object, password: str = PASSWORD, **environ
         [sys.executable, "-m", "greenroom", "migrate-rehearse", *map(str, words), "--report-dir", tmp_path / "reports"],
         capture_output=True,
         text=True,
-        env={"PATH": "/usr/bin:/bin:/usr/sbin", "HOME": str(tmp_path), "PGPASSWORD": password, **environment},
+        env={**surroundings(tmp_path), "PATH": "/usr/bin:/bin:/usr/sbin", "PGPASSWORD": password, **environment},
         timeout=120,
     )
     lines = [line for line in done.stderr.splitlines() if not re.match(r" *\d+\.\d s  ", line)]

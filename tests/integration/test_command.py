@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import of_major
 from greenroom.postgres.embedded import Server
 from tests.integration.projects import PASSWORD, shop, write_project
+from tests.own_places import surroundings
 
 ROOT = Path(__file__).parents[2]
 HARMLESS = "migrations.AddField('Line', 'extra', models.IntegerField(null=True))"
@@ -43,7 +43,7 @@ def typed(tmp_path: Path, *words: object, **environment: str) -> Held:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PGPASSWORD": PASSWORD, **environment},
+        env={**surroundings(tmp_path), "PGPASSWORD": PASSWORD, **environment},
         timeout=180,
         check=False,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -201,6 +202,21 @@ def test_url_of_a_target_itself_is_refused_and_nothing_is_run_on_it(
         f"labshop on {source.server} is the database of the target staging itself, and no copy: "
         "nothing was run on it.\n"
         "  acquire has to print the URL of a copy that release may end: docs/engines.md.\n"
+    ) in done.stderr
+    assert (lab.comment(), lab.migrated(), len(lab.released)) == (None, ["0001_initial"], 1)
+
+
+def test_database_in_which_others_work_is_refused(lab: Lab) -> None:
+    """No target names it, and nobody commented it; whoever has just left is no hindrance."""
+    lab.script("acquire", 'echo "$URL/$SOURCE"')
+    lab.script("release", 'echo "$1" >> "$PLACE/released"')
+    with psycopg.connect(**lab.source.parameters):
+        done = lab.desk.run("migrate-rehearse", "--target", "lab", "--drills", "none")
+    assert done.returncode == 2
+    assert (
+        f"others work in labshop on {lab.source.server} ({lab.source.user}), and in a copy that has just been made "
+        "nobody does: nothing was run on it.\n"
+        "  Is it the copy? Then let acquire print its URL when nobody is connected to it any more.\n"
     ) in done.stderr
     assert (lab.comment(), lab.migrated(), len(lab.released)) == (None, ["0001_initial"], 1)
 

@@ -246,7 +246,7 @@ def test_role_that_may_not_read_is_told_which_table(source18: Shop) -> None:
     with pytest.raises(GreenroomError) as caught, acquire(request(url=source18.url()), Silent()):
         pass
     name, where = source18.address.database, source18.address.server
-    assert caught.value.sentence == f"pg_dump of {name} on {where} failed: permission denied for table hidden."
+    assert caught.value.sentence == f"{source18.owner} may not read public.hidden of {name} on {where}."
     assert journal.intents() == []
 
 

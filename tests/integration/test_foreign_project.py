@@ -15,6 +15,7 @@ from psycopg import sql
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.secret import Secret
+from tests.own_places import surroundings
 
 SITE = Path(__file__).parents[1] / "foreign" / "wagtail_site"
 EARLIER = "0088"
@@ -62,7 +63,7 @@ def test_wagtail_rehearsed_from_an_earlier_state_by_options_alone(wagtail: Addre
         [sys.executable, "-m", "greenroom", "migrate-rehearse", "--url", url, "--project", str(SITE), *options],
         capture_output=True,
         text=True,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PGPASSWORD": "planted-0s3cret"},
+        env={**surroundings(tmp_path), "PATH": "/usr/bin:/bin", "PGPASSWORD": "planted-0s3cret"},
     )
     assert done.returncode in (0, 1), done.stderr
     written = (tmp_path / "latest" / "rehearsal.json").read_text()

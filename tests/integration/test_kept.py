@@ -225,15 +225,17 @@ def test_keeper_that_was_killed_over_it_is_to_be_reaped(home: Path) -> None:
     assert kept.standing() == [] and list(home.glob("greenroom-*/*")) == []
 
 
-def test_server_of_a_long_path_is_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (deep := tmp_path / ("d" * 100)).mkdir()
-    monkeypatch.setenv("TMPDIR", str(deep))
+@pytest.mark.parametrize("name", ["d" * 100, "one,two", 'it\'s "$(mine)" `ü` %d'])
+def test_server_of_an_odd_path_is_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A long one and one with a comma have their socket elsewhere; what a shell would run is run by none."""
+    (odd := tmp_path / name).mkdir()
+    monkeypatch.setenv("TMPDIR", str(odd))
     with embedded(binaries=of_major(18)) as server:
-        sockets = (server.data.parent / "socket").readlink()
+        sockets = cluster.socket_directory(server.data.parent)
         keep_one(server)
     assert answers(server.address) and the_record().running
     kept.drop(the_record())
-    assert not sockets.exists() and not answers(server.address)
+    assert not sockets.exists() and not answers(server.address) and list(odd.glob("greenroom-*/*")) == []
 
 
 def test_damaged_records_are_passed_over() -> None:

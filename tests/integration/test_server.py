@@ -60,7 +60,7 @@ def test_no_connection_left(server: Server) -> None:
             with contextlib.closing(connect(crowd)):
                 assert refused(crowd) == (
                     f"{server.address.server} has no connection left for crowd.\n"
-                    "  Wait until others have disconnected, or raise max_connections."
+                    "  Wait until others have disconnected, or raise max_connections, or the role's CONNECTION LIMIT."
                 )
         finally:
             admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'crowd'")

@@ -76,8 +76,8 @@ def desk_of(tmp_path: Path, source: Address, home: Path, *lines: str) -> Desk:
         "[tool.greenroom.databases.staging]",
         f'host = "{source.host}"',
         f"port = {source.port}",
-        f'name = "{source.database}"',
-        f'user = "{source.user}"',
+        f"name = {json.dumps(source.database)}",
+        f"user = {json.dumps(source.user)}",
         *(lines if any("password" in line for line in lines) else ['password_variable = "STAGING_PASSWORD"', *lines]),
     ]
     (project / "pyproject.toml").write_text("\n".join(table) + "\n")
@@ -198,6 +198,26 @@ def test_kept_branch_is_dropped_by_name(desk: Desk, source: Address) -> None:
     dropped = desk.run("db-drop", name, "--target", "staging", "--yes")
     assert dropped.returncode == 0, dropped.stderr
     assert branches(source) == []
+
+
+@pytest.mark.parametrize(("words", "at"), [(["db-pull"], []), (["db-branch"], ["--target", "staging"])])
+def test_kept_copy_is_named_after_the_git_branch_and_dropped_as_it_says(
+    tmp_path: Path, server18: Server, words: list[str], at: list[str]
+) -> None:
+    """Whatever quotes and blanks are in the database's name: the command can be pasted."""
+    (tmp_path / "initial").mkdir()
+    (tmp_path / "home").mkdir()
+    name = "shop of 'Ü' \"1%\""
+    with shop(server18, tmp_path / "initial", rows=20, name=name) as source:
+        desk = desk_of(tmp_path, source, tmp_path / "home")
+        subprocess.run(["git", "init", "-q", "-b", "feature/Pay-später", desk.place / "project"], check=True)
+        made = desk.run(*words, "--target", "staging")
+        assert made.returncode == 0, made.stderr
+        typed = shlex.split(made.stdout.partition("before: ")[2])
+        assert typed[:2] == ["./inv", "db-drop"] and typed[3:] == at
+        assert typed[2].startswith(f"{name}__feature_pay_spater_")
+        dropped = desk.run(*typed[1:], "--yes")
+        assert (dropped.returncode, dropped.stdout.splitlines()[-1]) == (0, f"dropped {typed[2]}"), dropped.stderr
 
 
 def test_kept_branch_behind_a_vpn_host_is_reached_as_it_says(tmp_path: Path, source: Address, server18: Server) -> None:

@@ -230,7 +230,7 @@ def test_branch_through_vpn_host_is_made_there(source: Shop, vpn: Bastion) -> No
         is_whole(copy, source)
         assert (copy.address.host, copy.label) == ("127.0.0.1", source.address.server)
     assert (copy.method, copy.dropped, source.state()) == ("pipe", True, before)
-    assert any(note.startswith("the migration and the probes ran through ") for note in copy.notes)
+    assert any(note.startswith("what runs on it goes through ") for note in copy.notes)
 
 
 def test_branch_through_a_tunnel_without_programs_there(source: Shop, vpn: Bastion) -> None:

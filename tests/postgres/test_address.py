@@ -97,3 +97,22 @@ def test_service_holds_what_a_url_must_not(tmp_path: Path, monkeypatch: pytest.M
     taken = {found.keyword: found.val for found in connecting.info}
     connecting.finish()
     assert (taken[b"sslpassword"], taken[b"host"]) == (b"pl4nted", b"127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        Address("db.example", 5433, "a/b ü?#%", 'o\'n "me"@x:y/'),
+        Address("::1", 5433, "shop", "me"),
+        Address("/tmp/Sockets of mine", 5433, "shop", "me"),
+    ],
+)
+def test_printed_address_can_be_typed(address: Address) -> None:
+    assert Address.parse(str(address)) == address
+    found = conninfo_to_dict(str(address))
+    assert (found["host"], found["port"], found["dbname"], found["user"]) == (
+        address.host,
+        str(address.port),
+        address.database,
+        address.user,
+    ), "libpq reads it alike"

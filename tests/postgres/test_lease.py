@@ -28,6 +28,24 @@ def test_read_gives_nothing_for_other_comments(comment: str | None) -> None:
     assert Lease.read(comment) is None
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"until": "tomorrow"},
+        {"until": "2099-01-01T00:00:00"},
+        {"made": 7},
+        {"pid": "x"},
+        {"roles": "postgres"},
+        {"roles": [7]},
+        {"id": None},
+        {"oid": []},
+    ],
+)
+def test_read_gives_nothing_for_what_looks_like_a_lease(odd: dict[str, object]) -> None:
+    """Any owner of a database may write it, and db-list has to live with it."""
+    assert Lease.read(json.dumps({**json.loads(lease().comment()), **odd})) is None
+
+
 def test_lease_of_a_living_process_holds() -> None:
     assert not lease().expired and not lease().abandoned
 

@@ -45,6 +45,8 @@ def one(place: Path, name: str = "nightly-1", /, *, age_hours: float = 0, digest
         "digest": digest,
         "made": (NOW - timedelta(hours=age_hours)).isoformat(),
         "until": None,
+        "place": "",
+        "dump": None,
         "version": "18.6",
         "build": snapshot_description.build_of(binaries.newest()),
         "files": found.files,
@@ -164,16 +166,29 @@ def test_snapshot_that_is_being_cloned_goes_the_next_time(place: Path) -> None:
     assert snapshots.listed() == []
 
 
-@pytest.mark.parametrize(("source", "stays"), [("dump nightly.dump", True), ("target staging", False)])
-def test_snapshot_of_before_goes_by_the_age_that_holds_where_nothing_is_said(
-    place: Path, source: str, stays: bool
-) -> None:
-    path = one(place, source=source, age_hours=25)
-    told = json.loads((path / "snapshot.json").read_text())
-    del told["until"]
-    (path / "snapshot.json").write_text(json.dumps(told))
+@pytest.mark.parametrize("anew", [False, True])
+def test_snapshot_of_a_dump_goes_when_that_is_removed_or_written_anew(place: Path, tmp_path: Path, anew: bool) -> None:
+    """Else a dump that is made every night leaves one a night, and who removes a dump has its data still."""
+    dump, linked = tmp_path / "nightly.dump", tmp_path / "latest.dump"
+    dump.write_bytes(b"one")
+    linked.symlink_to(dump)
+    key = snapshots.of_dump(linked)
+    one(place, age_hours=1000, digest=snapshots.of_dump(dump).digest, dump=key.dump)
+    assert snapshots.find(key), "it goes at no age, and a link leads to the dump itself"
 
-    assert bool(snapshots.listed()) is stays
+    dump.unlink()
+    if anew:
+        dump.write_bytes(b"other")
+
+    assert snapshots.listed() == [] and list(place.iterdir()) == []
+
+
+def test_snapshot_that_nothing_is_known_of_goes_by_the_age_that_holds_where_nothing_is_said(place: Path) -> None:
+    path = one(place, format=1)
+    assert len(snapshots.listed()) == 1
+    os.utime(path, (0, (NOW - timedelta(hours=25)).timestamp()))
+
+    assert snapshots.listed() == []
 
 
 def test_forgotten_are_those_of_one_database_made_by_other_rules(place: Path) -> None:
@@ -222,7 +237,7 @@ def test_snapshot_with_a_file_of_another_length_is_damaged(place: Path) -> None:
     assert [found.state for found in snapshots.listed()] == ["damaged"]
 
 
-@pytest.mark.parametrize("told", ["", "{", "[]", '{"format": 1}'])
+@pytest.mark.parametrize("told", ["", "{", "[]", '{"format": 2}'])
 def test_snapshot_that_nothing_is_known_of_can_be_removed(place: Path, told: str) -> None:
     path = one(place)
     (path / "snapshot.json").write_text(told)

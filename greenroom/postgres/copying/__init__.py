@@ -93,7 +93,14 @@ def begun(
         reading.hold_still(moved, progress)
         without = [*left_out, *(table.relation for table in moved)]
         dumping.dump_into(
-            file, source_address, client, progress, without, compress=dumping.UNCOMPRESSED, snapshot=reading.snapshot
+            file,
+            source_address,
+            client,
+            progress,
+            without,
+            compress=dumping.UNCOMPRESSED,
+            snapshot=reading.snapshot,
+            encoding=reading.encoding,
         )
         yield Begun(source_address, client, reading, moved, stored)
 

@@ -30,6 +30,7 @@ from greenroom.postgres.engines import intents
 from greenroom.postgres.engines.engine_copy import EngineCopy
 from greenroom.postgres.engines.intents import Intent, Noted
 from greenroom.postgres.lease import Lease
+from greenroom.postgres.remains import dropping
 from greenroom.secret import Secret
 
 POLITE_SECONDS = 5.0  # between SIGTERM and SIGKILL
@@ -103,7 +104,7 @@ def _released(noted: Noted, secret: Secret | None, progress: Progress) -> str | 
             release(noted, secret)
         except GreenroomError as error:
             name = noted.intent.name
-            said = f"the copy {name} was left behind: {error.sentence} Remove it with: ./inv db-drop {name}"
+            said = f"the copy {name} was left behind: {error.sentence} Remove it with: {dropping(name)}"
             print(said, file=sys.stderr, flush=True)  # at once: the report may never be written
             return said
     return None

@@ -27,11 +27,13 @@ WHERE relnamespace = 'public'::regnamespace ORDER BY 1
 """
 SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE sequencename <> 'brake' ORDER BY 1"
 SERVER = {
-    "databases": "SELECT datname, datdba::regrole::text, datacl::text FROM pg_database ORDER BY 1",
+    "databases": "SELECT datname, datdba::regrole::text, datacl::text, datallowconn, datconnlimit, datistemplate "
+    "FROM pg_database ORDER BY 1",
     "roles": "SELECT rolname, rolsuper, rolcanlogin FROM pg_roles ORDER BY 1",
     "settings": "SELECT setdatabase, setrole, setconfig FROM pg_db_role_setting ORDER BY 1, 2",
     "comments": "SELECT classoid, objoid, description FROM pg_shdescription ORDER BY 1, 2",
 }
+AFTER_RESTORING = ("snapshot", "migrate", "own code", "drill", "drop")
 SESSIONS = """
 SELECT application_name, query FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = %s
 """
@@ -61,6 +63,23 @@ def nothing_left(stage: Stage, run: Run, before: Before, ports: set[str], *, rep
     assert (left, gone) == ([], []), f"files left: {left}; files gone: {gone}"
     assert listening(ports) == set(), "a port is still listened on"
     assert (found := no_secret(stage, run)) == [], f"the password stands in {found}"
+
+
+def indiscretions(stage: Stage, phase: str) -> list[str]:
+    """What should not be so while the command runs: archives that lie about, and programs that could write."""
+    archives = [path for name in ("dump", "schema") for path in stage.scratch.glob(f"greenroom-*/*/{name}")]
+    if phase in AFTER_RESTORING:  # a schema that the host's pg_dump wrote has no rows
+        found = [f"{path} is no longer needed" for path in archives if path.name == "dump" or not stage.way.client]
+    else:
+        found = [f"others may read {path}" for path in archives if not _private(path)]
+    if "--via-file" not in stage.way.words:
+        found += [f"{path} is on the VPN host's disk" for path in stage.host.remote_tmp.iterdir()]
+    dumps = [line for line in stage.host.running() if "--format=custom" in line]
+    return found + [f"it may write: {line}" for line in dumps if "default_transaction_read_only=on" not in line]
+
+
+def _private(path: Path) -> bool:
+    return (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
 def told(run: Run, code: int, says: str) -> None:

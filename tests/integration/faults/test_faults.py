@@ -44,12 +44,12 @@ def stage(orders: Source, cache: Path, tmp_path: Path) -> Iterator[Stage]:
 )
 def test_fault_leaves_nothing_behind(case: Case, stage: Stage) -> None:
     stage.set_up(WAYS[case.way])
-    with brakes.of(case.phase, case.way)(stage) as brake:
+    with stage.source.admin() as bystander, brakes.of(case.phase, case.way)(stage) as brake:
         before = checks.Before.of(stage)
         run = stage.start()
         run.until(lambda: brake.reached(run), f"the phase {case.phase}")
         ports = checks.listened(stage)
-        assert checks.no_secret(stage, run) == []
+        assert checks.no_secret(stage, run) == [] and checks.indiscretions(stage, case.phase) == []
         STRIKES[case.strike](stage, run, brake)
         run.wait()
         checks.told(run, case.code, case.says)
@@ -59,6 +59,8 @@ def test_fault_leaves_nothing_behind(case: Case, stage: Stage) -> None:
             reaped = reap(stage)
             assert case.phase != "create" or "no lease, creator died" in reaped, "the journal knows of it"
         checks.nothing_left(stage, run, before, ports, reported=run.process.returncode in (0, 1))
+        if case.strike != "source restarted":
+            assert bystander.execute("SELECT 1").fetchone() == (1,), "a session of the source was ended"
 
 
 @pytest.mark.full
