@@ -81,10 +81,11 @@ def begun(
     *,
     exclude_data: Sequence[str] = (),
     least_bytes: int = LEAST_BYTES,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[Begun]:
     """Write the archive into `file`, which `stored` names, and hold its snapshot until the rows have been moved.
 
-    That is as long as the block lasts at most. Raises GreenroomError.
+    That is as long as the block lasts at most. `meanwhile` is called while pg_dump writes. Raises GreenroomError.
     """
     with source.reading(source_address) as reading:
         left_out = tables.without_rows(reading.connection, exclude_data)
@@ -93,7 +94,14 @@ def begun(
         reading.hold_still(moved, progress)
         without = [*left_out, *(table.relation for table in moved)]
         dumping.dump_into(
-            file, source_address, client, progress, without, compress=dumping.UNCOMPRESSED, snapshot=reading.snapshot
+            file,
+            source_address,
+            client,
+            progress,
+            without,
+            compress=dumping.UNCOMPRESSED,
+            snapshot=reading.snapshot,
+            meanwhile=meanwhile,
         )
         yield Begun(source_address, client, reading, moved, stored)
 
