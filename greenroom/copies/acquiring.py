@@ -51,6 +51,11 @@ class CopyRequest:
         """Of the source database, where there is one. Raises GreenroomError for a URL that cannot be read."""
         return Address.parse(self.url) if self.url else None
 
+    @property
+    def server_is_given(self) -> bool:
+        """Whether it is restored on a server that is there, and not on one of our own."""
+        return self.server != EMBEDDED and not self.server.startswith(DOCKER)
+
 
 @dataclass
 class Acquired:

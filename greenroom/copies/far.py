@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,11 +93,16 @@ def _versions(found: list[re.Match[str]]) -> str:
     return " and ".join(sorted({match["version"] for match in found}))
 
 
-def schema(far: FarDump, origin: Origin, path: Path) -> str:
-    """An archive of the schema alone in `path`; returns the compression that this pg_dump knows."""
+def schema(far: FarDump, origin: Origin, path: Path, meanwhile: Callable[[], None] | None = None) -> str:
+    """An archive of the schema alone in `path`; returns the compression that this pg_dump knows.
+
+    `meanwhile` is called while it is written, once for each compression that is tried.
+    """
     for compress in far.compressions:
         words = _words(far, origin, [], compress, "--schema-only")
         with far.host.running(words, secrets=_secrets(origin.real)) as remote, private_file(path) as file:
+            if meanwhile:
+                meanwhile()
             for chunk in _chunks(remote):
                 file.write(chunk)
             if remote.wait() == 0:

@@ -3,52 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from greenroom.config import PostgresTarget
 from greenroom.console import Progress
-from greenroom.copies import far, snapshot
-from greenroom.copies.acquiring import DOCKER, EMBEDDED, Acquired, CopyRequest, Method
-from greenroom.copies.far import FarDump
+from greenroom.copies import snapshot
+from greenroom.copies.acquiring import DOCKER, EMBEDDED, Acquired, CopyRequest
 from greenroom.copies.origin import Origin, read
 from greenroom.copies.reach import reached
 from greenroom.copies.restored import Content, restored
+from greenroom.copies.roads import Road, road
+from greenroom.copies.servers import Ahead, server_for
 from greenroom.postgres import archive as archives
-from greenroom.postgres import binaries as programs
-from greenroom.postgres import cluster, copying, dumping, masking, readable, restoring, room, sections, snapshots
-from greenroom.postgres.binaries import Binaries
+from greenroom.postgres import cluster, dumping, masking, readable, restoring, room, snapshots
 from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
-from greenroom.postgres.server import asking, connect
+from greenroom.postgres.server import asking, connect, patient
 from greenroom.postgres.snapshots import Key
+from greenroom.postgres.statistics import Statistics
+from greenroom.postgres.statistics.reading import NONE_COME, Coming, coming
 
 if TYPE_CHECKING:
     from greenroom.ssh.host import Host
-
-
-class Road(Protocol):
-    """How schema and rows come here."""
-
-    method: Method
-    note: str | None
-
-    @property
-    def described(self) -> str:
-        """Which programs read the source, for people."""
-
-    def look(self, origin: Origin, path: Path, progress: Progress) -> None:
-        """An archive with the schema and no row."""
-
-    def schema(self, origin: Origin, path: Path, progress: Progress) -> None:
-        """An archive with the schema at least: what it needs is looked at before anything is made."""
-
-    def fill(
-        self, origin: Origin, target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
-    ) -> None:
-        """Schema and rows into the empty copy."""
 
 
 @contextmanager
@@ -91,21 +70,22 @@ def look(request: CopyRequest, scratch: Path, source: ExitStack, progress: Progr
     host = _host(target, source, progress)
     origin = read(source.enter_context(reached(target)), name, target.exclude_data, rules, progress)
     covered = _refuse(request, origin, rules, scratch, progress)
-    return Seen(origin, rules, _road(host, origin, source, scratch, via_file=request.via_file), covered)
+    return Seen(origin, rules, road(host, origin, source, scratch, via_file=request.via_file), covered)
 
 
 @contextmanager
 def _pulled(request: CopyRequest, key: Key | None, progress: Progress) -> Iterator[Acquired]:
-    with cluster.private_directory() as scratch, ExitStack() as source:
+    with cluster.private_directory() as scratch, ExitStack() as source, ExitStack() as early:
         seen = look(request, scratch, source, progress)
         origin = seen.origin
-        content = _content(request, origin, seen.road, seen.rules, scratch, source.close, progress)
+        ahead = _ahead(request, origin, early)
+        content = _content(request, origin, seen.road, seen.rules, scratch, source.close, progress, ahead)
         if key:
             masks = [str(rule) for rule in seen.rules if rule.changes]
             content.keep_snapshot = snapshot.keeper(
                 key, request, origin.facts, origin.taken_over, masks, ages=True, covered=seen.covered
             )
-        with restored(content, request, progress) as acquired:
+        with restored(content, request, progress, ahead) as acquired:
             yield acquired
 
 
@@ -153,106 +133,11 @@ def _data_of_container(request: CopyRequest) -> Path | None:
     return containers.data_directory()
 
 
-def _road(host: Host | None, origin: Origin, source: ExitStack, scratch: Path, *, via_file: bool) -> Road:
-    """A dump on the VPN host, where that can make one; else the rows are copied from here, through the tunnel."""
-    if host is None:
-        return Here(programs.client_for(origin.facts.major, tls=origin.facts.tls), source)
-    there = far.far_dump(host, origin)
-    if isinstance(there, FarDump):
-        return There(there, scratch, via_file)
-    return Here(
-        programs.client_for(origin.facts.major, tls=origin.facts.tls), source, f"{there.why}: copied through a tunnel"
-    )
-
-
-@dataclass
-class Here:
-    """Programs of this machine, connected to the source until `source` is closed."""
-
-    client: Binaries
-    source: ExitStack
-    note: str | None = None
-    method: Method = "copy"
-    begun: copying.Begun | None = None
-
-    @property
-    def described(self) -> str:
-        """Of which PostgreSQL."""
-        return f"{self.note or 'copied from here'}, with the programs of PostgreSQL {self.client.major}"
-
-    def look(self, origin: Origin, path: Path, progress: Progress) -> None:
-        """By pg_dump of this machine."""
-        with far.private_file(path) as file:
-            dumping.dump_into(
-                file,
-                origin.address,
-                self.client,
-                progress,
-                [],
-                compress=dumping.UNCOMPRESSED,
-                encoding=origin.facts.encoding,
-                only_schema=True,
-            )
-
-    def schema(self, origin: Origin, path: Path, progress: Progress) -> None:
-        """By pg_dump of this machine, in the snapshot in which the rows are read."""
-        with far.private_file(path) as file:
-            stored = restoring.Stored(path, f"the archive of {origin.real.database}")
-            begin = copying.begun(origin.address, self.client, file, stored, progress, exclude_data=origin.exact_names)
-            self.begun = self.source.enter_context(begin)
-
-    def fill(
-        self, origin: Origin, target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
-    ) -> None:
-        """In parallel."""
-        assert self.begun
-        progress.step(f"copying {origin.real.database} from {origin.real.server}")
-        try:
-            copying.finish(self.begun, target, progress, before_indexes)
-        finally:
-            self.begun.stored.path.unlink(missing_ok=True)
-
-
-@dataclass
-class There:
-    """pg_dump on the VPN host; its archive is restored here, and removed at once."""
-
-    dump: FarDump
-    scratch: Path
-    via_file: bool
-    note: str | None = None
-    method: Method = "restore"
-    compress: str = ""
-
-    @property
-    def described(self) -> str:
-        """Of which PostgreSQL, and whether the archive lies on the host's disk meanwhile."""
-        how = "into a file there, then brought here" if self.via_file else "streamed here"
-        return f"pg_dump {self.dump.major} on {self.dump.host.label}, {how}"
-
-    def look(self, origin: Origin, path: Path, progress: Progress) -> None:
-        """By pg_dump of the VPN host."""
-        self.schema(origin, path, progress)
-
-    def schema(self, origin: Origin, path: Path, progress: Progress) -> None:
-        """By pg_dump of the VPN host."""
-        self.compress = far.schema(self.dump, origin, path)
-
-    def fill(
-        self, origin: Origin, target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
-    ) -> None:
-        """Dump, bring here, restore in parallel."""
-        path = self.scratch / "dump"
-        progress.step(f"dumping {origin.real.database} on {self.dump.host.label}")
-        try:
-            bring = far.by_file if self.via_file else far.stream
-            bring(self.dump, origin, self.compress, path, progress)
-            archive = archives.inspect(path)
-            progress.step(f"restoring {origin.real.database}")
-            target.sizes = origin.sizes_to_come
-            sections.restore_file(path, target, archives.restorer_for(archive), progress, before_indexes)
-        finally:
-            path.unlink(missing_ok=True)
+def _ahead(request: CopyRequest, origin: Origin, early: ExitStack) -> Ahead | None:
+    """The server that this source's archive will want, by all that is known; to be started while that is written."""
+    if request.server != EMBEDDED:
+        return None
+    return Ahead(early, server_for(origin.facts.major, origin.facts.extensions))
 
 
 def _content(
@@ -263,14 +148,20 @@ def _content(
     scratch: Path,
     close_source: Callable[[], None],
     progress: Progress,
+    ahead: Ahead | None,
 ) -> Content:
     progress.step(f"reading the schema of {origin.real.database}")
-    road.schema(origin, scratch / "schema", progress)
+    road.schema(origin, scratch / "schema", progress, ahead.start if ahead else None)
     archive = archives.inspect(scratch / "schema")
 
-    def fill(target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress) -> None:
-        road.fill(origin, target, before_indexes, progress)
+    def fill(
+        target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
+    ) -> Statistics | None:
+        with _statistics(request, origin, rules) as coming:
+            road.fill(origin, target, before_indexes, progress)
+            statistics = coming.arrived()
         close_source()
+        return statistics
 
     def masks(target: restoring.Target) -> list[str]:
         with connect(target.address) as connection:
@@ -291,3 +182,11 @@ def _content(
             *dumping.left_behind(origin.subscriptions),
         ],
     )
+
+
+def _statistics(request: CopyRequest, origin: Origin, rules: list[Rule]) -> AbstractContextManager[Coming]:
+    """The planner's, on their way; not of tables whose rows are masked, or stay there: they tell values of these."""
+    if request.server_is_given:
+        return nullcontext(NONE_COME)
+    never = [*origin.left_out, *((rule.schema, rule.table) for rule in rules)]
+    return coming(patient(origin.address, origin.facts.version_num), never, tls=origin.facts.tls)

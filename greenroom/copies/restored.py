@@ -10,14 +10,15 @@ from greenroom.console import Progress
 from greenroom.copies import keeping
 from greenroom.copies.acquiring import Acquired, CopyRequest, Method
 from greenroom.copies.migrator import hindrances, migrator_of
-from greenroom.copies.servers import OwnServer, Place, place
+from greenroom.copies.servers import Ahead, OwnServer, Place, place
 from greenroom.postgres import branch, lease, old_wal, restoring, roles
-from greenroom.postgres.analysis import analyse
+from greenroom.postgres.analysis import INCOMPLETE, analyse, settle
 from greenroom.postgres.archive import Archive
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.holding import Held, held, held_with_server
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import ServerFacts, connect, facts
+from greenroom.postgres.statistics import Statistics
 
 KeepSnapshot = Callable[[Place, str], None]
 
@@ -25,6 +26,8 @@ KeepSnapshot = Callable[[Place, str], None]
 @dataclass
 class Content:
     """What is restored. `archive` is whole, or tells of the schema alone; `fill` puts schema and rows into the target.
+
+    It returns the source's statistics for the planner, where they are known.
 
     `settings` are the source's own, as far as they are known. `masks` runs when the rows are there and nothing that
     depends on them is, and returns notes. `keep_snapshot` gets the server and the name of the database that is whole.
@@ -34,7 +37,7 @@ class Content:
     described: str
     method: Method
     client: Binaries
-    fill: Callable[[restoring.Target, Callable[[], None] | None, Progress], None]
+    fill: Callable[[restoring.Target, Callable[[], None] | None, Progress], Statistics | None]
     source_facts: ServerFacts
     settings: Mapping[str, str] = field(default_factory=dict)
     masks: Callable[[restoring.Target], list[str]] | None = None
@@ -43,11 +46,16 @@ class Content:
 
 
 @contextmanager
-def restored(content: Content, request: CopyRequest, progress: Progress) -> Iterator[Acquired]:
-    """Restore `content` where the request wants it, and drop the copy when the context ends. Raises GreenroomError."""
+def restored(
+    content: Content, request: CopyRequest, progress: Progress, ahead: Ahead | None = None
+) -> Iterator[Acquired]:
+    """Restore `content` where the request wants it, and drop the copy when the context ends. Raises GreenroomError.
+
+    `ahead` is a server that may run already.
+    """
     terms = Lease.new(branch=request.branch, source=content.described, hours=request.lease_hours, kept=request.keep)
     name = lease.copy_name(content.archive.contents.database or "dump", request.branch)
-    with place(request, content.archive, terms, progress) as where, _holding(where, name, terms) as copy:
+    with place(request, content.archive, terms, progress, ahead) as where, _holding(where, name, terms) as copy:
         _fill(content, where, copy, progress)
         if content.keep_snapshot and where.embedded:
             progress.step("keeping a snapshot of it for the next time")
@@ -120,15 +128,18 @@ def _fill(content: Content, where: Place, copy: Held, progress: Progress) -> Non
         log=where.log,
         ownership=where.ownership,
     )
-    content.fill(target, _masking(content, target, where, progress), progress)
+    statistics = content.fill(target, _masking(content, target, where, progress), progress)
     refused = branch.apply_statements(copy.connection, copy.name, archive.properties)
     progress.step("vacuum and analyse")
-    analysed = analyse(target.address, content.client)
+    if where.own and note is None:  # in another locale, the bounds of histograms are in another order
+        settled = settle(target.address, content.client, statistics)
+    else:
+        settled = [] if analyse(target.address, content.client) else [INCOMPLETE]
     refused += branch.open_as(copy.connection, copy.name, archive.privileges)
     where.notes += [
         *([note] if note else []),
         *([f"not applied to the copy: {', '.join(dict.fromkeys(refused))}"] if refused else []),
-        *([] if analysed else ["not every table could be analysed"]),
+        *settled,
         *([f"{len(target.passed_over)} owners, privileges or comments could not be set"] if target.passed_over else []),
         *content.notes,
     ]

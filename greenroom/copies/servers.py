@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -75,13 +75,38 @@ class Place:
         return self.embedded.local if self.embedded else self.maintenance
 
 
+@dataclass
+class Ahead:
+    """An embedded server that is started while the source is still read; it ends with `stack`."""
+
+    stack: ExitStack
+    chosen: Binaries
+    server: Server | None = None
+
+    def start(self) -> None:
+        """Unless it runs already. Raises GreenroomError when it does not start."""
+        self.server = self.server or self.stack.enter_context(embedded(binaries=self.chosen))
+
+    def taken(self, wanted: Binaries) -> Server | None:
+        """The running one; where other programs are wanted it is thrown away."""
+        if self.server and self.chosen == wanted:
+            return self.server
+        self.stack.close()
+        return None
+
+
 @contextmanager
-def place(request: CopyRequest, archive: Archive, terms: Lease, progress: Progress) -> Iterator[Place]:
-    """The server of `--server`, after a look at what the archive needs. Raises GreenroomError for what it lacks."""
+def place(
+    request: CopyRequest, archive: Archive, terms: Lease, progress: Progress, ahead: Ahead | None = None
+) -> Iterator[Place]:
+    """The server of `--server`, after a look at what the archive needs; `ahead` is one that may run already.
+
+    Raises GreenroomError for what it lacks.
+    """
     if request.server == EMBEDDED:
-        chosen = server_for(archive)
-        progress.step(f"starting an embedded PostgreSQL {chosen.major} server")
-        with embedded(binaries=chosen) as server:
+        chosen = server_for(archive.contents.server_major, archive.extensions)
+        server = ahead.taken(chosen) if ahead else None
+        with nullcontext(server) if server else _started(chosen, progress) as server:
             yield _own(server, archive, server.data.parent / "log")
     elif request.server.startswith(DOCKER):
         from greenroom.postgres import containers
@@ -94,12 +119,18 @@ def place(request: CopyRequest, archive: Archive, terms: Lease, progress: Progre
         yield _given(Address.parse(request.server), archive)
 
 
-def server_for(archive: Archive) -> Binaries:
+@contextmanager
+def _started(chosen: Binaries, progress: Progress) -> Iterator[Server]:
+    progress.step(f"starting an embedded PostgreSQL {chosen.major} server")
+    with embedded(binaries=chosen) as server:
+        yield server
+
+
+def server_for(major: int, extensions: Iterable[str]) -> Binaries:
     """Of the source's own major version where it has the extensions, else the newest: what is closest is truest."""
-    wanted = set(archive.extensions)
-    able = [found for found in programs.found() if found.can_serve and found.major >= archive.contents.server_major]
-    whole = [found for found in able if wanted <= found.extensions]
-    same = [found for found in whole if found.major == archive.contents.server_major]
+    able = [found for found in programs.found() if found.can_serve and found.major >= major]
+    whole = [found for found in able if found.extensions.issuperset(extensions)]
+    same = [found for found in whole if found.major == major]
     return next(iter(same), None) or max(whole, key=lambda found: found.major, default=None) or programs.newest()
 
 

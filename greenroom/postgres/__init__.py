@@ -17,6 +17,7 @@
 - `branch`     a database beside another one, with its settings and privileges
 - `roles`      owners, stand-ins for missing ones, and the role that migrates
 - `analysis`   VACUUM and ANALYZE of a fresh copy
+- `statistics` the planner's: taken over from the source
 - `masking`    rules for columns that nobody may read on a copy; tables whose rows stay where they are
 - `passwords`  where a target's password comes from, under the server's real name
 - `room`       is there enough disk?

@@ -13,6 +13,8 @@ from typing import IO, Any, BinaryIO
 from greenroom import places, shell
 from greenroom.interrupts import shielded
 from greenroom.postgres.account import dies_with_us
+from greenroom.postgres.address import Address
+from greenroom.postgres.binaries import Binaries
 from greenroom.shell import Popen, TimeoutExpired
 
 STOP_SECONDS = 5.0
@@ -28,6 +30,12 @@ def running(words: Sequence[str | Path], *, env: Mapping[str, str], **streams: A
     finally:
         with shielded():
             end(process)
+
+
+def psql(binaries: Binaries, address: Address, *more: str) -> list[str | Path]:
+    """Words of a psql that tells of errors no more than the SQLSTATE: the server's words can quote rows."""
+    words: list[str | Path] = [binaries.program("psql"), "--no-psqlrc", "--quiet", "--no-password"]
+    return [*words, "--set=VERBOSITY=sqlstate", f"--dbname={address.conninfo}", *more]
 
 
 def end(process: Popen[bytes]) -> None:

@@ -86,14 +86,20 @@ def dump_into(
     snapshot: str | None = None,
     encoding: str | None = None,
     only_schema: bool = False,
+    meanwhile: Callable[[], None] | None = None,
 ) -> None:
-    """The same, into an open file, which may be nameless. Raises GreenroomError."""
+    """The same, into an open file, which may be nameless; `meanwhile` is called when it has begun.
+
+    Raises GreenroomError.
+    """
     reading = only_reading(source).conninfo
     words = dump_words(
         client.program("pg_dump"), reading, exclude_data, compress=compress, snapshot=snapshot, encoding=encoding
     )
     words += ["--schema-only"] if only_schema else []
     with dumping(words, source, file) as (child, failed):
+        if meanwhile:
+            meanwhile()
         meter = _Meter(progress)
         while (code := _ended(child)) is None:
             meter.show(os.fstat(file.fileno()).st_size)

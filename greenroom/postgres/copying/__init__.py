@@ -81,10 +81,11 @@ def begun(
     *,
     exclude_data: Sequence[str] = (),
     least_bytes: int = LEAST_BYTES,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[Begun]:
     """Write the archive into `file`, which `stored` names, and hold its snapshot until the rows have been moved.
 
-    That is as long as the block lasts at most. Raises GreenroomError.
+    That is as long as the block lasts at most. `meanwhile` is called while pg_dump writes. Raises GreenroomError.
     """
     with source.reading(source_address) as reading:
         left_out = tables.without_rows(reading.connection, exclude_data)
@@ -101,6 +102,7 @@ def begun(
             compress=dumping.UNCOMPRESSED,
             snapshot=reading.snapshot,
             encoding=reading.encoding,
+            meanwhile=meanwhile,
         )
         yield Begun(source_address, client, reading, moved, stored)
 

@@ -20,7 +20,7 @@ from psycopg import sql
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
-from greenroom.postgres.children import nameless, running, words_in
+from greenroom.postgres.children import nameless, psql, running, words_in
 from greenroom.postgres.copying.tables import Table
 from greenroom.postgres.restoring import Target, disk_full, lost
 from greenroom.postgres.server import connect, only_reading
@@ -109,13 +109,13 @@ def moving(road: Road, load: Load, emptied: Container[Table]) -> Iterator[Move]:
         nameless() as read,
         nameless() as written,
         running(
-            _psql(road.client, reading.conninfo, _reading(road, load)),
+            _psql(road.client, reading, _reading(road, load)),
             env=road.source.password_environment,
             stdout=PIPE,
             stderr=read,
         ) as reader,
         running(
-            _psql(road.client, writing.conninfo, _writing(road, load, emptied)),
+            _psql(road.client, writing, _writing(road, load, emptied)),
             env=road.target.environment,
             stdin=reader.stdout,
             stdout=written,
@@ -170,10 +170,8 @@ def _not_written(table: Table, road: Road, sqlstate: str | None) -> GreenroomErr
     )
 
 
-def _psql(client: Binaries, conninfo: str, commands: list[str]) -> list[str | Path]:
-    words: list[str | Path] = [client.program("psql"), "--no-psqlrc", "--quiet", "--no-password"]
-    words += ["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=sqlstate", f"--dbname={conninfo}"]
-    return [*words, *(word for command in commands for word in ("--command", command))]
+def _psql(client: Binaries, address: Address, commands: list[str]) -> list[str | Path]:
+    return psql(client, address, "--set=ON_ERROR_STOP=1", *(f"--command={command}" for command in commands))
 
 
 def _reading(road: Road, load: Load) -> list[str]:

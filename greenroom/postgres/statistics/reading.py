@@ -1,0 +1,115 @@
+"""Reading them on the source: one query, by a psql that writes into a file without a name, beside all else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from psycopg import sql
+
+from greenroom.postgres import binaries as programs
+from greenroom.postgres.address import Address
+from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.children import nameless, psql, running
+from greenroom.postgres.server import only_reading
+from greenroom.postgres.statistics import ALIKE, Statistics
+from greenroom.shell import Popen
+
+MOST_BYTES = 256 << 20  # it is one parameter of a statement, which this process holds
+LOCK_WAIT_SECONDS = 2  # who asks for the size of a table waits for a lock on it
+
+_READ = """
+WITH RECURSIVE never (oid) AS (
+    SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN unnest({schemas}::text[], {tables}::text[]) AS x (s, t) ON x.s = n.nspname AND x.t = c.relname
+    UNION  -- whatever inherits from them, and what they inherit from
+    SELECT CASE never.oid WHEN i.inhrelid THEN i.inhparent ELSE i.inhrelid END
+    FROM never JOIN pg_inherits i ON never.oid IN (i.inhrelid, i.inhparent)
+), given AS (
+    SELECT c.oid, n.nspname, c.relname, c.relkind,
+           CASE WHEN c.relkind = 'r' AND c.relpages > 0
+                THEN c.reltuples / c.relpages * (pg_relation_size(c.oid) / current_setting('block_size')::int)
+                ELSE c.reltuples END AS rows
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND NOT EXISTS (SELECT FROM never WHERE never.oid = c.oid)
+      AND NOT EXISTS (SELECT FROM pg_statistic_ext e WHERE e.stxrelid = c.oid)
+      AND NOT EXISTS (
+          SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+), holding AS (
+    SELECT oid, nspname, relname, oid AS relation FROM given
+    UNION ALL
+    SELECT given.oid, nspname, relname, i.indexrelid FROM given JOIN pg_index i ON i.indrelid = given.oid
+), told AS (
+    SELECT h.nspname AS schema, h.relname AS name, s.tablename AS relation, s.attname AS column, a.attnum AS number,
+           s.inherited, s.null_frac, s.avg_width, s.n_distinct, s.correlation,
+           s.most_common_vals::text AS common, s.most_common_freqs::text AS often, s.histogram_bounds::text AS bounds,
+           s.most_common_elems::text AS elements, s.most_common_elem_freqs::text AS elements_often,
+           s.elem_count_histogram::text AS counts
+    FROM holding h JOIN pg_class r ON r.oid = h.relation JOIN pg_namespace n ON n.oid = r.relnamespace
+    JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = r.relname
+    JOIN pg_attribute a ON a.attrelid = r.oid AND a.attname = s.attname
+)
+SELECT (SELECT coalesce(json_agg(json_build_object(
+            'schema', nspname, 'name', relname, 'kind', relkind, 'rows', rows)), '[]') FROM given),
+       (SELECT coalesce(json_agg(told), '[]') FROM told)
+"""
+
+
+@dataclass
+class Coming:
+    """On their way for as long as the block of `coming` lasts: what `child` writes into `told`."""
+
+    child: Popen[bytes] | None = None
+    told: BinaryIO | None = field(default=None, repr=False)
+
+    def arrived(self) -> Statistics | None:
+        """All of them, waited for; None where they cannot be had."""
+        if self.child is None or self.told is None or self.child.wait() != 0:
+            return None
+        self.told.seek(0)
+        told = self.told.read(MOST_BYTES + 1)
+        return Statistics(*told.rstrip(b"\n").decode().split("\0")) if len(told) <= MOST_BYTES else None
+
+
+NONE_COME = Coming()
+
+
+@contextmanager
+def coming(source: Address, never: Iterable[tuple[str, str]], *, tls: bool) -> Iterator[Coming]:
+    """Read them; of no table of `never` (schema, name), nor of one that inherits from such or is inherited from.
+
+    `source` is for sessions without timeouts; `tls`: it is reached through TLS.
+    """
+    able = [found for found in programs.found() if found.program("psql").exists() and (found.tls or not tls)]
+    if not able:
+        yield NONE_COME
+        return
+    reading = only_reading(source)
+    words = _psql(able[0], reading, sorted(set(never)))
+    with (
+        nameless() as told,
+        nameless() as said,  # which may quote a value: nobody reads it
+        running(words, env=reading.password_environment, stdout=told, stderr=said) as child,
+    ):
+        yield Coming(child, told)
+
+
+def _psql(client: Binaries, source: Address, never: list[tuple[str, str]]) -> list[str | Path]:
+    alike = {**ALIKE, "client_encoding": "UTF8", "lock_timeout": f"{LOCK_WAIT_SECONDS}s"}
+    settings = "; ".join(f"SET {name} = {sql.Literal(value).as_string()}" for name, value in alike.items())
+    names = {"schemas": [schema for schema, _ in never], "tables": [table for _, table in never]}
+    query = sql.SQL(_READ).format(**{name: sql.Literal(value) for name, value in names.items()}).as_string()
+    more = (
+        "--no-align",
+        "--tuples-only",
+        "--field-separator-zero",
+        "--set=ON_ERROR_STOP=1",
+        f"--command={settings}",
+        f"--command={query}",
+    )
+    return psql(client, source, *more)
