@@ -294,3 +294,40 @@ def test_overrides_managers_and_signals_are_not_met(server: Server, tmp_path: Pa
     assert (drill.status, found) == ("passed", [])
     assert drill.reason.endswith("reads and writes all 2 models on the new schema.")
     assert "not judged" not in detail(drill, "stock.Item")
+
+
+SEARCHED = ("CREATE SCHEMA app", "ALTER ROLE CURRENT_USER SET search_path = app, public")
+SORTED = """
+from django.db import models
+
+
+class Item(models.Model):
+    name = models.CharField(max_length=100{})
+    {} = models.IntegerField(null=True)
+
+    class Meta:
+        ordering = ["name"]
+"""
+
+
+RENAMED = "migrations.RenameField('item', 'quantity', 'amount')"
+UNSORTED = "migrations.AlterField('item', 'name', models.CharField(max_length=100))"
+
+
+@pytest.mark.parametrize(
+    ("new", "operation", "hazard", "says"),
+    [
+        ((", db_index=True", "amount"), RENAMED, "C03", "quantity is now called amount (SQLSTATE 42703)."),
+        (("", "quantity"), UNSORTED, "C08", "look up its first page in order now reads all of app.stock_item."),
+    ],
+)
+def test_schema_of_the_search_path_is_as_good_as_public(
+    server: Server, tmp_path: Path, new: tuple[str, str], operation: str, hazard: str, says: str
+) -> None:
+    """What became of a column is seen there too, an index that is gone is missed, and rows are told."""
+    fill = "INSERT INTO app.stock_item (name) SELECT 'n' || n FROM generate_series(1, 20000) n"
+    old = SORTED.format(", db_index=True", "quantity")
+    drill, found = drilled(server, tmp_path, old, SORTED.format(*new), operation, fill, before=SEARCHED)
+    assert [one.hazard for one in found] == [hazard], drill
+    assert (found[0].table, found[0].evidence.rows) == ("app.stock_item", 20000)
+    assert found[0].evidence.summary.endswith(says), found[0].evidence.summary

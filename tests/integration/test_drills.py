@@ -213,6 +213,18 @@ def test_lock_queue_with_lock_timeout_gives_up(source: Address, tmp_path: Path) 
     assert named(rehearsal, "H44") == []
 
 
+def test_lock_queue_with_the_limit_that_it_advises_gives_up_in_time(source: Address, tmp_path: Path) -> None:
+    rehearsal = drilled(source, write_project(tmp_path / "bad", ADD_NOTE), "lock-queue", budget_ms=800)
+    [finding] = [finding for finding in rehearsal.findings if finding.hazard == "H44"]
+    [limit] = set(re.findall(r"lock_timeout ?= ?'?(\w+)", finding.advice.django))
+    assert f"a lock_timeout of {limit}," in finding.advice.summary
+    limited = f"migrations.RunSQL(\"SET LOCAL lock_timeout = '{limit}'\", ''), {ADD_NOTE}"
+    rehearsal = drilled(source, write_project(tmp_path / "good", limited), "lock-queue", budget_ms=800)
+    [drill] = rehearsal.drills
+    assert (drill.status, named(rehearsal, "H44")) == ("passed", []), drill
+    assert rehearsal.verdict == "pass"
+
+
 RETRIES = """
 import time
 from django.db import OperationalError, transaction

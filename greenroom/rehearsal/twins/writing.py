@@ -9,6 +9,7 @@ from greenroom.errors import GreenroomError
 from greenroom.rehearsal import document as doc
 from greenroom.rehearsal.agent_process import Event, hear, started
 from greenroom.rehearsal.drills import Stage
+from greenroom.rehearsal.hazards.wording import limit_within
 from greenroom.rehearsal.launch import launch
 from greenroom.rehearsal.twins.wanted import Wanted
 
@@ -43,7 +44,10 @@ def write(stage: Stage, asked: list[Wanted]) -> list[Written]:
     operations = {one.migration: {str(at): hazards for at, hazards in one.operations.items()} for one in asked}
     secrets = [one.password.reveal() for one in (stage.copy.address, stage.copy.admin) if one.password]
     with started(start.python, start.directory, start.environment, redact=secrets) as agent:
-        agent.say({**start.request, "twins": {"directory": str(directory), "wanted": operations}})
+        limit = limit_within(stage.request.budget)
+        agent.say(
+            {**start.request, "twins": {"directory": str(directory), "wanted": operations, "lock_timeout": limit}}
+        )
         *events, last = hear(agent, "the writing of the safe twin", LONGEST)
     if last["event"] == "failed":
         raise GreenroomError(f"The safe twin could not be written: the app failed with {last['exception']}.")
