@@ -47,6 +47,7 @@ def launch(asked: Request, copy: Acquired) -> Launch:
         "allow_network": asked.allow_network,
         "allowed": [[copy.address.host, copy.address.port]],
         "wal": copy.own_server,
+        "shared": not copy.own_server,
     }
     settings = {"DJANGO_SETTINGS_MODULE": project.settings} if project.settings else {}
     return Launch(interpreter(project, directory), directory, {**project.environment, **settings, **told}, request)

@@ -36,6 +36,7 @@ class Exercise:
     def run(self, asked: str, written: Optional[Dict[str, List[Any]]] = None) -> None:
         """TRY everything and take it back; WRITE what this code may write, leave it, and tell its keys; or only
         UNDERSTAND the rows with these keys, by table."""
+        _hear_no_signals()
         if asked == WRITE:
             return self._write()
         for model in self._models():
@@ -53,7 +54,7 @@ class Exercise:
         sample = Sample(model, self._alias)
         self._try("read", partial(self._read, model))
         self._try("understand", partial(self._understand, model))
-        for name, query in self._look_ups(model):
+        for name, query in self._look_ups(model, sample):
             self._explain(name, query)
         if not self._is_writable(model):
             return
@@ -148,13 +149,13 @@ class Exercise:
         pk = sample.insert()
         model._base_manager.using(self._alias).filter(pk=pk)._raw_delete(self._alias)
 
-    def _look_ups(self, model: Any) -> Iterator[Any]:
+    def _look_ups(self, model: Any, sample: Sample) -> Iterator[Any]:
         """The first page in the model's own order, and the rows of one parent for each foreign key."""
         manager = model._base_manager.using(self._alias)
         if model._meta.ordering:
             yield "its first page in order", manager.order_by(*model._meta.ordering)[:20]
         for field in model._meta.local_concrete_fields:
-            value = Sample(model, self._alias).value_of(field) if field.many_to_one else None
+            value = sample.value_of(field) if field.many_to_one else None
             if value is not None:
                 yield "by " + field.name, manager.order_by().filter(**{field.attname: value})
 
@@ -220,6 +221,15 @@ class Exercise:
         except Exception as error:
             self._events.note("A transaction of the exercise could not be taken back: %s." % type(error).__name__)
             self._wrapper.close()
+
+
+def _hear_no_signals() -> None:
+    """Of a model that is made in memory: of these no handler may open a file or fail. Others are never sent."""
+    from django.db.models.signals import post_init, pre_init
+
+    for signal in (pre_init, post_init):
+        signal.receivers = []
+        signal.sender_receivers_cache.clear()
 
 
 def facts(model: Any, place: Callable[[str], str]) -> Dict[str, Any]:

@@ -144,6 +144,7 @@ class Run:
         from django.core.management import call_command
 
         self._watch = Watch(self._wrapper, self._events, bool(self._request.get("wal")))
+        self._watch.shared = bool(self._request.get("shared"))
         halt = Halt(self._events, self._dialogue.listen, self._request.get("halt"))
         self._watch.statement_ended = halt.statement_ended
         self._steps = Steps(self._alias, self._events, self._watch, halt, bool(self._request.get("performed")))

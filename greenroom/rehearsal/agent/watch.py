@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Optional, Set
 from .events import Events
 from .failures import diagnosis
 from .readings import Readings
+from .server_wide import ServerWide, server_wide
 from .session import IDLE, IN_TRANSACTION, Session
 from .statements import ROWS_ONLY, Statement
 
@@ -28,6 +29,7 @@ class Watch:
         self.operation: Optional[int] = None
         self.statement_ended: Callable[[], None] = lambda: None  # called when its transaction has, where it was alone
         self.heard: Callable[[str], None] = lambda text: None  # called with each statement before it runs
+        self.shared = False  # the server is not the copy's alone
         self._events = events
         self._thread, self._process = threading.get_ident(), os.getpid()
         self._n = 0
@@ -53,6 +55,8 @@ class Watch:
         if self._open and self._session.status() == IDLE:
             self._end("commit", lambda: None)  # ended past Django, by a transaction block of the driver's
         statement = Statement(sql, many, context["cursor"], lambda: execute(sql, params, many, context))
+        if self.shared:
+            self._refuse_server_wide(statement)
         self.heard(statement.text)
         if statement.word in ("SAVEPOINT", "RELEASE"):
             return statement.run()
@@ -73,6 +77,12 @@ class Watch:
             self._events.send("connection", pid=wrapper.connection.info.backend_pid)
             self.attend(wrapper)
         return wrapper is self._session.wrapper
+
+    def _refuse_server_wide(self, statement: Statement) -> None:
+        what = server_wide(statement.word, statement.text, self._session.wrapper.settings_dict["NAME"])
+        if what:
+            self._events.send("refused", what=what)
+            raise ServerWide(what)
 
     # -- statements
 

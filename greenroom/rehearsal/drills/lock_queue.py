@@ -116,7 +116,8 @@ def _hold(stage: Stage, tables: int) -> float:
 
 def limit_ms(watched: Watched) -> float | None:
     """The longest that the migration lets itself wait, by the session's timeouts and its own; None: nothing ends it."""
-    texts = [statement.sql for run in watched.recorder.runs for statement in run.statements]
+    runs = [watched.recorder.around, *watched.recorder.runs]  # a `migrate` of the project's own may set it
+    texts = [statement.sql for run in runs for statement in run.statements]
     own = [limit for text in texts for found in LIMIT.findall(text) if (limit := parsed(found))]
     session = [limit for name in TIMEOUTS if (limit := parsed(watched.ready.get(name)))]
     return max(own) if own else min(session, default=None)
