@@ -1,7 +1,7 @@
 """What a database's schema is, read from its catalogs: two of these can be compared, name by name.
 
 Text of `pg_dump` is no measure: its order and wording change with the version of the program. Positions of columns,
-oids and statistics do not count; what a client or a migration can tell apart does.
+oids and statistics do not count; what a client or a migration can tell apart does, and who may do what.
 """
 
 from __future__ import annotations
@@ -14,12 +14,22 @@ from dataclasses import dataclass
 import psycopg
 
 Catalog = Mapping[str, str]  # `column shop_order.note` -> its definition
+PRIVILEGES = "access to "  # how the names begin of what may be done, and by whom
 
 _OWN = """
 n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass AND e.objid = {oid} AND e.deptype = 'e')
 """
 _OF_CLASS = _OWN.format(catalog="pg_class", oid="c.oid")
+_GRANTED = """(SELECT string_agg(concat_ws(' ', coalesce(nullif(g.grantee, 0)::regrole::text, 'PUBLIC'),
+                                           g.privilege_type, CASE WHEN g.is_grantable THEN 'grantable' END),
+                                 ',' ORDER BY g.grantee, g.privilege_type)
+               FROM aclexplode(coalesce({acl}, acldefault({kind}, {owner}))) g)"""
+_ON_RELATION = _GRANTED.format(
+    acl="c.relacl", owner="c.relowner", kind="CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\""
+)
+_ON_FUNCTION = _GRANTED.format(acl="p.proacl", owner="p.proowner", kind="'f'")
+_ON_SCHEMA = _GRANTED.format(acl="n.nspacl", owner="n.nspowner", kind="'n'")
 _TABLE = "CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || c.relname"
 
 _QUERIES = (
@@ -35,8 +45,12 @@ _QUERIES = (
     f"""SELECT 'column ' || {_TABLE} || '.' || a.attname,
            concat_ws(' ', format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 'NOT NULL' END,
                      pg_get_expr(d.adbin, d.adrelid), a.attidentity, a.attgenerated, l.collname,
+                     CASE WHEN a.attstorage <> y.typstorage THEN 'storage ' || a.attstorage::text END,
+                     a.attcompression::text, 'statistics ' || nullif(a.attstattarget, -1)::text,
+                     a.attoptions::text, a.attacl::text,
                      col_description(c.oid, a.attnum))
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+             JOIN pg_type y ON y.oid = a.atttypid
              LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
              LEFT JOIN pg_collation l ON l.oid = a.attcollation AND l.collname <> 'default'
         WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND {_OF_CLASS}""",
@@ -83,6 +97,28 @@ _QUERIES = (
     f"""SELECT 'schema ' || n.nspname, '' FROM pg_namespace n
         WHERE {_OWN.format(catalog="pg_namespace", oid="n.oid")}""",
     "SELECT 'extension ' || extname, extversion FROM pg_extension",
+    f"""SELECT 'rule ' || {_TABLE} || '.' || r.rulename, concat_ws(' ', pg_get_ruledef(r.oid), r.ev_enabled)
+        FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE r.rulename <> '_RETURN' AND {_OF_CLASS}""",
+    f"""SELECT 'table ' || {_TABLE} || ' under ' || i.inhparent::regclass, ''
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'f') AND {_OF_CLASS}""",
+    "SELECT 'publication ' || pubname, (to_jsonb(p) - 'oid' - 'pubowner')::text FROM pg_publication p",
+    """SELECT 'publication ' || pubname || ' of ' || schemaname || '.' || tablename, to_jsonb(t)::text
+       FROM pg_publication_tables t""",
+    """SELECT 'event trigger ' || evtname, concat_ws(' ', evtevent, evtfoid::regproc, evtenabled, evttags)
+       FROM pg_event_trigger""",
+    """SELECT 'comment on ' || i.type || ' ' || i.identity, d.description
+       FROM pg_description d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+       WHERE d.objoid >= 16384 AND i.type NOT IN ('table', 'table column')""",
+    f"""SELECT '{PRIVILEGES}' || {_TABLE}, {_ON_RELATION}
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND {_OF_CLASS}""",
+    f"""SELECT '{PRIVILEGES}' || p.oid::regprocedure, {_ON_FUNCTION}
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE {_OWN.format(catalog="pg_proc", oid="p.oid")}""",
+    f"""SELECT '{PRIVILEGES}schema ' || n.nspname, {_ON_SCHEMA}
+        FROM pg_namespace n WHERE {_OWN.format(catalog="pg_namespace", oid="n.oid")}""",
 )
 
 
@@ -113,6 +149,11 @@ def read(connection: psycopg.Connection) -> Catalog:
     for query in _QUERIES:
         found.update((name, definition or "") for name, definition in connection.execute(query.encode()))
     return found
+
+
+def ungranted(catalog: Catalog) -> Catalog:
+    """Without who may do what: a copy for other roles has the same otherwise."""
+    return {name: definition for name, definition in catalog.items() if not name.startswith(PRIVILEGES)}
 
 
 def difference(before: Catalog, after: Catalog) -> Difference:

@@ -241,6 +241,12 @@ def _unhinder(connection: psycopg.Connection, read_only: bool) -> None:
     connection.execute("; ".join([*words, _CATALOGUE_FIRST]).encode())
 
 
+def unanswered(error: psycopg.Error) -> str:
+    """What a server said no with, in words without any data: messages of its own may hold some."""
+    state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ", or is gone"
+    return f"The copy's server refused to answer{state}."
+
+
 def _with_options(address: Address, more: str) -> Address:
     options = " ".join(filter(None, [address.options.get("options"), more]))
     return replace(address, options={**address.options, "options": options})

@@ -119,6 +119,7 @@ def _asking(asked: Request, address: Address, copy: Acquired) -> dict[str, objec
         "lease": copy.lease_id,
         "role": copy.role,
         "wal": copy.own_server,
+        "shared": not copy.own_server,
     }
 
 

@@ -11,6 +11,7 @@ from psycopg import sql
 from greenroom.rehearsal.recorder import label
 from greenroom.rehearsal.report.words import counted
 
+EVERY = sql.SQL("")
 LARGEST = 4 << 30  # bytes: a larger table is not read through
 
 _TABLES = """
@@ -24,6 +25,14 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
 
+_KEY = """
+SELECT n.nspname, c.relname, a.attname
+FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[0]
+WHERE x.indrelid = %s AND x.indisprimary AND x.indnkeyatts = 1
+      AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+"""
+
 Content = tuple[int, int]  # how many are not null, and the sum of their hashes
 
 
@@ -35,6 +44,7 @@ class Values:
     columns: dict[str, Content] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     oid: int = 0
+    newest: int | None = None  # the largest key, where that is one number
 
     def like(self, name: str, number: int) -> Content | None:
         """What the column of that number holds, or else the one of that name."""
@@ -50,9 +60,27 @@ def read(connection: psycopg.Connection, tables: set[str]) -> dict[str, Values]:
     found = {}
     for oid, schema, name, readable, columns, numbers in connection.execute(_TABLES, [LARGEST]).fetchall():
         if label(f"{schema}.{name}") in tables and readable:
-            rows, contents = _contents(connection, schema, name, columns)
-            held = dict(zip(columns, contents, strict=True))
-            found[label(f"{schema}.{name}")] = Values(rows, held, dict(zip(columns, numbers, strict=True)), oid)
+            place = sql.Identifier(schema, name)
+            rows, contents = _contents(connection, place, columns)
+            held, known = dict(zip(columns, contents, strict=True)), dict(zip(columns, numbers, strict=True))
+            found[label(f"{schema}.{name}")] = Values(rows, held, known, oid, _newest(connection, oid, place))
+    return found
+
+
+def without_new_rows(connection: psycopg.Connection, state: State, before: State) -> dict[str, Values]:
+    """`state`, which is the database's, but of tables with more rows than `before` those that were there then."""
+    found = dict(state)
+    for name, was in before.items():
+        then = same_table(state, name, was.oid)
+        if then is None or then.rows <= was.rows or was.newest is None:
+            continue
+        row = connection.execute(_KEY, [then.oid]).fetchone()
+        if row:
+            schema, table, key = row
+            old = sql.SQL(" WHERE {} <= {}").format(sql.Identifier(key), was.newest)
+            rows, contents = _contents(connection, sql.Identifier(schema, table), list(then.columns), old)
+            name = next(known for known, values in state.items() if values is then)
+            found[name] = replace(then, rows=rows, columns=dict(zip(then.columns, contents, strict=True)))
     return found
 
 
@@ -126,7 +154,17 @@ def _changed(was: Values, then: Values | None) -> Iterator[str]:
             yield f"values of column {column}"
 
 
-def _contents(connection: psycopg.Connection, schema: str, name: str, columns: list[str]) -> tuple[int, list[Content]]:
+def _newest(connection: psycopg.Connection, oid: int, place: sql.Identifier) -> int | None:
+    row = connection.execute(_KEY, [oid]).fetchone()
+    if row is None:
+        return None
+    most = connection.execute(sql.SQL("SELECT max({}) FROM {}").format(sql.Identifier(row[2]), place)).fetchone()
+    return most[0] if most else None
+
+
+def _contents(
+    connection: psycopg.Connection, place: sql.Identifier, columns: list[str], only: sql.Composable = EVERY
+) -> tuple[int, list[Content]]:
     """Hashes are added up: the order of rows does not count, and equal rows do not cancel each other."""
     parts = [
         part
@@ -136,9 +174,7 @@ def _contents(connection: psycopg.Connection, schema: str, name: str, columns: l
             sql.SQL("coalesce(sum(hashtextextended({}::text, 0)), 0)").format(sql.Identifier(column)),
         )
     ]
-    query = sql.SQL("SELECT {} FROM {}").format(
-        sql.SQL(", ").join([sql.SQL("count(*)"), *parts]), sql.Identifier(schema, name)
-    )
+    query = sql.SQL("SELECT {} FROM {}{}").format(sql.SQL(", ").join([sql.SQL("count(*)"), *parts]), place, only)
     row = connection.execute(query).fetchone()
     assert row is not None, "an aggregate has a row"
     pairs = zip(row[1::2], row[2::2], strict=True)

@@ -22,7 +22,7 @@ def decide(
         return "pass", ["There are no pending migrations: nothing to rehearse."]
     reasons = [*_failed(observations), *_stalls(observations.stalls, budget), *_rows(observations, findings, budget)]
     reasons += [*_cannot_go_back(observations), *_left(observations), *_lost(observations, findings)]
-    reasons += _drilled(drills)
+    reasons += [*_drilled(drills), *_found_by_drills(findings)]
     if not reasons:
         return "pass", [_calm(observations)]
     reasons.sort(key=lambda reason: (ORDER.index(reason[0]), -reason[1]))
@@ -93,6 +93,13 @@ def _drilled(drills: Sequence[Drill]) -> Iterator[Reason]:
             yield "fail" if drill.name == "old-release" else "warn", 0.1, f"Drill {drill.name}: {drill.reason}"
         elif drill.status == "broken off":
             yield "warn", 0.1, f"Drill {drill.name} could not be held to its end: {drill.reason}"
+
+
+def _found_by_drills(findings: list[Finding]) -> Iterator[Reason]:
+    """What a drill that was passed has found all the same: values that are lost, rows that nobody understands."""
+    for finding in findings:
+        if finding.drill and finding.severity == "warning":
+            yield "warn", 0.05, f"Drill {finding.drill}: {finding.evidence.summary}"
 
 
 def _left(observations: Observations) -> Iterator[Reason]:

@@ -91,6 +91,7 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         recorder = Recorder(unwritten=frozenset(one.label for one in found if one.kind == "m"))
         observed = _observe(request, copy, agent, pid, probed, size, plan, recorder, progress)
         aftermath = _aftermath(client, recorder)
+    _refuse_server_wide(recorder)
     with connect(copy.admin) as connection:
         size_after, after = _size(connection), shapes.read(connection)
     known = relations.relations(found)
@@ -116,6 +117,16 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
         halted=observed.recorder.halted,
         start=observed.start,
     )
+
+
+def _refuse_server_wide(recorder: Recorder) -> None:
+    """Raises GreenroomError where the migration was stopped before it changed the server of others."""
+    if recorder.failure and recorder.failure["exception"] == "ServerWide":
+        raise GreenroomError(
+            f"{recorder.migration or 'migrate'} changes what belongs to the whole server ({recorder.refused[-1]}), and "
+            "others use this one: it was not run.",
+            "Rehearse it on a server of its own: --dump FILE, or --target NAME without --remote.",
+        )
 
 
 def _aftermath(client: Client, recorder: Recorder) -> Aftermath:

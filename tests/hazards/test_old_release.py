@@ -88,15 +88,16 @@ class Place(models.Model):
     name = models.CharField(max_length={})
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(a__lt=models.F("b")), name="in_order")]
+        constraints = [models.CheckConstraint(condition=models.Q({}), name="in_order")]
 """
 )
+STRANGE = 'a=models.F("b") * 50'  # which no row that is made up keeps to
 NARROWER = "migrations.AlterField('place', 'name', models.CharField(max_length=10))"
 OTHER = "\nclass Other(models.Model):\n    word = models.CharField(max_length=10)\n"
 
 
 def test_nothing_judged_is_no_pass(server: Server, tmp_path: Path) -> None:
-    drill, found = drilled(server, tmp_path, ORDERED.format(50), ORDERED.format(10), NARROWER)
+    drill, found = drilled(server, tmp_path, ORDERED.format(50, STRANGE), ORDERED.format(10, STRANGE), NARROWER)
     assert (drill.status, found) == ("broken off", [])
     assert drill.reason == (
         "v1 (no pins, so the present environment) could write nothing on the old schema either, so that nothing is "
@@ -104,8 +105,28 @@ def test_nothing_judged_is_no_pass(server: Server, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("check", ['a__lt=models.F("b")', 'a__gt=models.F("b")'])
+def test_check_over_two_columns_of_an_empty_table_leaves_it_judged(server: Server, tmp_path: Path, check: str) -> None:
+    drill, found = drilled(server, tmp_path, ORDERED.format(50, check), ORDERED.format(10, check), NARROWER)
+    assert [one.hazard for one in found] == ["C06"], drill
+    assert detail(drill, "stock.Place").startswith("insert the longest")
+
+
+def test_check_that_is_new_is_not_evaded(server: Server, tmp_path: Path) -> None:
+    """A row of the running release is made by its own checks, and not so that the new ones let it in."""
+    old = ORDERED.format(50, 'a__lte=models.F("b")')
+    new = ORDERED.format(50, 'a__lt=models.F("b")')
+    operation = (
+        "migrations.RemoveConstraint('place', 'in_order'), migrations.AddConstraint('place', "
+        "models.CheckConstraint(condition=models.Q(a__lt=models.F('b')), name='in_order'))"
+    )
+    drill, found = drilled(server, tmp_path, old, new, operation)
+    assert [one.hazard for one in found] == ["C05"], drill
+
+
 def test_unjudged_model_is_a_note_and_named(server: Server, tmp_path: Path) -> None:
-    drill, _ = drilled(server, tmp_path, ORDERED.format(50) + OTHER, ORDERED.format(10) + OTHER, NARROWER)
+    old, new = (ORDERED.format(length, STRANGE) + OTHER for length in (50, 10))
+    drill, _ = drilled(server, tmp_path, old, new, NARROWER)
     assert drill.status == "passed"
     assert [(step.what, step.status) for step in drill.steps[1:]] == [
         ("stock.Place", "note"),
@@ -251,7 +272,7 @@ def test_views_and_unmanaged_tables_are_exercised(server: Server, tmp_path: Path
 STUBBORN = (
     HEAD
     + """
-from django.db.models.signals import post_delete, post_init, pre_delete, pre_save
+from django.db.models.signals import post_delete, post_init, pre_delete, pre_init, pre_save
 
 
 def refuse(**_):
@@ -278,7 +299,7 @@ class Item(models.Model):
         raise RuntimeError("delete() was called")
 
 
-for signal in (pre_save, pre_delete, post_delete):
+for signal in (pre_init, post_init, pre_save, pre_delete, post_delete):
     signal.connect(refuse, sender=Item)
 """
 )
@@ -294,3 +315,91 @@ def test_overrides_managers_and_signals_are_not_met(server: Server, tmp_path: Pa
     assert (drill.status, found) == ("passed", [])
     assert drill.reason.endswith("reads and writes all 2 models on the new schema.")
     assert "not judged" not in detail(drill, "stock.Item")
+
+
+SEARCHED = ("CREATE SCHEMA app", "ALTER ROLE CURRENT_USER SET search_path = app, public")
+SORTED = """
+from django.db import models
+
+
+class Item(models.Model):
+    name = models.CharField(max_length=100{})
+    {} = models.IntegerField(null=True)
+
+    class Meta:
+        ordering = ["name"]
+"""
+
+
+RENAMED = "migrations.RenameField('item', 'quantity', 'amount')"
+UNSORTED = "migrations.AlterField('item', 'name', models.CharField(max_length=100))"
+
+
+@pytest.mark.parametrize(
+    ("new", "operation", "hazard", "says"),
+    [
+        ((", db_index=True", "amount"), RENAMED, "C03", "quantity is now called amount (SQLSTATE 42703)."),
+        (("", "quantity"), UNSORTED, "C08", "look up its first page in order now reads all of app.stock_item."),
+    ],
+)
+def test_schema_of_the_search_path_is_as_good_as_public(
+    server: Server, tmp_path: Path, new: tuple[str, str], operation: str, hazard: str, says: str
+) -> None:
+    """What became of a column is seen there too, an index that is gone is missed, and rows are told."""
+    fill = "INSERT INTO app.stock_item (name) SELECT 'n' || n FROM generate_series(1, 20000) n"
+    old = SORTED.format(", db_index=True", "quantity")
+    drill, found = drilled(server, tmp_path, old, SORTED.format(*new), operation, fill, before=SEARCHED)
+    assert [one.hazard for one in found] == [hazard], drill
+    assert (found[0].table, found[0].evidence.rows) == ("app.stock_item", 20000)
+    assert found[0].evidence.summary.endswith(says), found[0].evidence.summary
+
+
+PAIRED = """
+from django.db import models
+
+
+class Seat(models.Model):
+    pk = models.CompositePrimaryKey("row", "place")
+    row = models.IntegerField()
+    place = models.CharField(max_length=10)
+    note = models.CharField(max_length={}, null=True)
+"""
+
+
+def test_key_of_two_columns_leaves_inserts_judged(server: Server, tmp_path: Path) -> None:
+    drill, found = drilled(
+        server,
+        tmp_path,
+        PAIRED.format(50),
+        PAIRED.format(10),
+        "migrations.AlterField('seat', 'note', models.CharField(max_length=10, null=True))",
+        "INSERT INTO stock_seat (\"row\", place) SELECT n, 'p' || n FROM generate_series(1, 2000) n",
+    )
+    assert [one.hazard for one in found] == ["C06"], drill
+    assert "not judged" not in detail(drill, "stock.Seat")
+
+
+LINES = """
+from django.db import models
+
+
+class Item(models.Model):
+    name = models.CharField(max_length=10)
+
+
+class Line(models.Model):
+    item = models.ForeignKey(Item, models.CASCADE{})
+"""
+
+
+def test_look_up_of_a_foreign_key_without_its_index_is_told(server: Server, tmp_path: Path) -> None:
+    drill, found = drilled(
+        server,
+        tmp_path,
+        LINES.format(""),
+        LINES.format(", db_index=False"),
+        "migrations.AlterField('line', 'item', models.ForeignKey('stock.Item', models.CASCADE, db_index=False))",
+        "INSERT INTO stock_item (name) SELECT 'n' || n FROM generate_series(1, 5000) n",
+        "INSERT INTO stock_line (item_id) SELECT 1 + n % 5000 FROM generate_series(1, 20000) n",
+    )
+    assert said(found) == [("C08", "stock.Line: look up by item now reads all of stock_line.")], drill

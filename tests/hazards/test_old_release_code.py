@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import venv
@@ -57,6 +58,66 @@ def test_code_that_is_not_the_release_breaks_the_drill_off(server: Server, tmp_p
         [drill] = rehearsed(source, project, python=python).drills
     assert drill.status == "broken off"
     assert drill.reason == "v1's code was not what ran: stock.models was loaded from elsewhere."
+
+
+FINDER = """
+import sys
+from importlib.util import spec_from_file_location
+from pathlib import Path
+
+MAPPING = {{"stock": {!r}}}
+
+
+class Finder:
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name in MAPPING:
+            place = Path(MAPPING[name])
+            return spec_from_file_location(name, place / "__init__.py", submodule_search_locations=[str(place)])
+
+
+def install():
+    sys.meta_path.append(Finder)
+"""
+
+
+def test_mapping_of_an_editable_install_is_turned_too(server: Server, tmp_path: Path) -> None:
+    """Where the app is not in a directory of its own, setuptools maps its package in a module of this name."""
+    package = tmp_path / "project" / "lib" / "stock"
+    python = environment(tmp_path / "venv", tmp_path / "nothing")
+    [packages] = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    (packages / "stock.pth").write_text("import __editable___stock_1_0_finder as f; f.install()\n")
+    (packages / "__editable___stock_1_0_finder.py").write_text(FINDER.format(str(package)))
+    with running(server, tmp_path / "project", QUANTITY, ITEMS, under="lib", python=python) as (source, project):
+        change(project, ITEM.format("pass"), GONE, under="lib")
+        [drill] = rehearsed(source, project, python=python).drills
+    assert drill.status == "failed", drill
+    assert "quantity is gone" in drill.reason
+
+
+CALLING = """
+import socket
+
+socket.create_connection(("127.0.0.1", {}), 1)
+"""
+
+
+def test_sockets_of_the_release_are_closed(server: Server, tmp_path: Path) -> None:
+    """Its code calls home while it is loaded: nobody hears it, and it is not run."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        port = listener.getsockname()[1]
+        with running(server, tmp_path / "project", QUANTITY, ITEMS) as (source, project):
+            models = project / "stock" / "models.py"
+            models.write_text(CALLING.format(port) + QUANTITY)
+            git(project, "commit", "--all", "--quiet", "--amend", "--no-edit")
+            git(project, "tag", "--force", "v1")
+            change(project, ITEM.format("pass"), GONE)
+            [drill] = rehearsed(source, project).drills
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert drill.status == "broken off"
+    assert drill.reason.startswith("v1 does not start (no pins, so the present environment): "), drill
 
 
 @pytest.mark.parametrize("base", [None, "v1"])

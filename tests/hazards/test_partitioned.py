@@ -1,22 +1,20 @@
-"""Hazards on a table with partitions on two levels: found once, of the whole; and what is advised is tried."""
+"""Hazards on a table with partitions on two levels: found once, of the whole; and their twins are let through."""
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from greenroom.postgres.address import Address
-from greenroom.rehearsal.document import Rehearsal
 from tests.hazards.harness import HERE, ROWS, furnished, rehearsed, write_project
+from tests.hazards.test_advice import scans
 from tests.hazards.test_twins import typed
 
 TABLE, PARTITIONS = "shop_orderline", 5
 EXAMPLES = sorted(HERE.glob("partitioned/*/bad*"))
 GOOD = sorted(HERE.glob("partitioned/*/good*"))
-AS_IT_STANDS = ["H01", "H08", "H13"]  # whose advice has no dots to be filled in
 BESIDE = {"H44", "H47"}
 OF_THE_EXAMPLE = {"H13": {"G01"}}  # a foreign key without an index
 
@@ -72,27 +70,13 @@ def test_bad_is_found_of_the_whole_table(example: Path, source: Address, tmp_pat
     assert stall.rows == ROWS and stall.size_bytes == finding.evidence.size_bytes
 
 
-@pytest.mark.parametrize("hazard", AS_IT_STANDS)
-def test_what_is_advised_is_let_through(hazard: str, source: Address, tmp_path: Path) -> None:
-    [example] = [path for path in EXAMPLES if of(path) == hazard]
-    with furnished(source, "partitioned") as shop:
-        bad = rehearsed(shop, write_project(tmp_path / "bad", [example]))
-        [advice] = [finding.advice.django for finding in bad.findings if finding.hazard == hazard]
-        good = rehearsed(shop, write_project(tmp_path / "good", written(advice, tmp_path)))
-    assert good.error is None, good.error
-    assert {run.status for run in good.migrations} == {"applied"}
-    assert hazard not in {finding.hazard for finding in good.findings}
-    assert not read_under_lock(good)
-    assert good.left.invalid_indexes == []
-
-
 @pytest.mark.parametrize("example", GOOD, ids=of)
 def test_good_is_let_through(example: Path, source: Address, tmp_path: Path) -> None:
     with furnished(source, "partitioned") as shop:
         good = rehearsed(shop, write_project(tmp_path / "project", [example]))
     assert good.error is None, good.error
     assert of(example) not in {finding.hazard for finding in good.findings}
-    assert not read_under_lock(good)
+    assert not scans(good)
     assert good.left.invalid_indexes == []
 
 
@@ -117,25 +101,3 @@ def test_twin_fills_every_partition(source: Address, tmp_path: Path) -> None:
         _, _, document = typed(shop, write_project(tmp_path / "project", [column]), "--try-twin")
     [twin] = document["twins"]
     assert (twin["status"], twin["same_schema"], twin["hazards"]) == ("rehearsed", True, ["H17"]), twin
-
-
-def written(advice: str, directory: Path) -> list[Path]:
-    """The migrations of an advice, each as a file."""
-    module = ast.parse(advice)
-    shared = [ast.unparse(node) for node in module.body if not isinstance(node, ast.ClassDef)]
-    classes = [ast.unparse(node) for node in module.body if isinstance(node, ast.ClassDef)]
-    files = []
-    for number, text in enumerate(classes, start=1):
-        before = "0001_initial" if number == 1 else f"{number:04}_step_{number - 1}"
-        lines = ["from django.db import migrations, models", *shared, text]
-        file = directory / f"step_{number}.py"
-        file.write_text("\n\n".join([*lines, f'Migration.dependencies = [("shop", "{before}")]\n']))
-        files.append(file)
-    return files
-
-
-def read_under_lock(rehearsal: Rehearsal) -> list[str]:
-    """Tables that a statement read while it, or one before it, kept their writers out."""
-    statements = [statement for run in rehearsal.migrations for statement in run.statements]
-    stopping = {"ShareLock", "ShareRowExclusiveLock", "AccessExclusiveLock"}
-    return [scan.table for one in statements for scan in one.scans if scan.lock in stopping]

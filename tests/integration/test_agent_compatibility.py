@@ -194,7 +194,7 @@ def test_twins_are_written_and_run_from_where_they_lie(stage: Stage, tmp_path: P
     told = stage.rehearse(performed=str(place))
     assert told.code == 0, told.events[-1]
     wanted = {f"shop.{name}": {"1" if "around" in name else "0": ["H01"]} for name in changes}
-    told = stage.rehearse(twins={"directory": str(place), "wanted": wanted})
+    told = stage.rehearse(twins={"directory": str(place), "wanted": wanted, "lock_timeout": "500ms"})
     assert told.code == 0, (told.events[-1], told.printed)
     written = {one["name"]: one for one in told.all("twin")}
     assert {name: len(one["files"]) for name, one in written.items()} == {

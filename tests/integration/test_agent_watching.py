@@ -394,6 +394,47 @@ def test_new_connection_object_is_watched_on(stage: Stage) -> None:
     assert [short(lock) for lock in told.statement("0002_object", "ALTER TABLE")["locks"]] == ["big"]
 
 
+def test_connection_object_of_before_is_watched_again(stage: Stage) -> None:
+    stage.python_step(
+        "0002_object",
+        """
+        del connections["default"]
+        with connections["default"].cursor() as cursor:
+            cursor.execute("ALTER TABLE shop_big ADD a int")
+        editor.execute("ALTER TABLE shop_big ADD b int")
+        """,
+        atomic=False,
+    )
+    told = stage.rehearse()
+    assert told.code == 0, told.events[-1]
+    statements = told.statements("0002_object")
+    assert [one["how"] for one in statements] == ["wrapped", "wrapped"]
+    assert [[short(lock) for lock in one["locks"]] for one in statements] == [["big"]] * 2
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_further_connection_is_noted_and_the_apps_own_is_watched_on(stage: Stage, atomic: bool) -> None:
+    stage.python_step(
+        "0002_further",
+        """
+        editor.execute("ALTER TABLE shop_big ADD a int")
+        further = connections.create_connection("default")
+        with further.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        editor.execute("ALTER TABLE shop_big ADD b int")
+        further.close()
+        editor.execute("ALTER TABLE shop_big ADD c int")
+        """,
+        atomic=atomic,
+    )
+    told = stage.rehearse()
+    assert told.code == 0, told.events[-1]
+    assert told.one("note")["what"] == "The app used a further connection: its statements were not watched."
+    own = [one for one in told.statements("0002_further") if "ALTER" in one["sql"]]
+    assert [one["how"] for one in own] == ["transaction" if atomic else "wrapped"] * 3
+    assert len(told.all("connection")) == 1
+
+
 def test_transaction_of_the_driver_ends_before_the_next_statement(stage: Stage) -> None:
     stage.python_step(
         "0002_driver",

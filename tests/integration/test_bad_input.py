@@ -284,3 +284,20 @@ def copies(source: Address) -> list[str]:
             "SELECT datname FROM pg_database WHERE datname LIKE %s", [source.database + "\\_\\_%"]
         )
         return [name for (name,) in rows]
+
+
+def test_what_changes_the_whole_server_is_not_run_on_that_of_others(
+    tmp_path: Path, source: Address, archive: Path
+) -> None:
+    change = "migrations.RunSQL(\"ALTER ROLE CURRENT_USER SET work_mem = '9MB'\", '')"
+    project = write_project(tmp_path / "project", change)
+    said = rehearse(tmp_path, "--url", url(source), *settled(project))
+    assert said.code == 2
+    assert said.first == (
+        "shop.0002_change changes what belongs to the whole server (ALTER ROLE), and others use this one: it was not "
+        "run."
+    )
+    assert "--dump FILE" in said.rest and copies(source) == []
+    with psycopg.connect(**source.parameters) as connection:
+        assert connection.execute("SELECT rolconfig FROM pg_roles WHERE rolname = current_user").fetchone() == (None,)
+    assert rehearse(tmp_path, "--dump", archive, *settled(project)).code == 0

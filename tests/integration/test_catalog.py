@@ -48,12 +48,23 @@ CHANGES = [
     ("ALTER SEQUENCE child_id_seq INCREMENT 2", ["sequence child_id_seq is defined otherwise"]),
     ("ALTER TABLE child ENABLE ROW LEVEL SECURITY", ["table child is defined otherwise"]),
     ("ALTER DOMAIN positive ADD CHECK (value < 9)", ["type positive is defined otherwise"]),
+    ("GRANT SELECT ON big TO PUBLIC", ["access to big is defined otherwise"]),
+    ("GRANT SELECT (amount) ON child TO PUBLIC", ["column child.amount is defined otherwise"]),
+    ("REVOKE EXECUTE ON FUNCTION one() FROM PUBLIC", ["access to one() is defined otherwise"]),
+    ("GRANT USAGE ON SCHEMA other TO PUBLIC", ["access to schema other is defined otherwise"]),
+    ("ALTER TABLE parent ALTER word SET STORAGE EXTERNAL", ["column parent.word is defined otherwise"]),
+    ("ALTER TABLE parent ALTER word SET STATISTICS 500", ["column parent.word is defined otherwise"]),
+    ("CREATE RULE quiet AS ON DELETE TO child DO INSTEAD NOTHING", ["rule child.quiet is there in addition"]),
+    ("CREATE TABLE grandchild () INHERITS (child)", ["table grandchild under child is there in addition"]),
+    ("CREATE PUBLICATION told FOR TABLE child", ["publication told of public.child is there in addition"]),
+    ("COMMENT ON INDEX child_amount IS 'seldom'", ["comment on index public.child_amount is there in addition"]),
 ]
 UNSEEN = [
     "ALTER TABLE parent DROP COLUMN word; ALTER TABLE parent ADD COLUMN word text NOT NULL DEFAULT 'x'",
     "REINDEX TABLE child",
     "INSERT INTO parent DEFAULT VALUES",
     "ANALYZE",
+    "REVOKE SELECT ON child FROM PUBLIC",
     "DROP VIEW big; CREATE VIEW big AS SELECT * FROM child WHERE amount > 100",
 ]
 

@@ -146,6 +146,37 @@ def test_back_that_changes_values_is_told(source: Address, tmp_path: Path) -> No
     ]
 
 
+POLICY = """migrations.RunSQL(
+    ["ALTER TABLE shop_line ENABLE ROW LEVEL SECURITY", "ALTER TABLE shop_line FORCE ROW LEVEL SECURITY",
+     "CREATE POLICY broken ON shop_line USING (1 / (id - id) > 0)"],
+    ["DROP POLICY broken ON shop_line", "ALTER TABLE shop_line NO FORCE ROW LEVEL SECURITY",
+     "ALTER TABLE shop_line DISABLE ROW LEVEL SECURITY"])"""
+
+
+def test_back_of_a_table_that_can_no_longer_be_read_is_broken_off(source: Address, tmp_path: Path) -> None:
+    rehearsal = drilled(source, write_project(tmp_path, POLICY), "back", budget_ms=2000)
+    [drill] = rehearsal.drills
+    assert (drill.status, drill.reason) == ("broken off", "The copy's server refused to answer (SQLSTATE 22012).")
+    assert rehearsal.verdict == "warn"
+
+
+CHANGES_AND_ADDS = """
+def go(apps, editor):
+    Line = apps.get_model("shop", "Line")
+    Line.objects.filter(pk__lte=100).update(note="changed")
+    Line.objects.create(customer_id=1, quantity=1)
+"""
+
+
+def test_back_that_changes_values_is_told_where_rows_are_added_too(source: Address, tmp_path: Path) -> None:
+    project = write_project(tmp_path, "migrations.RunPython(go, migrations.RunPython.noop)", before=CHANGES_AND_ADDS)
+    rehearsal = drilled(source, project, "back", budget_ms=2000)
+    [(severity, table, summary)] = named(rehearsal, "C11")
+    assert (severity, table) == ("warning", "shop_line")
+    assert "values of column note" in summary
+    assert rehearsal.verdict == "warn"
+
+
 def test_back_stops_at_what_has_no_reverse(source: Address, tmp_path: Path) -> None:
     project = write_project(tmp_path, ADD_NOTE, "migrations.RunSQL('SELECT 1')", "migrations.RunSQL('SELECT 2', '')")
     rehearsal = drilled(source, project, "back")
@@ -211,6 +242,42 @@ def test_lock_queue_with_lock_timeout_gives_up(source: Address, tmp_path: Path) 
         drill.reason
     )
     assert named(rehearsal, "H44") == []
+
+
+def test_lock_queue_with_the_limit_that_it_advises_gives_up_in_time(source: Address, tmp_path: Path) -> None:
+    rehearsal = drilled(source, write_project(tmp_path / "bad", ADD_NOTE), "lock-queue", budget_ms=800)
+    [finding] = [finding for finding in rehearsal.findings if finding.hazard == "H44"]
+    [limit] = set(re.findall(r"lock_timeout ?= ?'?(\w+)", finding.advice.django))
+    assert f"a lock_timeout of {limit}," in finding.advice.summary
+    limited = f"migrations.RunSQL(\"SET LOCAL lock_timeout = '{limit}'\", ''), {ADD_NOTE}"
+    rehearsal = drilled(source, write_project(tmp_path / "good", limited), "lock-queue", budget_ms=800)
+    [drill] = rehearsal.drills
+    assert (drill.status, named(rehearsal, "H44")) == ("passed", []), drill
+    assert rehearsal.verdict == "pass"
+
+
+COMMAND = """
+from django.core.management.commands.migrate import Command as Migrate
+from django.db import connection
+
+
+class Command(Migrate):
+    def handle(self, *arguments, **options):
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '300ms'")
+        return super().handle(*arguments, **options)
+"""
+
+
+def test_lock_timeout_of_the_projects_own_migrate_command_counts(source: Address, tmp_path: Path) -> None:
+    project = write_project(tmp_path, ADD_NOTE)
+    commands = project / "shop" / "management" / "commands"
+    commands.mkdir(parents=True)
+    (commands / "migrate.py").write_text(COMMAND)
+    for names in ((), ("lock-queue",)):
+        rehearsal = drilled(source, project, *names, budget_ms=2000)
+        assert named(rehearsal, "H44") == []
+    assert rehearsal.drills[0].reason.startswith("It gives up in time: "), rehearsal.drills
 
 
 RETRIES = """
@@ -336,6 +403,17 @@ def test_crash_of_a_lone_concurrent_index_is_a_note_with_its_repair(source: Addr
     [finding] = [finding for finding in rehearsal.findings if finding.hazard == "H06"]
     assert (finding.severity, finding.drill, finding.table) == ("note", "crash", "shop_line")
     assert "DROP INDEX CONCURRENTLY IF EXISTS line_quantity; then run migrate again." in finding.advice.summary
+
+
+def test_crash_of_a_lone_concurrent_index_with_limits_around_it_is_a_note(source: Address, tmp_path: Path) -> None:
+    lifted = "migrations.RunSQL('SET lock_timeout = 0', ''), {}, migrations.RunSQL('RESET lock_timeout', '')"
+    project = write_project(tmp_path, lifted.format(CONCURRENTLY), atomic=False)
+    rehearsal = drilled(source, project, "crash")
+    [drill] = rehearsal.drills
+    middles = [what for what, _, _ in told(drill) if "in the middle of" in what]
+    assert len(middles) == 1 and "CONCURRENTLY" in middles[0], drill
+    assert drill.status == "passed", drill
+    assert [severity for severity, _, _ in named(rehearsal, "H06")] == ["note"]
 
 
 def test_crash_between_statements_that_do_not_repeat(source: Address, tmp_path: Path) -> None:

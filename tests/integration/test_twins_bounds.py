@@ -69,7 +69,7 @@ def test_each_step_has_the_settings_of_the_migration(source: Address, tmp_path: 
 def test_brief_steps_have_a_limit_of_their_own_where_there_is_none(source: Address, tmp_path: Path) -> None:
     twin = the_twin(tried(source, write_project(tmp_path, CHECK), budget_ms=0.05))
     assert [statements(file.text) for file in twin.files] == [
-        ["SET LOCAL lock_timeout = '2s'", "AddConstraintNotValid"],
+        ["SET LOCAL lock_timeout = '100ms'", "AddConstraintNotValid"],
         ["ValidateConstraint"],
     ]
 

@@ -9,7 +9,7 @@ never imports greenroom. docs/agent-protocol.md is the contract. The rooms, in r
 - `settings`    where the app connects
 - `planner`     what it is going to run; `operations` describes one step of it
 - `session`     its own statements on the app's connection
-- `statements`  a statement of the app's, by its text
+- `statements`  a statement of the app's, by its text; `server_wide` what changes more than the copy
 - `relations`   the copy's tables and indexes, by oid
 - `readings`    what a statement left behind: locks, rewrites, scans, WAL
 - `watch`       every statement as it runs, and its transactions' ends

@@ -20,6 +20,10 @@ from .unknown import Unknown, refuse_unknown
 
 TRY, WRITE, UNDERSTAND = "try", "write", "understand"  # what a request may ask for
 ROWS = 50  # of each model that are read
+PLACE = """
+    SELECT n.nspname || '.' || c.relname
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = pg_catalog.to_regclass(%s)"""
 CHECK_NOW = "SET CONSTRAINTS ALL IMMEDIATE"
 
 
@@ -32,10 +36,11 @@ class Exercise:
     def run(self, asked: str, written: Optional[Dict[str, List[Any]]] = None) -> None:
         """TRY everything and take it back; WRITE what this code may write, leave it, and tell its keys; or only
         UNDERSTAND the rows with these keys, by table."""
+        _hear_no_signals()
         if asked == WRITE:
             return self._write()
         for model in self._models():
-            self._facts = facts(model)
+            self._facts = self._facts_of(model)
             if asked == TRY:
                 self._try_all(model)
             else:
@@ -49,7 +54,7 @@ class Exercise:
         sample = Sample(model, self._alias)
         self._try("read", partial(self._read, model))
         self._try("understand", partial(self._understand, model))
-        for name, query in self._look_ups(model):
+        for name, query in self._look_ups(model, sample):
             self._explain(name, query)
         if not self._is_writable(model):
             return
@@ -77,6 +82,16 @@ class Exercise:
             for model in apps.get_models(include_auto_created=True)
             if not model._meta.proxy and not model._meta.swapped and router.allow_migrate_model(self._alias, model)
         ]
+
+    def _facts_of(self, model: Any) -> Dict[str, Any]:
+        return facts(model, self._place)
+
+    def _place(self, table: str) -> str:
+        """`schema.table`, as the search path finds it now; as the model has it, where it finds none."""
+        with self._wrapper.cursor() as cursor:
+            cursor.execute(PLACE, [self._wrapper.ops.quote_name(table)])
+            found = cursor.fetchone()
+        return found[0] if found else table
 
     def _is_writable(self, model: Any) -> bool:
         """Not a view or a foreign table; a managed model is written whatever its table is."""
@@ -134,13 +149,13 @@ class Exercise:
         pk = sample.insert()
         model._base_manager.using(self._alias).filter(pk=pk)._raw_delete(self._alias)
 
-    def _look_ups(self, model: Any) -> Iterator[Any]:
+    def _look_ups(self, model: Any, sample: Sample) -> Iterator[Any]:
         """The first page in the model's own order, and the rows of one parent for each foreign key."""
         manager = model._base_manager.using(self._alias)
         if model._meta.ordering:
             yield "its first page in order", manager.order_by(*model._meta.ordering)[:20]
         for field in model._meta.local_concrete_fields:
-            value = Sample(model, self._alias).value_of(field) if field.many_to_one else None
+            value = sample.value_of(field) if field.many_to_one else None
             if value is not None:
                 yield "by " + field.name, manager.order_by().filter(**{field.attname: value})
 
@@ -153,7 +168,7 @@ class Exercise:
         kinds: Any = apps.get_model("contenttypes", "ContentType")
         for model in self._models():
             meta = model._meta
-            self._facts = {**facts(model), "columns": [], "inherited": {}}
+            self._facts = {**self._facts_of(model), "columns": [], "inherited": {}}
             if not meta.auto_created:
                 look_up = kinds._base_manager.using(self._alias).get
                 self._try("content type", partial(look_up, app_label=meta.app_label, model=meta.model_name))
@@ -162,7 +177,7 @@ class Exercise:
         """Which tables the server would read from end to end."""
         with self._taken_back():
             try:
-                plan = json.loads(query.explain(format="json"))
+                plan = json.loads(query.explain(format="json", verbose=True))
                 self._tell("look up " + name, scans=sorted(set(scanned(plan[0]["Plan"]))))
             except Exception as error:
                 self._failed("look up " + name, error)
@@ -208,17 +223,26 @@ class Exercise:
             self._wrapper.close()
 
 
-def facts(model: Any) -> Dict[str, Any]:
-    """Who it is, and which columns it has: in its own table, and in those of its parents."""
+def _hear_no_signals() -> None:
+    """Of a model that is made in memory: of these no handler may open a file or fail. Others are never sent."""
+    from django.db.models.signals import post_init, pre_init
+
+    for signal in (pre_init, post_init):
+        signal.receivers = []
+        signal.sender_receivers_cache.clear()
+
+
+def facts(model: Any, place: Callable[[str], str]) -> Dict[str, Any]:
+    """Who it is, and which columns it has: in its own table, and in those of its parents, `place` says where."""
     meta = model._meta
     return {
         "model": meta.label,
-        "table": meta.db_table,
+        "table": place(meta.db_table),
         "managed": meta.managed,
         "own": not is_installed(getattr(sys.modules.get(model.__module__), "__file__", None) or ""),
         "columns": columns(model),
         "kinds": {field.column: field.get_internal_type() for field in meta.local_concrete_fields},
-        "inherited": {parent._meta.db_table: columns(parent) for parent in meta.parents},
+        "inherited": {place(parent._meta.db_table): columns(parent) for parent in meta.parents},
     }
 
 
@@ -239,6 +263,6 @@ def _changes(sample: Sample) -> Iterator[Dict[str, Any]]:
 def scanned(plan: Dict[str, Any]) -> Iterator[str]:
     """Tables under a sequential scan, anywhere in a plan."""
     if plan.get("Node Type") == "Seq Scan":
-        yield plan["Relation Name"]
+        yield "%s.%s" % (plan["Schema"], plan["Relation Name"])
     for part in plan.get("Plans", ()):
         yield from scanned(part)

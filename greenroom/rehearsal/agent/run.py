@@ -23,7 +23,7 @@ from .settings import load_settings, target_connection
 from .shadow import put_in_front
 from .steps import Steps
 from .twin_files import TwinWriter, keep
-from .watch import Watch
+from .watch import FURTHER, Watch
 
 PROTOCOL = 1
 
@@ -142,6 +142,8 @@ class Run:
         """After each connect of the alias: tell the backend's pid, and go on watching."""
         if threading.current_thread() is not threading.main_thread():
             return self._events.note("A thread of the app connected on its own: its statements were not watched.")
+        if wrapper is not self._wrapper and wrapper is not target_connection(self._alias):
+            return self._events.note(FURTHER)
         self._wrapper = wrapper
         self._events.send("connection", pid=wrapper.connection.info.backend_pid)
         if self._watch:
@@ -153,6 +155,7 @@ class Run:
         from django.core.management import call_command
 
         self._watch = Watch(self._wrapper, self._events, bool(self._request.get("wal")))
+        self._watch.shared = bool(self._request.get("shared"))
         halt = Halt(self._events, self._dialogue.listen, self._request.get("halt"))
         self._watch.statement_ended = halt.statement_ended
         self._steps = Steps(self._alias, self._events, self._watch, halt, bool(self._request.get("performed")))

@@ -10,6 +10,7 @@ from .values import LONG, Apart, plainest, reluctance, unlike_others
 NotKnown = object()  # there is no such value, or nothing to vary: no try
 DEEPEST = 4  # parents of parents
 NO_ROW = 2_000_000_000  # a key that no row has, within an integer
+ORDERS = (0, 1, -1)  # of the values of a row that is made up, from one field to the next
 MOST_CHOICES = 40  # of a model that are tried
 
 
@@ -26,6 +27,10 @@ class Sample:
         ]
         self.writable = {field.attname for field in self._fields if not field.primary_key}
         self._unique = self._unique_fields()
+        self._order = 0
+        checks = [one for one in self._meta.constraints if type(one).__name__ == "CheckConstraint"]
+        if checks:
+            self._order = next((order for order in ORDERS if self._keeps_to(checks, order)), 0)
 
     def insert(self) -> Any:
         """One row like another; returns its primary key."""
@@ -76,6 +81,24 @@ class Sample:
         except Exception:
             return None
 
+    def _keeps_to(self, checks: List[Any], order: int) -> bool:
+        """Whether a row in whose values grow from field to field, or shrink, keeps to the model's own checks.
+
+        Not whether the server lets it in: that is to be found out, on the old schema and on the new.
+        """
+        from django.db import transaction
+
+        self._order = order
+        try:
+            with transaction.atomic(using=self._alias):
+                row = self._model(**self._values())
+                transaction.set_rollback(True, using=self._alias)
+            for check in checks:
+                check.validate(self._model, row, using=self._alias)
+        except Exception:
+            return False
+        return True
+
     def _insert(self, changes: Dict[str, Any]) -> Any:
         values = {**self._values(), **changes}
         for parent, link in self._meta.parents.items():
@@ -119,6 +142,9 @@ class Sample:
 
     def _unique_groups(self) -> Iterator[List[str]]:
         """Names of fields that are unique together, those within expressions too."""
+        keys = getattr(self._meta, "pk_fields", ())  # several: Django 5.2
+        if len(keys) > 1:
+            yield [field.name for field in keys]
         yield from (list(group) for group in self._meta.unique_together)
         for constraint in self._meta.constraints:
             if type(constraint).__name__ == "UniqueConstraint":
@@ -146,7 +172,7 @@ class Sample:
             return None
         if field.choices:
             return field.flatchoices[0][0]
-        return plainest(field)
+        return plainest(field, self._order * (self._fields.index(field) + 1) % (len(self._fields) + 1))
 
     def _parent(self, field: Any) -> Any:
         parent = field.remote_field.model

@@ -28,7 +28,8 @@ class Session:
         self.wrapper, self._cursor = wrapper, raw_cursor(wrapper.connection)
 
     def is_in_transaction(self) -> bool:
-        return not self.wrapper.connection.autocommit or self.status() != IDLE
+        connection = self.wrapper.connection
+        return connection is not None and (not connection.autocommit or self.status() != IDLE)
 
     def status(self) -> int:
         connection = self.wrapper.connection

@@ -48,6 +48,7 @@ class TwinWriter:
         self._loader: Any = MigrationLoader(wrapper)
         self._directory: str = request["directory"]
         self._wanted: Dict[str, Dict[str, List[str]]] = request["wanted"]
+        self._advised: str = request["lock_timeout"]
         with open(os.path.join(self._directory, PERFORMED), encoding="utf-8") as file:
             self._performed: Dict[str, Dict[str, Dict[str, Any]]] = json.load(file)
 
@@ -65,7 +66,8 @@ class TwinWriter:
         migration = self._loader.disk_migrations[app, name]
         _refuse_strange(migration)
         before = self._loader.project_state([(app, name)], at_end=False)
-        rewriting = Rewriting(self._wrapper, migration, before, wanted, self._ran("%s.%s" % (app, name)))
+        ran = self._ran("%s.%s" % (app, name))
+        rewriting = Rewriting(self._wrapper, migration, before, wanted, ran, self._advised)
         if not rewriting.written and not (rewriting.apart and len(rewriting.steps) > 1):
             raise Unwritable("; ".join(why for _, why in rewriting.left) or "nothing of it could be written otherwise")
         names = _names(name, len(rewriting.steps), self._loader.disk_migrations, app)

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 from .twin_bounds import LIMITS, Setting, limit
 from .twin_sql import BRIEF, CONCURRENT, FILL
 
-WAITS = "SET LOCAL lock_timeout = '2s'"  # as H44 advises: nobody queues behind it for longer
+WAITS = "SET LOCAL lock_timeout = '%s'"  # as H44 advises: nobody queues behind it for longer
 LIFTED = {CONCURRENT: LIMITS, FILL: ("statement_timeout",)}  # by kind: what would leave an invalid index, or half of it
 
 
@@ -18,16 +18,20 @@ def framed(
     settings: Sequence[Setting],
     at_start: Dict[str, str],
     hints: Dict[str, Any],
+    advised: str,
 ) -> List[Any]:
-    """The operations with theirs around them. `at_start`: the limits when the migration began."""
-    before, after = _in_transaction(kind, settings, at_start) if atomic else _alone(kind, settings, at_start)
+    """The operations with theirs around them. `at_start`: the limits when the migration began; `advised`: the
+    lock_timeout of a step that had none."""
+    before, after = _in_transaction(kind, settings, at_start, advised) if atomic else _alone(kind, settings, at_start)
     return [*_run(before, hints), *operations, *_run(after, hints)]
 
 
-def _in_transaction(kind: str, settings: Sequence[Setting], at_start: Dict[str, str]) -> Tuple[List[str], List[str]]:
+def _in_transaction(
+    kind: str, settings: Sequence[Setting], at_start: Dict[str, str], advised: str
+) -> Tuple[List[str], List[str]]:
     """A limit that the migration has chosen stays, even where it is none."""
     chosen = any(setting.name == "lock_timeout" for setting in settings) or limit("lock_timeout", settings, at_start)
-    return [setting.sql for setting in settings] + [WAITS] * (kind == BRIEF and not chosen), []
+    return [setting.sql for setting in settings] + [WAITS % advised] * (kind == BRIEF and not chosen), []
 
 
 def _alone(kind: str, settings: Sequence[Setting], at_start: Dict[str, str]) -> Tuple[List[str], List[str]]:

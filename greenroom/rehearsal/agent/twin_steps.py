@@ -55,8 +55,10 @@ class Rewriting:
         before: Any,
         wanted: Dict[int, List[str]],
         ran: Ran,
+        advised: str,
     ) -> None:
         self._wrapper, self._migration, self._wanted, self._ran = wrapper, migration, wanted, ran
+        self._advised = advised
         self.state = before.clone()
         self.left: List[Unwritten] = []
         self.written: List[int] = []
@@ -83,7 +85,7 @@ class Rewriting:
     def _framed(self, step: Step) -> Step:
         """With its settings; a twin of one step has them all as they were."""
         operations = framed(
-            step.operations, step.kind, step.atomic, step.settings, self._ran.limits, _hints(step.model)
+            step.operations, step.kind, step.atomic, step.settings, self._ran.limits, _hints(step.model), self._advised
         )
         return step._replace(operations=operations)
 

@@ -60,25 +60,26 @@ def reluctance(field: Any) -> int:
     return 0 if plain and not field.choices else 2
 
 
-def plainest(field: Any) -> Any:
-    """A value of the field's type; NotKnown's place is taken by None: the server will say what it thinks of it."""
+def plainest(field: Any, place: int = 0) -> Any:
+    """A value of the field's type, `place` steps after the first one; NotKnown's place is taken by None: the server
+    will say what it thinks of it."""
     kind = field.get_internal_type()
     if kind in ("CharField", "TextField", "SlugField", "FileField", "FilePathField", "ImageField"):
         return "x"
     if kind.endswith("IntegerField") or kind == "FloatField":
-        return 1
+        return 1 + place
     made: Dict[str, Callable[[], Any]] = {
         "ArrayField": list,
         "BinaryField": lambda: b"x",
         "BooleanField": lambda: True,
-        "DateField": lambda: datetime.date(2020, 1, 1),
-        "DateTimeField": _now,
-        "DecimalField": lambda: decimal.Decimal(1),
-        "DurationField": lambda: datetime.timedelta(1),
+        "DateField": lambda: datetime.date(2020, 1, 1) + datetime.timedelta(place),
+        "DateTimeField": lambda: _now() + datetime.timedelta(place),
+        "DecimalField": lambda: decimal.Decimal(1 + place),
+        "DurationField": lambda: datetime.timedelta(1 + place),
         "GenericIPAddressField": lambda: "127.0.0.1",
         "HStoreField": dict,
         "JSONField": dict,
-        "TimeField": lambda: datetime.time(12),
+        "TimeField": lambda: datetime.time(12, place % 60),
         "UUIDField": uuid.uuid4,
     }
     return made[kind]() if kind in made else None

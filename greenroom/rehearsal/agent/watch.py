@@ -11,12 +11,14 @@ from typing import Any, Callable, Dict, Optional, Set
 from .events import Events
 from .failures import diagnosis
 from .readings import Readings
+from .server_wide import ServerWide, server_wide
 from .session import IDLE, IN_TRANSACTION, Session
 from .statements import ROWS_ONLY, Statement
 
 WRITES = frozenset("INSERT UPDATE DELETE MERGE WITH CALL DO".split())
 CHECK_NOW = "SET CONSTRAINTS ALL IMMEDIATE"
 NOT_IN_A_BLOCK = frozenset(("25001", "2D000"))  # active_sql_transaction, invalid_transaction_termination
+FURTHER = "The app used a further connection: its statements were not watched."
 QUICK = 0.005  # seconds; a reading costs 0.3 ms, which a statement of this length does not feel
 
 
@@ -27,6 +29,7 @@ class Watch:
         self.operation: Optional[int] = None
         self.statement_ended: Callable[[], None] = lambda: None  # called when its transaction has, where it was alone
         self.heard: Callable[[str], None] = lambda text: None  # called with each statement before it runs
+        self.shared = False  # the server is not the copy's alone
         self._events = events
         self._thread, self._process = threading.get_ident(), os.getpid()
         self._n = 0
@@ -46,9 +49,14 @@ class Watch:
     def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Dict[str, Any]) -> Any:
         if os.getpid() != self._process or threading.get_ident() != self._thread:
             return execute(sql, params, many, context)  # a forked child's, or lent to a thread: another story
+        if not self._is_attended(context["connection"]):
+            self._events.note(FURTHER)
+            return execute(sql, params, many, context)
         if self._open and self._session.status() == IDLE:
             self._end("commit", lambda: None)  # ended past Django, by a transaction block of the driver's
         statement = Statement(sql, many, context["cursor"], lambda: execute(sql, params, many, context))
+        if self.shared:
+            self._refuse_server_wide(statement)
         self.heard(statement.text)
         if statement.word in ("SAVEPOINT", "RELEASE"):
             return statement.run()
@@ -62,6 +70,19 @@ class Watch:
             result = self._run_wrapped(statement)
         self.statement_ended()
         return result
+
+    def _is_attended(self, wrapper: Any) -> bool:
+        """Whether it is the connection object that is watched now; one of before is again, between transactions."""
+        if wrapper is not self._session.wrapper and not self._session.is_in_transaction():
+            self._events.send("connection", pid=wrapper.connection.info.backend_pid)
+            self.attend(wrapper)
+        return wrapper is self._session.wrapper
+
+    def _refuse_server_wide(self, statement: Statement) -> None:
+        what = server_wide(statement.word, statement.text, self._session.wrapper.settings_dict["NAME"])
+        if what:
+            self._events.send("refused", what=what)
+            raise ServerWide(what)
 
     # -- statements
 
@@ -171,9 +192,13 @@ class Watch:
 
     def _wrap_transaction_ends(self, wrapper: Any) -> None:
         commit, roll_back, close = wrapper._commit, wrapper._rollback, wrapper._close
-        wrapper._commit = lambda: self._commit(commit)
-        wrapper._rollback = lambda: self._end("rollback", roll_back)
-        wrapper._close = lambda: self._end("rollback", close) if self._open else close()
+
+        def watched(act: Callable[[], Any], plain: Callable[[], Any]) -> Callable[[], Any]:
+            return lambda: act() if wrapper is self._session.wrapper else plain()
+
+        wrapper._commit = watched(lambda: self._commit(commit), commit)
+        wrapper._rollback = watched(lambda: self._end("rollback", roll_back), roll_back)
+        wrapper._close = watched(lambda: self._end("rollback", close) if self._open else close(), close)
 
     def _commit(self, commit: Callable[[], Any]) -> Any:
         """Deferred constraints are checked a moment before the commit would: what they read can be seen only so."""

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Literal
 
+import psycopg
+
 from greenroom.console import Progress
 from greenroom.copies.acquiring import Acquired
 from greenroom.copies.cloning import cloned
 from greenroom.errors import GreenroomError
 from greenroom.postgres.room import told
-from greenroom.postgres.server import connect
+from greenroom.postgres.server import connect, unanswered
 from greenroom.rehearsal.document import Drill, DrillName
 from greenroom.rehearsal.drills import back, crash, lock_queue, old_release
 from greenroom.rehearsal.drills.stage import Outcome, Stage
@@ -106,6 +108,8 @@ def _held(stage: Stage, name: DrillName) -> Outcome:
         outcome = ROOMS[name](stage)
     except GreenroomError as error:
         outcome = _without(name, "broken off", error.sentence)
+    except psycopg.Error as error:  # a policy, or a function in one, that the migration made; a server that goes away
+        outcome = _without(name, "broken off", unanswered(error))
     outcome.drill.seconds = round(time.monotonic() - began, 3)
     return outcome
 

@@ -42,7 +42,7 @@ def hold(stage: Stage) -> Outcome:
             return _stuck(stage, down)
         if stays := sorted(set(undo) - {label(run) for run in down.recorder.runs}):
             return _tied(stage, down, stays)
-        back = _state(clone, tables)
+        back = _state(clone, tables, before)
         up = stage.run(clone)
         again = _state(clone, tables)
     steps = [
@@ -67,9 +67,12 @@ def concerned(watched: Watched) -> set[str]:
     return (planned | locked) - {"django_migrations"}
 
 
-def _state(copy: Acquired, tables: set[str]) -> State:
+def _state(copy: Acquired, tables: set[str], before: State | None = None) -> State:
+    """Where it is to be compared with one of `before`, rows that have come since do not count."""
     with connect(copy.admin) as connection:
         found = values.read(connection, tables)
+        if before:
+            found = values.without_new_rows(connection, found, before.values)
         return State(catalog.read(connection), found, values.passed_over(connection, tables))
 
 

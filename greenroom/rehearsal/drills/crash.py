@@ -32,6 +32,8 @@ MOST_POINTS = 16  # of one migration: a loop of ten thousand batches is not cras
 LONGEST_WAIT = 60.0  # seconds that a CONCURRENTLY is held in its middle, until it is struck
 SHOWN = 60  # characters of a statement
 INVALID = " invalid"
+CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
+SETS = re.compile(r"\s*(?:SET|RESET)\b", re.IGNORECASE)
 WRITES = re.compile(
     r"[\s(]*(?:INSERT|UPDATE|DELETE|MERGE|COPY|WITH|CALL|DO|SELECT)\b", re.IGNORECASE
 )  # it may, and then locks tell
@@ -96,7 +98,7 @@ def points(run: MigrationRun) -> list[Point]:
     for statement in run.statements:
         if "django_migrations" in statement.sql and statement.operation is None:
             break
-        if statement.polled:
+        if statement.polled and CONCURRENTLY.search(statement.sql):
             found.append(Point(done, statement, middle=True))
         done += statement.calls
         found.append(Point(done, statement))
@@ -203,8 +205,8 @@ def _error(again: Watched) -> str | None:
 
 
 def lone(run: MigrationRun) -> bool:
-    """One concurrent statement and nothing else: as safe as it can be written, and quickly repaired."""
-    own = [statement for statement in run.statements if statement.operation is not None]
+    """One concurrent statement and nothing else but limits around it: as safe as it can be, and quickly repaired."""
+    own = [one for one in run.statements if one.operation is not None and not SETS.match(one.sql)]
     return len(own) == 1 and own[0].polled
 
 

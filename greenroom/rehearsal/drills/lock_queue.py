@@ -16,9 +16,9 @@ from greenroom.rehearsal.document import Budget, Drill, DrillStep, Evidence, Fin
 from greenroom.rehearsal.drills.sitting import Company, Kind, Sitter, sitting
 from greenroom.rehearsal.drills.stage import Outcome, Stage
 from greenroom.rehearsal.hazards.drilled import drilled
-from greenroom.rehearsal.hazards.evidence import CAREFUL, graded
 from greenroom.rehearsal.hazards.folding import Folded
 from greenroom.rehearsal.hazards.whole import LOCK_QUEUE
+from greenroom.rehearsal.hazards.wording import filled, limit_within
 from greenroom.rehearsal.observations import milliseconds as parsed
 from greenroom.rehearsal.recorder import BLOCK_READS, BLOCK_WRITES
 from greenroom.rehearsal.report.words import counted, milliseconds
@@ -116,7 +116,8 @@ def _hold(stage: Stage, tables: int) -> float:
 
 def limit_ms(watched: Watched) -> float | None:
     """The longest that the migration lets itself wait, by the session's timeouts and its own; None: nothing ends it."""
-    texts = [statement.sql for run in watched.recorder.runs for statement in run.statements]
+    runs = [watched.recorder.around, *watched.recorder.runs]  # a `migrate` of the project's own may set it
+    texts = [statement.sql for run in runs for statement in run.statements]
     own = [limit for text in texts for found in LIMIT.findall(text) if (limit := parsed(found))]
     session = [limit for name in TIMEOUTS if (limit := parsed(watched.ready.get(name)))]
     return max(own) if own else min(session, default=None)
@@ -165,13 +166,13 @@ def _stall(run: Watched, table: str) -> Stall | None:
 def _judged(stage: Stage, queues: list[Queue], last: Watched, untried: int) -> Outcome:
     budget = stage.request.budget
     limit = limit_ms(stage.watched)
-    steps = [_step(queue, queue.endless or _over(queue, budget) > 1) for queue in queues]
+    late = [queue for queue in queues if queue.endless or _over(queue, budget) > 1]
+    steps = [_step(queue, queue in late) for queue in queues]
     if last.error:
         what = last.error.exception or last.error.kind
         state = f" (SQLSTATE {last.error.sqlstate})" if last.error.sqlstate else ""
         detail = f"{last.error.migration or 'migrate'} failed with {what}{state}"
         steps.append(DrillStep(what="migrated behind the clients", status="failed", detail=detail))
-    over = [queue for queue in queues if _over(queue, budget) > CAREFUL]
     failed = any(step.status == "failed" for step in steps)
     drill = Drill(
         name="lock-queue",
@@ -179,7 +180,7 @@ def _judged(stage: Stage, queues: list[Queue], last: Watched, untried: int) -> O
         reason=f"{_reason(queues, steps, limit, budget)}{_not_tried(untried)}",
         steps=steps,
     )
-    return Outcome(drill, [_convoy(stage, over)] if over else [])
+    return Outcome(drill, [_convoy(stage, late)] if late else [])
 
 
 def _over(queue: Queue, budget: Budget) -> float:
@@ -244,17 +245,16 @@ def _reason(queues: list[Queue], steps: list[DrillStep], limit: float | None, bu
     return f"On {counted(len(queues), 'table')} it was kept waiting, and nobody had to wait for it."
 
 
-def _convoy(stage: Stage, over: list[Queue]) -> Finding:
+def _convoy(stage: Stage, late: list[Queue]) -> Finding:
     """H44, with what was measured; never worse than a warning: whether anybody sits there, only production knows."""
-    worst = max(over, key=lambda queue: queue.waited_ms)
-    budget = stage.request.budget
-    grave = graded(max(worst.read_ms / budget.read_ms, worst.write_ms / budget.write_ms))
+    worst = max(late, key=lambda queue: queue.waited_ms)
+    limit = limit_within(stage.request.budget)
     relation = stage.watched.relations.get(worst.sitter.table)
     how = "gave up only after" if worst.gave_up else "waited"
     return drilled(
         LOCK_QUEUE,
         "lock-queue",
-        "note" if grave == "note" else "warning",
+        "warning",
         Evidence(
             summary=f"Behind a {worst.sitter.kind} with an open transaction on {worst.sitter.table} the migration "
             f"{how} "
@@ -267,4 +267,6 @@ def _convoy(stage: Stage, over: list[Queue]) -> Finding:
             write_ms=worst.write_ms,
         ),
         table=worst.sitter.table,
+        advice=f"Give the migrating session a lock_timeout of {limit}, and run migrate again when it gives up.",
+        django=filled(LOCK_QUEUE.django, {"limit": limit}),
     )

@@ -56,6 +56,8 @@ def collation_reindex(view: View) -> Iterator[Match]:
                 what = f"{listed(indexes)} {'was' if len(indexes) == 1 else 'were'} built anew"
                 did = f"altering {action.column}, {what} from {rows_of(view, action.table)} {took(step)}"
                 facts = names(performed, action)
+                other = f"{facts['index'].removesuffix('_idx')[-21:].lstrip('_0123456789')}_collated"  # than theirs
+                facts |= {"index": other}
                 yield Match(performed, (step,), action.table, did, facts, rows=view.rows(action.table))
 
 
@@ -185,7 +187,8 @@ migrations.RunSQL('ALTER TABLE "$table" ALTER COLUMN "$column" TYPE $type', migr
         what="AlterField(db_collation=...) of a column with an index.",
         why="No row is rewritten, but its indexes are built anew under ACCESS EXCLUSIVE.",
         twin="Leave the column, and build an index with the other collation concurrently; or add a second column.",
-        django="""from django.db.models.functions import Collate
+        django="""from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db.models.functions import Collate
 
 
 class Migration(migrations.Migration):

@@ -169,7 +169,7 @@ migrations.RunSQL(
 # first migration
 migrations.AddField("$model", "$field", models.$field_class(..., null=True))
 
-# second migration, first SET LOCAL lock_timeout = '2s'
+# second migration, first SET LOCAL lock_timeout = '$limit'
 migrations.RunSQL("CREATE TRIGGER ... BEFORE INSERT OR UPDATE ...", "DROP TRIGGER ...")
 
 # third migration, atomic = False

@@ -110,7 +110,10 @@ HAZARDS = [
         what="AddIndexConcurrently or RemoveIndexConcurrently in an atomic migration, RunSQL ... CONCURRENTLY.",
         why="CONCURRENTLY commits in between, which no transaction allows: the migration fails everywhere.",
         twin="Give the migration atomic = False, and let nothing else stand in it: that would not be rolled back.",
-        django="""class Migration(migrations.Migration):
+        django="""from django.contrib.postgres.operations import AddIndexConcurrently
+
+
+class Migration(migrations.Migration):
     atomic = False
 
     operations = [
@@ -139,7 +142,10 @@ HAZARDS = [
         what="CONCURRENTLY under a lock_timeout.",
         why="It waits for every older transaction of the table; a lock_timeout ends that, and leaves an invalid index.",
         twin="Lift the lock_timeout for CONCURRENTLY alone: it makes nobody wait.",
-        django="""class Migration(migrations.Migration):
+        django="""from django.contrib.postgres.operations import AddIndexConcurrently
+
+
+class Migration(migrations.Migration):
     atomic = False
 
     operations = [

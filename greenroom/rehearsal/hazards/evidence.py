@@ -18,7 +18,7 @@ from greenroom.rehearsal.document import (
 from greenroom.rehearsal.hazards import partitioned
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import MODES, Match, View
-from greenroom.rehearsal.hazards.wording import filled, listed
+from greenroom.rehearsal.hazards.wording import filled, limit_within, listed
 from greenroom.rehearsal.report.words import milliseconds, mode
 
 CAREFUL = 0.2  # of a budget: beyond it a stall is a warning
@@ -61,16 +61,17 @@ def finding(view: View, hazard: Hazard, match: Match, budget: Budget, own_ms: fl
             read_ms=round(felt.read_ms, 3),
             write_ms=round(felt.write_ms, 3),
         ),
-        advice=_advice(view, hazard, match),
+        advice=_advice(view, hazard, match, budget),
     )
 
 
-def _advice(view: View, hazard: Hazard, match: Match) -> Advice:
+def _advice(view: View, hazard: Hazard, match: Match, budget: Budget) -> Advice:
     """The match's or the catalogue's safe twin with names filled in; another one where the table is partitioned."""
     altered = view.relation(match.names.get("table") or match.table or "")
     own = Advice(summary=hazard.twin, django=match.django or hazard.django)
     found = partitioned.advice(hazard.id, altered) or own
-    names = match.names | ({"partitions": partitioned.names(altered)} if altered else {})
+    names = match.names | {"limit": limit_within(budget)}
+    names |= {"partitions": partitioned.names(altered)} if altered else {}
     statements = (step.statement.sql for step in match.performed.steps)
     return found.model_copy(update={"django": filled(found.django, names, statements)})
 

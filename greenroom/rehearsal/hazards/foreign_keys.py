@@ -149,7 +149,7 @@ migrations.RunSQL('ALTER TABLE "$table" VALIDATE CONSTRAINT "$constraint"', migr
 # then a migration for each foreign key
 migrations.SeparateDatabaseAndState(
     database_operations=[
-        migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop),
+        migrations.RunSQL("SET LOCAL lock_timeout = '$limit'", migrations.RunSQL.noop),
         migrations.RunSQL(
             'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
             ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED NOT VALID',
@@ -191,7 +191,7 @@ migrations.RunSQL('ALTER TABLE "$table" VALIDATE CONSTRAINT "$constraint"', migr
 migrations.SeparateDatabaseAndState(
     database_operations=[
         migrations.RunSQL(
-            ["SET LOCAL lock_timeout = '2s'", 'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"'],
+            ["SET LOCAL lock_timeout = '$limit'", 'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"'],
             migrations.RunSQL.noop,
         ),
     ],

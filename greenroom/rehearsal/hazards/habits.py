@@ -80,7 +80,10 @@ HAZARDS = [
         what="A foreign key with db_index=False, RunSQL ADD FOREIGN KEY, an index that a foreign key needs is dropped.",
         why="Each row that is deleted from the parent, or gets another key, makes the server read the whole table.",
         twin="Build an index that begins with the foreign key's columns, concurrently.",
-        django="""class Migration(migrations.Migration):
+        django="""from django.contrib.postgres.operations import AddIndexConcurrently
+
+
+class Migration(migrations.Migration):
     atomic = False
 
     operations = [

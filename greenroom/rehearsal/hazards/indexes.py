@@ -134,7 +134,10 @@ class Migration(migrations.Migration):
         what="A CharField, TextField or SlugField with db_index=True or unique=True.",
         why="Django has two indexes built, one of them for LIKE alone: twice the time, and twice the upkeep.",
         twin="Leave the field as it is, and build the one index that is wanted with AddIndexConcurrently.",
-        django="""class Migration(migrations.Migration):
+        django="""from django.contrib.postgres.operations import AddIndexConcurrently
+
+
+class Migration(migrations.Migration):
     atomic = False
 
     operations = [
@@ -150,7 +153,10 @@ class Migration(migrations.Migration):
         what="AddField of a foreign key, one-to-one or slug: the index is built in the column's own transaction.",
         why="ACCESS EXCLUSIVE on the table (and SHARE ROW EXCLUSIVE on a parent) stays held while the index is built.",
         twin="Add the column without an index, and build the index concurrently in the next migration.",
-        django="""# first migration
+        django="""from django.contrib.postgres.operations import AddIndexConcurrently
+
+# first migration
+migrations.RunSQL("SET LOCAL lock_timeout = '$limit'", migrations.RunSQL.noop)
 migrations.AddField("$model", "$field", models.$field_class(..., null=True, db_index=False))
 
 # next migration

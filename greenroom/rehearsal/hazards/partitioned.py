@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
 # last migration: the table's foreign key takes over those of its partitions, and reads nothing
 class Migration(migrations.Migration):
     operations = [
-        migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop),
+        migrations.RunSQL("SET LOCAL lock_timeout = '$limit'", migrations.RunSQL.noop),
         migrations.RunSQL(
             'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
             ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED',
@@ -83,12 +83,52 @@ FOREIGN_KEY_TWIN = (
 )
 DROP_INDEX = """class Migration(migrations.Migration):
     operations = [
-        migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop),
+        migrations.RunSQL("SET LOCAL lock_timeout = '$limit'", migrations.RunSQL.noop),
         migrations.RemoveIndex("$model", "$index"),
     ]"""
 DROP_INDEX_TWIN = (
     "Drop the index alone in a migration, with a lock_timeout and a retry: CONCURRENTLY is refused on a partitioned "
     "table, and the drop itself is short."
+)
+PRIMARY_KEY = _by_partition(
+    "UNIQUE ",
+    "$columns",
+    """# next migration
+class Migration(migrations.Migration):
+    operations = [
+        migrations.RunSQL(
+            'ALTER TABLE "$table" ADD CONSTRAINT "${column}_not_null" CHECK ("$column" IS NOT NULL) NOT VALID',
+            'ALTER TABLE "$table" DROP CONSTRAINT "${column}_not_null"',
+        ),
+    ]
+
+
+# next migration
+class Migration(migrations.Migration):
+    operations = [
+        migrations.RunSQL('ALTER TABLE "$table" VALIDATE CONSTRAINT "${column}_not_null"', migrations.RunSQL.noop),
+    ]
+
+
+# last migration: the table's key takes over those of its partitions
+class Migration(migrations.Migration):
+    operations = [
+        migrations.RunSQL("SET LOCAL lock_timeout = '$limit'", migrations.RunSQL.noop),
+        migrations.RunSQL('ALTER TABLE "$table" ALTER COLUMN "$column" SET NOT NULL', migrations.RunSQL.noop),
+        *(
+            migrations.RunSQL(
+                f'ALTER TABLE "{partition}" ADD CONSTRAINT "{partition}_$index" PRIMARY KEY'
+                f' USING INDEX "{partition}_$index"',
+                migrations.RunSQL.noop,
+            )
+            for partition in PARTITIONS
+        ),
+        migrations.RunSQL(
+            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" PRIMARY KEY ($columns)',
+            'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"',
+        ),
+        migrations.RunSQL('ALTER TABLE "$table" DROP CONSTRAINT "${column}_not_null"', migrations.RunSQL.noop),
+    ]""",
 )
 ADVICE: dict[str, tuple[str, str]] = {
     "H01": (INDEX_TWIN, INDEX),
@@ -129,7 +169,7 @@ class Migration(migrations.Migration):
 # last migration: the table's constraint takes over those of its partitions
 class Migration(migrations.Migration):
     operations = [
-        migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop),
+        migrations.RunSQL("SET LOCAL lock_timeout = '$limit'", migrations.RunSQL.noop),
         migrations.AddConstraint("$model", models.UniqueConstraint(fields=[$fields], name="$index")),
     ]""",
         ),
@@ -149,6 +189,24 @@ class Migration(migrations.Migration):
     ),
     "H13": (FOREIGN_KEY_TWIN, FOREIGN_KEY),
     "H14": (f"Use db_constraint=False. {FOREIGN_KEY_TWIN}", FOREIGN_KEY),
+    "H27": (
+        f"Leave the column, and have an index with the other collation. {INDEX_TWIN}",
+        _by_partition(
+            "",
+            '$columns COLLATE "..."',
+            """# last migration: the table's index takes over those of its partitions, and reads nothing
+from django.db.models.functions import Collate
+
+
+class Migration(migrations.Migration):
+    operations = [migrations.AddIndex("$model", models.Index(Collate("$field", "..."), name="$index"))]""",
+        ),
+    ),
+    "H33": (
+        "Have NOT NULL and the key on each partition: then the key of the whole table takes them over and reads "
+        "nothing.",
+        PRIMARY_KEY,
+    ),
     "G01": (INDEX_TWIN, INDEX),
 }
 

@@ -40,7 +40,7 @@ def _writes(view: View, step: Step) -> bool:
 
 
 BOUNDED = """# a migration of its own; when it gives up, run migrate again
-migrations.RunSQL(["SET LOCAL lock_timeout = '2s'", '$ddl "$table" ...'], migrations.RunSQL.noop)"""
+migrations.RunSQL(["SET LOCAL lock_timeout = '$limit'", '$ddl "$table" ...'], migrations.RunSQL.noop)"""
 
 HAZARDS = [
     Hazard(

@@ -107,6 +107,8 @@ class View:
         self._planned = {
             (f"{m.app}.{m.name}", op.index): op for m in observations.plan.migrations for op in m.operations
         }
+        for statement in _before_all(observations):
+            self._timeouts.take(Step("", statement, tuple(actions(statement.sql))))
         for run in Folded(observations.migrations, observations.relations).runs:
             self._take(run)
 
@@ -222,6 +224,13 @@ class View:
         known = [table for table, relation in self.observations.relations.items() if name in relation.indexes]
         locked = [lock.table for lock in step.statement.locks]
         return next((table for table in known if table in locked), next(iter([*known, *locked]), None))
+
+
+def _before_all(observations: Observations) -> list[Statement]:
+    """What ran before the first migration: a `migrate` of the project's own may set something for all of them."""
+    around, runs = observations.post_migrate, observations.migrations
+    first = min((run.started_s for run in runs if run.started_s is not None), default=None)
+    return [one for one in around.statements if first is not None and one.started_s < first] if around else []
 
 
 class _LockTimeouts:

@@ -109,12 +109,12 @@ LOCK_QUEUE = Hazard(
     name="lock-queue",
     what="Any blocking lock without lock_timeout.",
     why="A lock that waits behind a long transaction makes all others wait too, even for milliseconds of work.",
-    twin="Give the migrating session a lock_timeout of about 2 s, and run migrate again when it gives up.",
+    twin="Give the migrating session a lock_timeout within the budget, and run migrate again when it gives up.",
     django="""# settings of the process that migrates
-DATABASES["default"]["OPTIONS"] = {"options": "-c lock_timeout=2s"}
+DATABASES["default"]["OPTIONS"] = {"options": "-c lock_timeout=$limit"}
 
 # or in the migration itself, first of its operations
-migrations.RunSQL("SET LOCAL lock_timeout = '2s'", migrations.RunSQL.noop)""",
+migrations.RunSQL("SET LOCAL lock_timeout = '$limit'", migrations.RunSQL.noop)""",
     detect=lock_queue,
 )
 HAZARDS = [

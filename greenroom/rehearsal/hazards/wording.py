@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from string import Template
 
-from greenroom.rehearsal.document import Rewrite
+from greenroom.rehearsal.document import Budget, Rewrite
 from greenroom.rehearsal.hazards.actions import Action
 from greenroom.rehearsal.hazards.view import Performed, Step, View, model_of
 from greenroom.rehearsal.report.words import counted, duration, number, size
@@ -16,6 +16,7 @@ TABLES = frozenset(("table", "parent_table", "old_table"))
 _QUOTED_TABLE = re.compile(rf'(?P<rename>RENAME TO )?"\$(?P<key>{"|".join(sorted(TABLES))})"')
 _DROPPED_INDEX = re.compile(r'DROP INDEX CONCURRENTLY (?:IF EXISTS )?(?=")')
 _NAMED = 4  # entries of a list in a sentence
+SHORTEST_LIMIT, LONGEST_LIMIT = 100, 2000  # milliseconds of a lock_timeout, whatever the budget is
 _LONGEST_INDEX_NAME = 30  # Django's own limit
 
 
@@ -101,6 +102,12 @@ def _parts(table: str, statements: list[str]) -> tuple[str, str]:
     schema, dot, name = table.partition(".")
     whole = not dot or any(f'"{table}"' in statement for statement in statements)
     return ("", table) if whole else (schema, name)
+
+
+def limit_within(budget: Budget) -> str:
+    """A lock_timeout that leaves half of the budget for the work behind the lock: `500ms`."""
+    half = round(min(budget.read_ms, budget.write_ms) / 2)
+    return f"{max(SHORTEST_LIMIT, min(LONGEST_LIMIT, half))}ms"
 
 
 def field_of(action: Action) -> str:

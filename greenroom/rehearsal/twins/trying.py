@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
+
 from greenroom.errors import GreenroomError
 from greenroom.postgres import catalog
 from greenroom.postgres.address import Address
-from greenroom.postgres.server import connect
+from greenroom.postgres.server import connect, unanswered
 from greenroom.rehearsal import document as doc
 from greenroom.rehearsal.drills import Stage
 from greenroom.rehearsal.twins import contents
@@ -27,6 +29,8 @@ def rehearsed(stage: Stage, written: list[Written]) -> list[doc.Twin]:
             run, end = _run(stage, written)
         except GreenroomError as error:
             return [*done, *(_not_rehearsed(one, error.sentence) for one in written)]
+        except psycopg.Error as error:
+            return [*done, *(_not_rehearsed(one, unanswered(error)) for one in written)]
         if run.error is None:
             return [*done, *(compared(stage, one, run, end) for one in written)]
         broken = [one for one in written if run.error.migration in one.steps] or written

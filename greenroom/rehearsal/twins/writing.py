@@ -9,6 +9,7 @@ from greenroom.errors import GreenroomError
 from greenroom.rehearsal import document as doc
 from greenroom.rehearsal.agent_process import Event, hear
 from greenroom.rehearsal.drills import Stage
+from greenroom.rehearsal.hazards.wording import limit_within
 from greenroom.rehearsal.launch import launch, running
 from greenroom.rehearsal.twins.wanted import Wanted
 
@@ -42,8 +43,11 @@ def write(stage: Stage, asked: list[Wanted]) -> list[Written]:
     start = launch(stage.request, stage.copy)
     by_migration = {one.migration: one for one in asked}
     operations = {one.migration: {str(at): hazards for at, hazards in one.operations.items()} for one in asked}
+    limit = limit_within(stage.request.budget)
     with running(start) as agent:
-        agent.say({**start.request, "twins": {"directory": str(directory), "wanted": operations}})
+        agent.say(
+            {**start.request, "twins": {"directory": str(directory), "wanted": operations, "lock_timeout": limit}}
+        )
         *events, last = hear(agent, "the writing of the safe twin", LONGEST)
     if last["event"] == "failed":
         raise GreenroomError(f"The safe twin could not be written: the app failed with {last['exception']}.")

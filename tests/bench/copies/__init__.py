@@ -113,7 +113,7 @@ def told(address: Address, *, values: bool) -> tuple[object, ...]:
     """What all copies have in common: schema, sequences, and each table's rows, by number or with `values` in full."""
     with connect(address) as connection:
         counted = rows(connection) if values else counts(connection)
-        return catalog.digest(catalog.read(connection)), counted, sequences(connection)
+        return catalog.digest(catalog.ungranted(catalog.read(connection))), counted, sequences(connection)
 
 
 def counts(connection: psycopg.Connection) -> dict[str, object]:

@@ -6,7 +6,8 @@ CREATE TABLE shop_orderline (
     order_id bigint NOT NULL,
     product_id integer NOT NULL,
     quantity integer NOT NULL,
-    note varchar(40)
+    note varchar(40),
+    remark varchar(40)
 ) PARTITION BY RANGE (id);
 CREATE TABLE shop_orderline_a PARTITION OF shop_orderline FOR VALUES FROM (1) TO (60000);
 CREATE TABLE shop_orderline_b PARTITION OF shop_orderline FOR VALUES FROM (60000) TO (120000);
@@ -14,8 +15,9 @@ CREATE TABLE shop_orderline_c PARTITION OF shop_orderline FOR VALUES FROM (12000
 CREATE TABLE shop_orderline_c0 PARTITION OF shop_orderline_c FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE shop_orderline_c1 PARTITION OF shop_orderline_c FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 CREATE TABLE shop_orderline_rest PARTITION OF shop_orderline DEFAULT;
-INSERT INTO shop_orderline (id, order_id, product_id, quantity, note)
-SELECT id, order_id, product_id, quantity, 'note ' || id FROM shop_orderline_plain;
+INSERT INTO shop_orderline (id, order_id, product_id, quantity, note, remark)
+SELECT id, order_id, product_id, quantity, 'note ' || id, 'remark ' || id FROM shop_orderline_plain;
 DROP TABLE shop_orderline_plain;
 CREATE INDEX shop_orderline_order_idx ON shop_orderline (order_id);
+CREATE INDEX shop_orderline_remark_idx ON shop_orderline (remark);
 VACUUM (FREEZE, ANALYZE);

@@ -126,7 +126,7 @@ def _try(event: Event) -> Try:
         at=event["at"],
         column=event["column"],
         constraint=event["constraint"],
-        scans=tuple(event["scans"]),
+        scans=tuple(map(label, event["scans"])),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from greenroom.rehearsal.drills.old_release.exercise import Try
@@ -20,8 +22,9 @@ class Seen:
 
     def __init__(self, before: list[Try], after: list[Try]) -> None:
         absent = {one.model for one in before if not one.managed and one.action == "read" and one.sqlstate == "42P01"}
+        places = {one.model: (one.table, one.inherited) for one in before}  # a table that is gone has none after it
         self.before = [one for one in before if one.model not in absent]
-        self.after = [one for one in after if one.model not in absent]
+        self.after = [_placed(one, *places.get(one.model, ())) for one in after if one.model not in absent]
         self.models = list(dict.fromkeys(one.model for one in self.after))
         self._refused = {(one.model, one.action): one for one in self.before if one.exception}
 
@@ -82,3 +85,8 @@ class Seen:
         writes = [one for one in self.before if one.action in WRITES]
         own = [one for one in writes if one.own] or writes
         return bool(own) and all(one.exception for one in own)
+
+
+def _placed(one: Try, table: str = "", inherited: Mapping[str, tuple[str, ...]] | None = None) -> Try:
+    """With the tables' names, and their schemas, as they were before."""
+    return replace(one, table=table, inherited=inherited or {}) if table else one
