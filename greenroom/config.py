@@ -77,6 +77,17 @@ class Demo(Table):
 
     migrate_to: list[str] = Field(min_length=1, description="app.migration, each")
     load: list[str] = Field(min_length=1, description="manage.py command and arguments")
+    load_little: list[str] = Field(
+        [], description="the same for `serve` and `up --demo`: a little, at the newest state"
+    )
+
+
+class Smoke(Table):
+    """Pages of the app that `smoke` asks for, as paths."""
+
+    public_pages: list[str] = Field(["/login/"], min_length=1, description="everybody sees them")
+    member_pages: list[str] = Field(["/"], min_length=1, description="they lead to the log-in")
+    login_page: str = "/login/"
 
 
 class Target(Table):
@@ -236,6 +247,7 @@ class Config(Table):
     databases: dict[str, AnyTarget] = {}
     environments: dict[str, Environment] = {}
     snapshots: Snapshots = Snapshots()
+    smoke: Smoke = Smoke()
 
     def target(self, name: str) -> PostgresTarget | AuroraTarget | RdsTarget | CommandTarget:
         """The database of `--target NAME`. Raises GreenroomError naming those that there are."""
