@@ -13,7 +13,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from greenroom import shell
+from greenroom import ports, shell
 from greenroom.config import Config
 from greenroom.console import Progress
 from greenroom.copies.project import environment_of, interpreter
@@ -112,15 +112,11 @@ def refuse_taken(port: int) -> None:
     """Raises GreenroomError where somebody listens on the port of loopback, or this user may not."""
     if not 0 < port < 65536:
         raise GreenroomError(f"--port is a number from 1 to 65535, not {port}.")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise GreenroomError(
-                f"port {port} cannot be used: {(error.strerror or 'it is taken').lower()}.",
-                f"Stop what listens there (`ss -ltnp 'sport = :{port}'` shows it), or choose another: --port.",
-            ) from None
+    if why := ports.why_not(LOOPBACK, port):
+        raise GreenroomError(
+            f"port {port} cannot be used: {why}.",
+            f"Stop what listens there (`ss -ltnp 'sport = :{port}'` shows it), or choose another: --port.",
+        )
 
 
 def _directory(config: Config) -> Path:

@@ -10,7 +10,7 @@ from invoke import Context, Exit, task
 
 from greenroom.errors import ANSWER_IS_NO, COULD_NOT_RUN, DONE, GreenroomError
 
-SHELL_SCRIPTS = ("inv", ".ci/run")
+SHELL_SCRIPTS = ("inv", ".ci/run", "compose/bastion/start")
 SCAN = (
     *("--directory", ".", "--framework", "secrets", "--enable-secret-scan-all-files"),
     *("--skip-download", "--compact", "--quiet"),  # it works without its maker's service
@@ -112,7 +112,8 @@ def lock_words(upgrade: bool) -> list[list[str]]:
     dev = [*compiled, "requirements/dev.in", "-c", "requirements/app.txt", "-o", "requirements/dev.txt"]
     tools = [*compiled, "requirements/tools.in", "-o", "requirements/tools.txt"]
     peers = [*compiled, "requirements/peers.in", "-o", "requirements/peers.txt"]
-    return [app, dev, tools, peers]
+    moto = [*compiled, "requirements/moto.in", "-c", "requirements/dev.txt", "-o", "requirements/moto.txt"]
+    return [app, dev, tools, peers, moto]
 
 
 def passes(check: Lint) -> bool:
