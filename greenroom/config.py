@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -22,12 +20,7 @@ from pydantic import (
 )
 
 from greenroom.errors import GreenroomError
-
-
-class Table(BaseModel):
-    """A TOML table: unknown keys are an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from greenroom.tables import ImageFacts, Smoke, Table
 
 
 class DatabaseVariables(Table):
@@ -80,14 +73,6 @@ class Demo(Table):
     load_little: list[str] = Field(
         [], description="the same for `serve` and `up --demo`: a little, at the newest state"
     )
-
-
-class Smoke(Table):
-    """Pages of the app that `smoke` asks for, as paths."""
-
-    public_pages: list[str] = Field(["/login/"], min_length=1, description="everybody sees them")
-    member_pages: list[str] = Field(["/"], min_length=1, description="they lead to the log-in")
-    login_page: str = "/login/"
 
 
 class Target(Table):
@@ -246,6 +231,7 @@ class Config(Table):
     rehearsal: RehearsalDefaults = RehearsalDefaults()
     databases: dict[str, AnyTarget] = {}
     environments: dict[str, Environment] = {}
+    image: ImageFacts = ImageFacts()
     snapshots: Snapshots = Snapshots()
     smoke: Smoke = Smoke()
 

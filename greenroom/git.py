@@ -82,6 +82,17 @@ def changed_since(directory: Path, commit: str) -> set[str] | None:
     return {name for name in (differing + "\0" + new).split("\0") if name}
 
 
+def committed(directory: Path) -> str | None:
+    """When HEAD was committed, in ISO 8601."""
+    return _ask(directory, "show", "--no-patch", "--format=%cI", "HEAD")
+
+
+def files(directory: Path, below: Path) -> list[str]:
+    """Files within `below` that git has, or would take, from `directory`; none where it is no repository."""
+    found = _ask(directory, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", str(below))
+    return [name for name in (found or "").split("\0") if name]
+
+
 def tags(directory: Path) -> list[str]:
     """Tags of commits that HEAD comes from, the newest commit first."""
     found = _ask(

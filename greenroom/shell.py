@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import DEVNULL as DEVNULL  # these four for the callers of `spawn`
+from subprocess import DEVNULL as DEVNULL  # these five for the callers of `spawn`
 from subprocess import PIPE as PIPE
+from subprocess import STDOUT as STDOUT
 from subprocess import Popen as Popen
 from subprocess import TimeoutExpired as TimeoutExpired
 
