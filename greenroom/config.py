@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from greenroom.errors import GreenroomError
-from greenroom.tables import ImageFacts, Table
+from greenroom.tables import ImageFacts, Smoke, Table
 
 
 class DatabaseVariables(Table):
@@ -81,6 +81,9 @@ class Demo(Table):
 
     migrate_to: list[str] = Field(min_length=1, description="app.migration, each")
     load: list[str] = Field(min_length=1, description="manage.py command and arguments")
+    load_little: list[str] = Field(
+        [], description="the same for `serve` and `up --demo`: a little, at the newest state"
+    )
 
 
 class Target(Table):
@@ -241,6 +244,7 @@ class Config(Table):
     environments: dict[str, Environment] = {}
     image: ImageFacts = ImageFacts()
     snapshots: Snapshots = Snapshots()
+    smoke: Smoke = Smoke()
 
     @field_validator("databases", "environments")
     @classmethod

@@ -74,6 +74,16 @@ def commit_of(directory: Path, ref: str) -> str | None:
     return _ask(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}") or None
 
 
+def changed_since(directory: Path, commit: str) -> set[str] | None:
+    """Files that differ from a commit or are new, from the checkout's top; None: git does not know the commit."""
+    top = root(directory)
+    if top is None or commit_of(top, commit) is None:
+        return None
+    differing = _ask(top, "diff", "--name-only", "-z", "--end-of-options", commit) or ""
+    new = _ask(top, "ls-files", "--others", "--exclude-standard", "-z") or ""
+    return {name for name in (differing + "\0" + new).split("\0") if name}
+
+
 def committed(directory: Path) -> str | None:
     """When HEAD was committed, in ISO 8601."""
     return _ask(directory, "show", "--no-patch", "--format=%cI", "HEAD")

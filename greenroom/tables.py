@@ -1,4 +1,4 @@
-"""What every table of `[tool.greenroom]` is, and the table of the image; greenroom/config.py has the others."""
+"""What every table of `[tool.greenroom]` is, and those of the image and of `smoke`; config.py has the others."""
 
 from __future__ import annotations
 
@@ -32,3 +32,11 @@ class ImageFacts(Table):
     def stored_as(self) -> str:
         """The name of its repository."""
         return self.repository or self.name
+
+
+class Smoke(Table):
+    """Pages of the app that `smoke` asks for, as paths."""
+
+    public_pages: list[str] = Field(["/login/"], min_length=1, description="everybody sees them")
+    member_pages: list[str] = Field(["/"], min_length=1, description="they lead to the log-in")
+    login_page: str = "/login/"

@@ -61,9 +61,9 @@ def account() -> Account:
 
 
 @functools.cache
-def dies_with_us() -> tuple[str, ...]:
-    """Words before a program that have the kernel stop it (SIGQUIT) when this process is killed; none where unknown."""
-    words = ("setpriv", "--pdeathsig", "QUIT")
+def dies_with_us(signal: str = "QUIT") -> tuple[str, ...]:
+    """Words before a program that have the kernel send it a signal when this process is killed; none where unknown."""
+    words = ("setpriv", "--pdeathsig", signal)
     return words if shell.run([*words, "true"], check=False).code == 0 else ()
 
 

@@ -10,9 +10,9 @@ from types import ModuleType
 
 from invoke import Collection, Task
 
-from greenroom.tasks import copies, databases, environment, image, rehearse, snapshots
+from greenroom.tasks import containers, copies, databases, environment, image, rehearse, running, snapshots
 
-GROUPS = (rehearse, copies, databases, snapshots, environment, image)
+GROUPS = (rehearse, copies, databases, snapshots, environment, image, running, containers)
 
 
 def add(collection: Collection, group: ModuleType) -> None:

@@ -10,20 +10,12 @@ from invoke import Context, Exit, task
 
 from greenroom.errors import ANSWER_IS_NO, COULD_NOT_RUN, DONE, GreenroomError
 
-SHELL_SCRIPTS = ("inv", ".ci/run")
+SHELL_SCRIPTS = ("inv", ".ci/run", "compose/bastion/start")
 CHECKOV = ("checkov", "--skip-download", "--compact", "--quiet")  # it works without its maker's service
+# a test's passwords are no secrets
+ELSEWHERE = ("--skip-path", r"\.venv", "--skip-path", "build", "--skip-path", "tests")
 SCANS = (
-    (
-        *(*CHECKOV, "--directory", ".", "--framework", "secrets", "--enable-secret-scan-all-files"),
-        *(
-            "--skip-path",
-            r"\.venv",
-            "--skip-path",
-            "build",
-            "--skip-path",
-            "tests",
-        ),  # whose passwords are no secrets
-    ),
+    (*CHECKOV, "--directory", ".", "--framework", "secrets", "--enable-secret-scan-all-files", *ELSEWHERE),
     (*CHECKOV, "--framework", "dockerfile", "--file", "app/Dockerfile"),
     ("hadolint", "app/Dockerfile"),
 )
@@ -129,7 +121,8 @@ def lock_words(upgrade: bool) -> list[list[str]]:
     dev = [*compiled, "requirements/dev.in", "-c", "requirements/app.txt", "-o", "requirements/dev.txt"]
     tools = [*compiled, "requirements/tools.in", "-o", "requirements/tools.txt"]
     peers = [*compiled, "requirements/peers.in", "-o", "requirements/peers.txt"]
-    return [app, dev, tools, peers]
+    moto = [*compiled, "requirements/moto.in", "-c", "requirements/dev.txt", "-o", "requirements/moto.txt"]
+    return [app, dev, tools, peers, moto]
 
 
 def passes(check: Lint) -> bool:

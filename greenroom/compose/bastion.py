@@ -1,0 +1,68 @@
+"""Throw-away keys for an sshd among the containers, and the ssh_config that leads through it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from greenroom.compose.project import Project
+from greenroom.errors import GreenroomError
+from greenroom.ssh import keys
+
+SERVICE = "bastion"
+ALIAS = "ledger-bastion"
+DIRECTORY = Path("build/bastion")
+_CONFIG = """\
+# Written by ./inv up --profile bastion. In ~/.ssh/config, at its top: Include {config}
+Host {alias}
+    HostName {host}
+    Port {port}
+    User {service}
+    IdentityFile {directory}/key
+    IdentitiesOnly yes
+    UserKnownHostsFile {directory}/known_hosts
+"""
+
+
+def prepare(project: Project) -> Path | None:
+    """Write keys (once), known_hosts and ssh_config; the last one's path. None without such a service.
+
+    Raises GreenroomError where they cannot be written.
+    """
+    port = next((port for port in project.ports if port.service == SERVICE), None)
+    if port is None:
+        return None
+    directory = (project.root / DIRECTORY).resolve()
+    try:
+        return _written(directory, port.host, port.number)
+    except OSError as error:
+        raise GreenroomError(
+            f"keys for the bastion cannot be written into {directory}: {error.strerror}.",
+            "Remove that directory (Docker makes it as root where it is missing), then run again.",
+        ) from None
+
+
+def way(config: Path) -> str:
+    """How a person goes through it, for the terminal."""
+    return (
+        f"The bastion leads to the database. Once, at the top of ~/.ssh/config: Include {config}\n"
+        f"  then: ssh {ALIAS}, or ./inv migrate-rehearse --target compose (README.md has its password)"
+    )
+
+
+def _written(directory: Path, host: str, port: int) -> Path:
+    """What the server needs may be read by its container, whoever it runs as: the directory around it is closed."""
+    server = directory / "server"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    server.mkdir(exist_ok=True)
+    if not (server / "host_key").exists():
+        keys.write_pair(server / "host_key", mode=0o644)
+        keys.write_pair(directory / "key")
+    (server / "authorized_keys").write_text((directory / "key.pub").read_text())
+    (server / "authorized_keys").chmod(0o644)
+    (directory / "known_hosts").write_text(f"[{host}]:{port} {(server / 'host_key.pub').read_text()}")
+    config = directory / "ssh_config"
+    config.write_text(
+        _CONFIG.format(alias=ALIAS, host=host, port=port, service=SERVICE, directory=directory, config=config)
+    )
+    return config

@@ -1,0 +1,18 @@
+"""Ports of this machine."""
+
+from __future__ import annotations
+
+import socket
+
+
+def why_not(host: str, port: int) -> str:
+    """Why nothing of ours can listen there; empty where it can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen()
+        except OSError as error:
+            return (error.strerror or "it is taken").lower()
+    return ""
