@@ -1,4 +1,4 @@
-# A project and a buildspec for each stage. Those that talk to the database stand in the VPC.
+# A project and a buildspec for each stage. The one that talks to the database stands in the VPC.
 
 locals {
   in_all = merge(var.build_variables, { GREENROOM_ENVIRONMENT = var.environment })
@@ -13,15 +13,14 @@ locals {
       variables = {}
     }
     rehearse = {
-      what      = "Rehearse the pending migrations on a copy of the data."
+      what      = "Rehearse the pending migrations in this image, on a copy of the data."
       buildspec = "ci/buildspec-rehearse.yml"
       minutes   = 240
-      docker    = false
+      docker    = true
       in_vpc    = true
       variables = {
-        REHEARSAL_TARGET  = coalesce(var.rehearsal_target, var.environment)
-        REHEARSAL_MODE    = var.rehearsal_mode
-        REHEARSALS_BUCKET = local.bucket_names["rehearsals"]
+        GREENROOM_TARGET = coalesce(var.rehearsal_target, var.environment)
+        GREENROOM_MODE   = var.rehearsal_mode
       }
     }
     migrate = {
@@ -29,11 +28,8 @@ locals {
       buildspec = "ci/buildspec-migrate.yml"
       minutes   = 240
       docker    = false
-      in_vpc    = true
-      variables = {
-        REHEARSAL_TARGET  = coalesce(var.rehearsal_target, var.environment)
-        REHEARSALS_BUCKET = local.bucket_names["rehearsals"]
-      }
+      in_vpc    = false # the migration itself runs as a task of the service's network
+      variables = {}
     }
   }
 }
@@ -94,7 +90,7 @@ resource "aws_codebuild_project" "this" {
     content {
       vpc_id             = vpc_config.value
       subnets            = local.private_subnet_ids
-      security_group_ids = [aws_security_group.this["build"].id]
+      security_group_ids = [aws_security_group.this["rehearsal"].id]
     }
   }
 

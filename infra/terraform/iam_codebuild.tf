@@ -1,4 +1,4 @@
-# The three builds. What all of them do, what those in the VPC do, and what each does alone.
+# The three builds: what all of them do, and what each does alone.
 
 locals {
   artifact_objects  = "${local.bucket_arns["artifacts"]}/*"
@@ -30,6 +30,13 @@ locals {
     Action   = "${split(":", var.source_repository.connection_arn)[2]}:UseConnection"
     Resource = var.source_repository.connection_arn
   }]
+
+  pull_image = {
+    Sid      = "PullImage"
+    Effect   = "Allow"
+    Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeRepositories", "ecr:GetDownloadUrlForLayer"]
+    Resource = local.repository_arn
+  }
 
   build_in_vpc = [
     {
@@ -77,14 +84,12 @@ locals {
       },
       local.ecr_login,
       {
-        Sid    = "PushImage"
-        Effect = "Allow"
-        Action = [
-          "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeRepositories",
-          "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
-        ]
+        Sid      = "PushImage"
+        Effect   = "Allow"
+        Action   = ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"]
         Resource = local.repository_arn
       },
+      local.pull_image,
     ],
   )
 
@@ -92,6 +97,7 @@ locals {
     local.any_build["rehearse"],
     local.build_in_vpc,
     local.read_database_password,
+    [local.ecr_login, local.pull_image],
     [{
       Sid      = "FileDocument"
       Effect   = "Allow"
@@ -102,8 +108,6 @@ locals {
 
   migrate_statements = concat(
     local.any_build["migrate"],
-    local.build_in_vpc,
-    local.read_database_password,
     [
       {
         Sid      = "ReadDocuments"
@@ -141,7 +145,7 @@ locals {
       {
         Sid      = "WatchMigration"
         Effect   = "Allow"
-        Action   = ["ecs:DescribeTasks", "ecs:StopTask"]
+        Action   = "ecs:DescribeTasks"
         Resource = "${local.arn.ecs}:task/${local.name}/*"
       },
       {

@@ -5,7 +5,7 @@ locals {
     {
       load-balancer = "The load balancer."
       app           = "The app's tasks, and the one that migrates."
-      build         = "The builds that rehearse and migrate."
+      rehearsal     = "The build that rehearses."
       hook          = "The function that looks at green before it gets traffic."
     },
     local.own_database ? { database = "PostgreSQL." } : {},
@@ -23,16 +23,16 @@ locals {
       hook-to-test = { from = "hook", to = "load-balancer", port = local.test_port, what = "The hook asks green." }
     } : {},
     local.own_database ? {
-      app-to-database   = { from = "app", to = "database", port = local.database_port, what = "PostgreSQL." }
-      build-to-database = { from = "build", to = "database", port = local.database_port, what = "PostgreSQL, for the rehearsal." }
+      app-to-database       = { from = "app", to = "database", port = local.database_port, what = "PostgreSQL." }
+      rehearsal-to-database = { from = "rehearsal", to = "database", port = local.database_port, what = "PostgreSQL, for the rehearsal." }
     } : {},
     length(local.endpoint_services) == 0 ? {} : {
-      for group in ["app", "build", "hook"] : "${group}-to-endpoints" => { from = group, to = "endpoints", port = 443, what = "AWS's services." }
+      for group in ["app", "rehearsal", "hook"] : "${group}-to-endpoints" => { from = group, to = "endpoints", port = 443, what = "AWS's services." }
     },
   )
 
   # Groups whose members call what stands outside of the VPC.
-  callers = toset(["app", "build", "hook"])
+  callers = toset(["app", "rehearsal", "hook"])
 
   public_ways = merge(
     { for cidr in var.client_cidrs : "production ${cidr}" => { cidr = cidr, port = local.production_port, what = "Clients." } },
@@ -122,7 +122,7 @@ resource "aws_vpc_security_group_egress_rule" "hook_to_test" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "existing_database" {
-  for_each = local.own_database ? [] : toset(["app", "build"])
+  for_each = local.own_database ? [] : toset(["app", "rehearsal"])
 
   security_group_id            = var.existing_database.security_group_id
   referenced_security_group_id = aws_security_group.this[each.key].id
@@ -133,7 +133,7 @@ resource "aws_vpc_security_group_ingress_rule" "existing_database" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "existing_database" {
-  for_each = local.own_database ? [] : toset(["app", "build"])
+  for_each = local.own_database ? [] : toset(["app", "rehearsal"])
 
   security_group_id            = aws_security_group.this[each.key].id
   referenced_security_group_id = var.existing_database.security_group_id
