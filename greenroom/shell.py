@@ -128,6 +128,11 @@ def variable(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
+def set_variable(name: str, value: str) -> None:
+    """For this process and all that it starts: what an option says in place of the environment."""
+    os.environ[name] = value
+
+
 def last_line(text: str) -> str:
     """The last line that says something."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -10,9 +10,9 @@ from types import ModuleType
 
 from invoke import Collection, Task
 
-from greenroom.tasks import containers, copies, databases, environment, image, rehearse, running, snapshots
+from greenroom.tasks import containers, copies, databases, environment, image, infra, rehearse, running, snapshots
 
-GROUPS = (rehearse, copies, databases, snapshots, environment, image, running, containers)
+GROUPS = (rehearse, copies, databases, snapshots, environment, image, running, containers, infra)
 
 
 def add(collection: Collection, group: ModuleType) -> None:

@@ -8,6 +8,7 @@ against that model before it sends them: an unknown parameter, a wrong type or a
 - moto deletes at once, also what is still being made: `Cloud.refuse` has it answer as RDS does then.
 - moto knows no IAM here and no quotas: `Cloud.refuse` answers with the error codes of the model (`error_shapes`).
 - moto's registry takes no layers: `Cloud.registry_at` has ECR name a real one, to which moto's password leads.
+- moto reads no Condition in a bucket's policy, and denies to all what is denied without TLS: see below.
 - moto's pages are full but for the last: `Cloud.answer` has SSM give an empty one first.
 """
 
@@ -162,6 +163,7 @@ def running() -> Iterator[Cloud]:
     from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    _policies_with_conditions()
     cloud = Cloud(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, cloud, threaded=True)
     cloud.url = f"http://127.0.0.1:{server.server_port}"
@@ -173,6 +175,23 @@ def running() -> Iterator[Cloud]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _policies_with_conditions() -> None:
+    """Statements that hold without TLS alone count for nobody here: the server speaks http, and AWS https."""
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    asked = FakeBucket.get_permission
+
+    def get_permission(bucket: FakeBucket, action: str, resource: str) -> Any:
+        policy = json.loads(bucket.policy or "{}")
+        conditions = [statement.get("Condition") for statement in policy.get("Statement", [])]
+        only_without_tls = conditions and all(c == {"Bool": {"aws:SecureTransport": "false"}} for c in conditions)
+        return PermissionResult.NEUTRAL if only_without_tls else asked(bucket, action, resource)
+
+    if asked.__module__ != __name__:
+        FakeBucket.get_permission = get_permission  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")

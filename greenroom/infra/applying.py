@@ -1,0 +1,154 @@
+"""Plan, and apply exactly what was planned."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from greenroom.console import Progress
+from greenroom.errors import GreenroomError
+from greenroom.infra import plan as plans
+from greenroom.infra import terraform
+from greenroom.infra.plan import Change
+from greenroom.infra.refusals import failure
+from greenroom.infra.stack import Stack
+from greenroom.infra.terraform import Message, Stopped
+
+LOCK_SECONDS = 10  # somebody else's apply is told, not waited for
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan in a file that only we read: it holds every value."""
+
+    stack: Stack
+    file: Path
+    changes: list[Change]
+    outputs_change: bool
+
+    @property
+    def empty(self) -> bool:
+        """Whether applying it would do nothing at all."""
+        return not (self.changes or self.outputs_change)
+
+
+@dataclass
+class Applied:
+    """What has happened so far, by address."""
+
+    planned: int
+    done: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    under_way: list[str] = field(default_factory=list)
+
+    def hear(self, message: Message, progress: Progress) -> None:
+        """Take a message of `apply -json` in."""
+        hook = message.get("hook") or {}
+        address, kind = str((hook.get("resource") or {}).get("addr", "")), message.get("type")
+        if kind == "apply_start":
+            self.under_way.append(address)
+        elif kind in ("apply_complete", "apply_errored") and address in self.under_way:
+            self.under_way.remove(address)
+            (self.done if kind == "apply_complete" else self.failed).append(address)
+        if kind in ("apply_start", "apply_progress", "apply_complete"):
+            at = f" {hook['elapsed_seconds']} s" if "elapsed_seconds" in hook else ""
+            waiting = ", ".join(self.under_way[:3]) + (" ..." if len(self.under_way) > 3 else "")
+            progress.detail(f"{len(self.done)} of {self.planned} · {waiting}{at}")
+
+
+def prepare(stack: Stack, progress: Progress) -> None:
+    """`terraform init`: its provider, and its state. Raises GreenroomError."""
+    terraform.refuse_missing()
+    stack.work.mkdir(parents=True, exist_ok=True)
+    progress.step(f"terraform init: the state in {stack.bucket}")
+    words = ["init", "-json", "-input=false", "-reconfigure", f"-backend-config={stack.backend}"]
+    _end(stack, "prepare itself", terraform.run(stack, words, progress, lambda _message: None))
+
+
+@contextmanager
+def planned(stack: Stack, progress: Progress, *, destroy: bool = False, lock: bool = True) -> Iterator[Plan]:
+    """A plan, for as long as the block lasts; its file is gone afterwards. Raises GreenroomError."""
+    with TemporaryDirectory(prefix="greenroom-plan-") as place:
+        file = Path(place) / "plan"
+        progress.step("terraform plan: what is there, and what would be" + (" destroyed" if destroy else ""))
+        seen = 0
+
+        def heard(message: Message) -> None:
+            nonlocal seen
+            if message.get("type") in ("refresh_complete", "apply_complete"):
+                seen += 1
+                progress.detail(f"{seen} looked at")
+
+        words = ["plan", "-json", "-input=false", f"-out={file}", f"-var-file={stack.values}"]
+        words += [f"-lock-timeout={LOCK_SECONDS}s"] if lock else ["-lock=false"]
+        _end(stack, "plan", terraform.run(stack, [*words, *(["-destroy"] if destroy else [])], progress, heard))
+        yield _read(stack, file)
+
+
+def saved(stack: Stack, file: Path) -> Plan:
+    """A plan that an earlier `tf-plan --out` wrote. Raises GreenroomError."""
+    if not file.is_file():
+        raise GreenroomError(
+            f"there is no plan {file}.", f"Make it: ./inv tf-plan --environment {stack.environment.name} --out {file}"
+        )
+    return _read(stack, file.resolve())
+
+
+def keep(plan: Plan, file: Path) -> None:
+    """For a later `tf-apply --plan`: readable by its owner alone."""
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as kept:
+        kept.write(plan.file.read_bytes())
+
+
+def apply(plan: Plan, progress: Progress) -> Applied:
+    """Apply exactly that plan. Raises GreenroomError, which says what has been applied until then."""
+    stack, applied = plan.stack, Applied(len(plan.changes))
+    progress.step(f"terraform apply: {plans.counted(plan.changes)}")
+    words: list[str | Path] = ["apply", "-json", "-input=false", f"-lock-timeout={LOCK_SECONDS}s", plan.file]
+    try:
+        done = terraform.run(stack, words, progress, lambda message: applied.hear(message, progress))
+    except Stopped as stopped:
+        print(f"Stopped. {told(applied, cut_off=True)}", flush=True)
+        raise stopped.by from None
+    if done.code != 0:
+        error = failure(stack, "apply the plan", done)
+        raise GreenroomError(f"{error.sentence}\n{told(applied)}", error.hint)
+    return applied
+
+
+def told(applied: Applied, *, cut_off: bool = False) -> str:
+    """What has been applied, for whoever must go on from there.
+
+    The provider answers a stop by giving up the calls that are under way: AWS may carry them out all the same.
+    """
+    lines = [f"Applied: {len(applied.done)} of {applied.planned}."]
+    lines += [f"  {address}" for address in applied.done] if len(applied.done) < applied.planned else []
+    unsure = [*applied.under_way, *(applied.failed if cut_off else [])]
+    lines += [f"Failed: {', '.join(applied.failed)}."] if applied.failed and not cut_off else []
+    if unsure:
+        lines.append(f"Cut off: {', '.join(unsure)}: it may be in AWS, and is not in the state.")
+        lines.append("The next plan tells; what it cannot create because it is there: terraform import.")
+    return "\n".join(lines)
+
+
+def outputs(stack: Stack) -> dict[str, Any]:
+    """The outputs of the state, by name; what is sensitive is None. Raises GreenroomError."""
+    found: Mapping[str, Any] = json.loads(terraform.text_of(stack, ["output", "-json"]))
+    return {name: None if one.get("sensitive") else one["value"] for name, one in found.items()}
+
+
+def _read(stack: Stack, file: Path) -> Plan:
+    shown = json.loads(terraform.text_of(stack, ["show", "-json", file]))
+    changed = any(one.get("actions") != ["no-op"] for one in (shown.get("output_changes") or {}).values())
+    return Plan(stack, file, plans.read(shown), changed)
+
+
+def _end(stack: Stack, doing: str, done: terraform.Done) -> None:
+    if done.code != 0:
+        raise failure(stack, doing, done)
