@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from greenroom.compose import bastion, images, members, refusals, starting
 from greenroom.compose.project import Project, opened
 from greenroom.config import Config
 from greenroom.console import Progress
+from greenroom.errors import DONE
 
 
 @dataclass(frozen=True)
@@ -17,31 +19,38 @@ class Wanted:
     profiles: tuple[str, ...] = ()
     build: bool = False
     demo: bool = False
+    detached: bool = False
 
 
 def project_of(config: Config) -> Project:
     """The checkout's, with every profile. Raises GreenroomError where no engine answers, or nothing is described."""
     project = opened(config.root).whole
     refusals.refuse_without_engine()
+    project.refuse_unreadable()
     return project
 
 
-def up(config: Config, wanted: Wanted, progress: Progress) -> tuple[Project, str]:
-    """Start it and wait until all are well; the project, and what to tell. Raises GreenroomError."""
+def up(config: Config, wanted: Wanted, progress: Progress, say: Callable[[str], None]) -> int:
+    """Start it, wait until all are well, say where it is, and follow the logs unless it is detached; the exit code.
+
+    Raises GreenroomError.
+    """
     project = replace(project_of(config), profiles=wanted.profiles)
     refusals.refuse_unknown_profiles(project)
     refusals.refuse_taken_ports(project)
     ssh_config = bastion.prepare(project)
     built = images.built_here(project)
     images.build(project, [image for image in built if wanted.build or not image.created], progress)
-    starting.start(project, progress)
-    told = [_greeting(project), *(images.age(image) for image in images.built_here(project))]
-    if wanted.demo:
-        progress.step("making an admin user and demo data, where there is none")
-        told.append(members.admit(project, config.demo.load_little if config.demo else []))
-    if ssh_config:
-        told.append(bastion.way(ssh_config))
-    return project, "\n".join(filter(None, told))
+    with starting.down_when_interrupted(project, kept=wanted.detached):
+        starting.start(project, progress)
+        told = [_greeting(project), *(images.age(image) for image in images.built_here(project))]
+        if wanted.demo:
+            progress.step("making an admin user and demo data, where there is none")
+            told.append(members.admit(project, config.demo.load_little if config.demo else []))
+        if ssh_config:
+            told.append(bastion.way(ssh_config))
+        say("\n".join(filter(None, told)))
+        return DONE if wanted.detached else project.foreground("logs", "--follow", "--tail", "0")
 
 
 def table(project: Project) -> tuple[str, bool]:

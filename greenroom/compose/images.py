@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +21,8 @@ from greenroom.errors import GreenroomError
 REVISION = "org.opencontainers.image.revision"
 INPUTS = "greenroom.inputs"
 REVISION_VARIABLE, INPUTS_VARIABLE = "LEDGER_REVISION", "LEDGER_INPUTS"  # compose.yaml labels with them what it builds
-SHOWN = 3
+LINES_KEPT = 12
+_STEP = re.compile(r"^#\d+ (?:\d+\.\d+ )?")
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,17 @@ class Image:
         return digest.hexdigest()[:32]
 
     @property
-    def older_than(self) -> list[str]:
-        """Of these files, those that have changed since: by content where its labels tell of what it was built."""
-        if self.labels.get(INPUTS) == self.fingerprint:
-            return []
-        built = self.created.timestamp() if self.created else 0.0
-        revision = self.labels.get(REVISION)
-        changed = git.changed_since(self.context, revision) if revision else None
-        newer = [name for name, path in self.inputs.items() if path.stat().st_mtime > built]
-        found = [name for name in newer if changed is None or name in changed]
-        return found or (["its files"] if self.labels.get(INPUTS) else [])
+    def changed_last(self) -> str:
+        """Where the code is newer, the file that changed last; by content where a label tells what it was built of."""
+        if self.created is None or self.labels.get(INPUTS) == self.fingerprint:
+            return ""
+        times = {name: path.stat().st_mtime for name, path in self.inputs.items()}
+        if not self.labels.get(INPUTS):
+            revision = self.labels.get(REVISION)
+            changed = git.changed_since(self.context, revision) if revision else None
+            built = self.created.timestamp()
+            times = {n: t for n, t in times.items() if t > built and (changed is None or n in changed)}
+        return max(times, key=lambda name: times[name], default="")
 
 
 def built_here(project: Project) -> list[Image]:
@@ -70,28 +74,42 @@ def built_here(project: Project) -> list[Image]:
 
 
 def build(project: Project, images: list[Image], progress: Progress) -> None:
-    """Build them, with Docker's own progress on this terminal. Raises GreenroomError."""
+    """Build them, and label them with what they are built of. Raises GreenroomError."""
     checkout = git.checkout(project.root)
     commit = "" if checkout.dirty else checkout.commit or ""
     for image in images:
         progress.step(f"building {image.name}")
         labels = {REVISION_VARIABLE: commit, INPUTS_VARIABLE: image.fingerprint}
-        if project.foreground("build", image.service, env=labels) != 0:
+        with project.spawned("--progress", "plain", "build", image.service, env=labels) as child:
+            last = _followed(child, progress)
+        if child.returncode != 0:
             raise GreenroomError(
-                f"{image.name} cannot be built: what Docker says stands above.", "Correct that, then run again."
+                f"{image.name} cannot be built. The last that Docker says:\n{last}", "Correct that, then run again."
             )
 
 
 def age(image: Image) -> str:
     """A sentence where the image is older than the code, else nothing."""
-    files = image.older_than
-    if not files:
+    file = image.changed_last
+    if not file:
         return ""
-    more = f" and {len(files) - SHOWN} more" if len(files) > SHOWN else ""
-    return (
-        f"The image {image.name} is older than the code: {', '.join(files[:SHOWN])}{more} changed since. "
-        "./inv up --build builds it anew."
-    )
+    return f"The image {image.name} is older than the code (changed last: {file}): ./inv up --build builds it anew."
+
+
+def _followed(child: shell.Popen[bytes], progress: Progress) -> str:
+    """Tell what it does until it ends; its last lines."""
+    last: deque[str] = deque(maxlen=LINES_KEPT)
+    assert child.stdout
+    try:
+        for line in child.stdout:
+            text = _STEP.sub("", line.decode(errors="replace").strip())
+            if text:
+                progress.detail(text)
+                last.append(f"    {text}")
+    except BaseException:
+        child.terminate()
+        raise
+    return "\n".join(last)
 
 
 def _image(name: str, service: str, build: dict[str, Any]) -> Image:

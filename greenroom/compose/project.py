@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,8 @@ from greenroom import shell
 from greenroom.errors import GreenroomError
 
 ALL = ("*",)
+ATTEMPTS = 5
+AGAIN_SECONDS = 0.3
 CLEAR_LINE = "\x1b[2K"  # written before each line of a log, terminal or not
 SETTINGS = "DJANGO_SETTINGS_MODULE"  # whoever is given it runs the app
 COMPLETED = "service_completed_successfully"
@@ -64,9 +67,15 @@ class Project:
         """Run one to its end. Raises GreenroomError, with `check`."""
         return shell.run(self.words(*rest), cwd=self.root, stdin=stdin, check=check)
 
-    def foreground(self, *rest: str, env: Mapping[str, str] | None = None) -> int:
-        """Run one on this terminal, with further variables; its exit code."""
-        return shell.foreground(self.words(*rest, plain=not sys.stdout.isatty()), cwd=self.root, env=env)
+    def spawned(self, *rest: str, env: Mapping[str, str] | None = None) -> shell.Popen[bytes]:
+        """Start one, with further variables; what it writes, wherever, is in its `stdout`."""
+        return shell.spawn(
+            self.words(*rest), cwd=self.root, env=env, stdin=shell.DEVNULL, stdout=shell.PIPE, stderr=shell.STDOUT
+        )
+
+    def foreground(self, *rest: str) -> int:
+        """Run one on this terminal; its exit code."""
+        return shell.foreground(self.words(*rest, plain=not sys.stdout.isatty()), cwd=self.root)
 
     @property
     def whole(self) -> Project:
@@ -88,6 +97,10 @@ class Project:
                 "Correct it; `docker compose config` says the same.",
             )
         return dict(json.loads(done.stdout))
+
+    def refuse_unreadable(self) -> None:
+        """Raises GreenroomError where compose.yaml cannot be used."""
+        assert self.model
 
     @property
     def name(self) -> str:
@@ -117,9 +130,19 @@ class Project:
 
     @property
     def containers(self) -> list[Container]:
-        """Those that stand, whichever profile they are of, by service."""
-        lines = self.whole.run("ps", "--all", "--no-trunc", "--format", "json").stdout.splitlines()
-        return sorted((_container(json.loads(line)) for line in lines), key=lambda found: found.service)
+        """Those that stand, whichever profile they are of, by service. Raises GreenroomError.
+
+        One that is replaced at this very moment makes `docker compose ps` fail: it is asked again.
+        """
+        listed = ("ps", "--all", "--no-trunc", "--format", "json")
+        for _ in range(ATTEMPTS - 1):
+            done = self.whole.run(*listed, check=False)
+            if done.code == 0:
+                break
+            time.sleep(AGAIN_SECONDS)
+        else:
+            done = self.whole.run(*listed)
+        return sorted((_container(json.loads(line)) for line in done.stdout.splitlines()), key=lambda one: one.service)
 
     @property
     def volumes(self) -> list[str]:

@@ -26,11 +26,11 @@ class Unwell(GreenroomError):
 def start(project: Project, progress: Progress) -> None:
     """Start what the services describe and wait until all are well. Nothing is built.
 
-    Interrupted, it takes down again what was not there before. Raises Unwell (exit code 1) and GreenroomError.
+    Raises Unwell (exit code 1), and GreenroomError: what was started stands, to be looked at.
     """
     progress.step(f"starting {project.name}: {', '.join(project.services)}")
     before = project.containers
-    with _down_when_interrupted(project, before), tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as said:
         starter = shell.spawn(
             project.words("--progress", "plain", "up", "--detach", "--no-build"),
             cwd=project.root,
@@ -47,13 +47,18 @@ def start(project: Project, progress: Progress) -> None:
                 starter.wait()
 
 
-def follow(project: Project) -> int:
-    """Show what the containers write until they end: 0. Interrupted, it takes them down, and their data stays."""
+@contextmanager
+def down_when_interrupted(project: Project, *, kept: bool) -> Iterator[None]:
+    """Ctrl-C and SIGTERM take the containers down; `kept`: only if there were none before. Their data stays."""
+    standing = bool(project.containers)
     try:
-        return project.foreground("logs", "--follow", "--tail", "0")
+        yield
+    except GreenroomError:
+        raise
     except BaseException:
         with shielded():
-            take_down(project)
+            if not (kept and standing):
+                take_down(project)
         raise
 
 
@@ -111,16 +116,3 @@ def _not_started(said: IO[bytes]) -> GreenroomError:
     return GreenroomError(
         f"the containers cannot be started: {why}", "./inv ps shows what stands; ./inv down removes it."
     )
-
-
-@contextmanager
-def _down_when_interrupted(project: Project, before: list[Container]) -> Iterator[None]:
-    try:
-        yield
-    except GreenroomError:
-        raise
-    except BaseException:
-        with shielded():
-            if not before:
-                take_down(project)
-        raise

@@ -28,16 +28,18 @@ def up(
 ) -> None:
     """Start the app and what it needs in containers, as compose.yaml says, and wait until all are healthy."""
     from greenroom import config
-    from greenroom.compose import command, starting
+    from greenroom.compose import command
     from greenroom.console import progress
     from greenroom.interrupts import answered
 
-    with answered():
-        wanted = command.Wanted(tuple(profile or ()), build=build, demo=demo)
-        with progress() as display:
-            project, told = command.up(config.load(), wanted, display)
-        print(told, flush=True)
-        raise Exit(code=DONE if detach else starting.follow(project))
+    with answered(), progress() as display:
+
+        def say(text: str) -> None:
+            display.close()
+            print(text, flush=True)
+
+        wanted = command.Wanted(tuple(profile or ()), build=build, demo=demo, detached=detach)
+        raise Exit(code=command.up(config.load(), wanted, display, say))
 
 
 @task(help={"volumes": "remove the database's data too", "yes": "do not ask"}, auto_shortflags=False)
