@@ -36,7 +36,7 @@ def test_pytest_words_negative_workers() -> None:
 
 @pytest.mark.parametrize("upgrade", [False, True])
 def test_lock_words_pin_for_all_platforms_without_addresses(upgrade: bool) -> None:
-    app, dev, tools, peers = checks.lock_words(upgrade)
+    app, dev, tools, peers, moto = checks.lock_words(upgrade)
     for words in (app, dev):
         assert words[:3] == ["uv", "pip", "compile"]
         assert {"--universal", "--generate-hashes", "--no-strip-extras", *checks.NO_ADDRESSES} <= set(words)
@@ -44,6 +44,7 @@ def test_lock_words_pin_for_all_platforms_without_addresses(upgrade: bool) -> No
         assert ("--upgrade" in words) == upgrade
     assert dev[-5:] == ["requirements/dev.in", "-c", "requirements/app.txt", "-o", "requirements/dev.txt"]
     assert peers[-3:] == ["requirements/peers.in", "-o", "requirements/peers.txt"]
+    assert moto[-5:] == ["requirements/moto.in", "-c", "requirements/dev.txt", "-o", "requirements/moto.txt"]
     assert tools[-3:] == ["requirements/tools.in", "-o", "requirements/tools.txt"]
 
 
