@@ -142,5 +142,5 @@ resource "aws_flow_log" "this" {
   vpc_id               = aws_vpc.this[0].id
   traffic_type         = "ALL"
   log_destination_type = "s3"
-  log_destination      = "${aws_s3_bucket.this["logs"].arn}/vpc/"
+  log_destination      = aws_s3_bucket.this["logs"].arn
 }

@@ -25,7 +25,7 @@ locals {
         Effect    = "Allow"
         Principal = { Service = "delivery.logs.amazonaws.com" }
         Action    = "s3:PutObject"
-        Resource  = "${local.bucket_arns["logs"]}/vpc/AWSLogs/${var.account}/*"
+        Resource  = "${local.bucket_arns["logs"]}/AWSLogs/${var.account}/*"
         Condition = { StringEquals = { "aws:SourceAccount" = var.account } }
       },
       {
