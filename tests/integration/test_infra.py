@@ -165,14 +165,15 @@ def leads_to(stack: Stack, listener: str) -> str:
 
 def left(stack: Stack) -> list[str]:
     """Everything of ours that is still in the account, but the state's bucket and what people have pushed."""
-    ec2, iam, logs = stack.client("ec2"), stack.client("iam"), stack.client("logs")
+    ec2, ecs, iam, logs = (stack.client(service) for service in ("ec2", "ecs", "iam", "logs"))
+    clusters = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"])["clusters"]
     return [
         *stack.kept.left(),
         *(one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"] if not one["IsDefault"]),
         *(one["AllocationId"] for one in ec2.describe_addresses()["Addresses"]),
         *(one["LoadBalancerName"] for one in stack.client("elbv2").describe_load_balancers()["LoadBalancers"]),
         *(one["TargetGroupName"] for one in stack.client("elbv2").describe_target_groups()["TargetGroups"]),
-        *stack.client("ecs").list_clusters()["clusterArns"],
+        *(one["clusterName"] for one in clusters if one["status"] != "INACTIVE"),
         *(one["repositoryName"] for one in stack.client("ecr").describe_repositories()["repositories"]),
         *(one["DBInstanceIdentifier"] for one in stack.client("rds").describe_db_instances()["DBInstances"]),
         *(one["name"] for one in stack.client("codepipeline").list_pipelines()["pipelines"]),
