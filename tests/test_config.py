@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom import config
+from greenroom import config, tables
 from greenroom.errors import GreenroomError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,6 +54,10 @@ def test_load_invalid_toml_names_the_file(tmp_path: Path) -> None:
             "tool.greenroom.rehearsal.budget_read_ms: Input should be greater than 0; "
             "tool.greenroom.rehearsal.timeout_seconds: "
             "Input should be a valid number, unable to parse string as a number",
+        ),
+        (
+            "[tool.greenroom.image]\nname = 'Ledger:1'\n",
+            f"tool.greenroom.image.name: String should match pattern '{tables.REPOSITORY}'",
         ),
         (
             "[tool.greenroom.demo]\nmigrate_to = []\nload = ['load_demo']\n",

@@ -11,11 +11,23 @@ from invoke import Context, Exit, task
 from greenroom.errors import ANSWER_IS_NO, COULD_NOT_RUN, DONE, GreenroomError
 
 SHELL_SCRIPTS = ("inv", ".ci/run")
-SCAN = (
-    *("--directory", ".", "--framework", "secrets", "--enable-secret-scan-all-files"),
-    *("--skip-download", "--compact", "--quiet"),  # it works without its maker's service
-    *("--skip-path", r"\.venv", "--skip-path", "build", "--skip-path", "tests"),  # a test's passwords are no secrets
+CHECKOV = ("checkov", "--skip-download", "--compact", "--quiet")  # it works without its maker's service
+SCANS = (
+    (
+        *(*CHECKOV, "--directory", ".", "--framework", "secrets", "--enable-secret-scan-all-files"),
+        *(
+            "--skip-path",
+            r"\.venv",
+            "--skip-path",
+            "build",
+            "--skip-path",
+            "tests",
+        ),  # whose passwords are no secrets
+    ),
+    (*CHECKOV, "--framework", "dockerfile", "--file", "app/Dockerfile"),
+    ("hadolint", "app/Dockerfile"),
 )
+SHIPPED = "requirements/app.txt"
 PYTEST_CODES = {0: DONE, 1: ANSWER_IS_NO}  # the rest: interrupted, internal error, usage, nothing selected
 COMPILE = "uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras"
 NO_ADDRESSES = tuple(f"--no-emit-{what}" for what in ("-".join(("index", "url")), "find-links"))
@@ -63,11 +75,16 @@ def lint(_context: Context) -> None:
 
 @task
 def scan(_context: Context) -> None:
-    """Look for secrets in the tree, with checkov from an environment of its own (requirements/tools.txt)."""
-    from greenroom import shell
-    from greenroom.tools import tool
+    """Look for secrets in the tree, for what is wrong with the Dockerfile, for known weaknesses of what ships.
 
-    raise Exit(code=shell.foreground([tool(repository(), "checkov"), *SCAN], cwd=repository()))
+    The scanners have an environment of their own (requirements/tools.txt). The last question needs the internet.
+    """
+    from greenroom import auditing
+
+    scanned = [scans(words) for words in SCANS]
+    audit = auditing.audit(repository(), SHIPPED)
+    print(audit.told, flush=True)
+    raise Exit(code=DONE if all(scanned) and not audit.weaknesses else ANSWER_IS_NO)
 
 
 @task(help={"suite": "one suite; without it, all of them"}, auto_shortflags=False)
@@ -125,6 +142,16 @@ def passes(check: Lint) -> bool:
     if done.code != 0:
         print(f"{(done.stdout + done.stderr).strip()}\n  -> {check.remedy}\n", flush=True)
     return done.code == 0
+
+
+def scans(words: tuple[str, ...]) -> bool:
+    """Run one scanner, and print its answer."""
+    from greenroom import shell
+    from greenroom.tools import tool
+
+    code = shell.foreground([tool(repository(), words[0]), *words[1:]], cwd=repository())
+    print(f"{'ok  ' if code == 0 else 'FAIL'}  {' '.join(words)}", flush=True)
+    return code == 0
 
 
 def repository() -> Path:

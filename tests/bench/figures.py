@@ -21,10 +21,10 @@ def at_most(what: str, figures: list[float], reach: float, unit: str) -> bool:
     return median(figures) <= reach
 
 
-def rate(what: str, ours: list[float], theirs: list[float], reach: float) -> bool:
-    """Print both medians of MB/s and their ratio against the least that it may be; true when it is reached."""
+def rate(what: str, ours: list[float], theirs: list[float], reach: float, unit: str = "MB/s") -> bool:
+    """Print both medians and their ratio against the least that it may be; true when it is reached."""
     ratio = median(ours) / median(theirs)
     verdict = "reached" if ratio >= reach else "NOT reached"
-    figures = f"{median(ours):.1f} MB/s against {median(theirs):.1f} MB/s"
+    figures = f"{median(ours):.1f} {unit} against {median(theirs):.1f} {unit}"
     print(f"{what}: {figures}: ratio {ratio:.3f} (at least {reach}: {verdict})")
     return ratio >= reach

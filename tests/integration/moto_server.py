@@ -7,6 +7,7 @@ against that model before it sends them: an unknown parameter, a wrong type or a
 - moto's endpoints are names that lead nowhere: `Cloud.answer_at` has it tell where a real server is.
 - moto deletes at once, also what is still being made: `Cloud.refuse` has it answer as RDS does then.
 - moto knows no IAM here and no quotas: `Cloud.refuse` answers with the error codes of the model (`error_shapes`).
+- moto's registry takes no layers: `Cloud.registry_at` has ECR name a real one, to which moto's password leads.
 - moto's pages are full but for the last: `Cloud.answer` has SSM give an empty one first.
 """
 
@@ -35,6 +36,7 @@ CREDENTIALS = {
 }
 _STATUS = re.compile(r"(<(?:DBInstanceStatus|Status)>)available(<)")
 _ENDPOINT = re.compile(r"(<(?:Endpoint|Address)>)[^<]+\.rds\.amazonaws\.com(<)")
+_REGISTRY = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com")
 _ERROR = (
     '<ErrorResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><Error><Type>Sender</Type>'
     "<Code>{code}</Code><Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
@@ -74,6 +76,7 @@ class Cloud:
     _states: dict[str, str] = field(default_factory=dict)
     _answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _host: str | None = None
+    _registry: str | None = None
 
     def answer(self, action: str, *answers: dict[str, Any]) -> None:
         """Answer the next calls of an action of the JSON protocol with these, in turn, before moto does again."""
@@ -93,12 +96,16 @@ class Cloud:
         """Every endpoint is there from now on, at the port that was asked for."""
         self._host = host
 
+    def registry_at(self, host: str) -> None:
+        """The registry of every account and region is there from now on: moto takes no layers."""
+        self._registry = host
+
     def called(self, action: str) -> list[Call]:
         return [call for call in self.calls if call.action == action]
 
     def reset(self) -> None:
         self.calls.clear(), self._refusals.clear(), self._states.clear(), self._answers.clear(), self.asked.clear()
-        self._host = None
+        self._host = self._registry = None
         with urlopen(Request(f"{self.url}/moto-api/reset", method="POST")) as answer:
             answer.read()
 
@@ -120,11 +127,12 @@ class Cloud:
         return self._answered(environ, start, self._states.get(action))
 
     def _answered(self, environ: dict[str, Any], start: Callable[..., Any], state: str | None) -> Iterable[bytes]:
-        if state is None and self._host is None:
+        if state is None and self._host is None and self._registry is None:
             return self.application(environ, start)
         said: list[Any] = []
         text = b"".join(self.application(environ, lambda *words: said.extend(words))).decode()
         text = _STATUS.sub(rf"\g<1>{state}\g<2>", text) if state else text
+        text = _REGISTRY.sub(self._registry, text) if self._registry else text
         answer = (_ENDPOINT.sub(rf"\g<1>{self._host}\g<2>", text) if self._host else text).encode()
         headers = [(name, value) for name, value in said[1] if name.lower() != "content-length"]
         start(said[0], [*headers, ("Content-Length", str(len(answer)))])
