@@ -9,7 +9,6 @@ import os
 import time
 from typing import Any
 
-import boto3
 from greenroom.smoke.site import NothingAnswers, Site
 from greenroom.smoke.suite import failed, smoke, table
 
@@ -19,6 +18,8 @@ ATTEMPTS, PAUSE_SECONDS = 5, 5  # a listener leads to green some seconds after C
 
 def handler(event: dict[str, str], _context: Any) -> str:
     """Ask green, and tell CodeDeploy. Whatever goes wrong here is told as a failure: silence would last an hour."""
+    import boto3  # in Lambda's own environment
+
     status = "Failed"
     try:
         status = "Succeeded" if passes(os.environ[URL]) else "Failed"

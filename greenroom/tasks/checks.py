@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -147,6 +146,8 @@ def passes(check: Lint) -> bool:
 
     One whose program is the machine's is left out where it is not installed, and says so.
     """
+    import shutil
+
     from greenroom import shell
 
     name = check.argv[0]
