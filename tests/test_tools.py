@@ -51,5 +51,7 @@ def test_tool_that_cannot_be_installed_is_a_sentence(tmp_path: Path) -> None:
 def test_scan_finds_a_secret(tmp_path: Path) -> None:
     key = "AKIA" + "Z7QFWH3NQ5TLXW2P"  # put together here, so that the scan of this tree does not find it
     (tmp_path / "settings.py").write_text(f'AWS_ACCESS_KEY_ID = "{key}"\n')
-    done = subprocess.run([tool(ROOT, "checkov"), *SCANS[0][1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [tool(ROOT, "checkov"), *SCANS[0][1:]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, "settings.py" in done.stdout) == (1, True), done.stdout + done.stderr

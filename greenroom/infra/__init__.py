@@ -6,4 +6,5 @@
 - `plan`        what a plan would do, by name, and what of it must be allowed by name
 - `applying`    plan, and apply exactly that
 - `bootstrap`   the bucket of the state, made once
+- `hook`        packages the function that looks at green before it gets traffic
 """

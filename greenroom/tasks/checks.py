@@ -11,12 +11,15 @@ from invoke import Context, Exit, task
 from greenroom.errors import ANSWER_IS_NO, COULD_NOT_RUN, DONE, GreenroomError
 
 SHELL_SCRIPTS = ("inv", ".ci/run", "compose/bastion/start")
+TERRAFORM = "infra/terraform"
+STRICTEST = "environments/production.tfvars"  # whose values a scan of Terraform looks at
 CHECKOV = ("checkov", "--skip-download", "--compact", "--quiet")  # it works without its maker's service
 # a test's passwords are no secrets
 ELSEWHERE = ("--skip-path", r"\.venv", "--skip-path", "build", "--skip-path", "tests")
 SCANS = (
     (*CHECKOV, "--directory", ".", "--framework", "secrets", "--enable-secret-scan-all-files", *ELSEWHERE),
     (*CHECKOV, "--framework", "dockerfile", "--file", "app/Dockerfile"),
+    (*CHECKOV, "--framework", "terraform", "--directory", TERRAFORM, "--var-file", f"{TERRAFORM}/{STRICTEST}"),
     ("hadolint", "app/Dockerfile"),
 )
 SHIPPED = "requirements/app.txt"
@@ -27,10 +30,11 @@ PLAIN = " ".join((*NO_ADDRESSES, "--no-annotate", "--no-header"))
 
 
 class Lint(NamedTuple):
-    """One check of `lint`: its words, and what to type when it says no."""
+    """One check of `lint`: its words, and what to type when it says no. `machines`: a program of the machine's own."""
 
     argv: tuple[str, ...]
     remedy: str
+    machines: bool = False
 
 
 LINTS = (
@@ -39,6 +43,11 @@ LINTS = (
     Lint(("mypy",), "mend the types above: .venv/bin/mypy"),
     Lint(("lint-imports", "--no-logo"), "mend the imports above: the order stands in docs/architecture.md"),
     Lint(("shellcheck", *SHELL_SCRIPTS), "mend the scripts above: .venv/bin/shellcheck FILE"),
+    Lint(
+        ("terraform", "fmt", "-check", "-diff", "-no-color", "-recursive", TERRAFORM),
+        f"terraform fmt -recursive {TERRAFORM}",
+        machines=True,
+    ),
 )
 
 
@@ -60,14 +69,14 @@ def test(_context: Context, full: bool = False, select: str = "", workers: int =
 
 @task
 def lint(_context: Context) -> None:
-    """Check style, types, the direction of imports and the shell scripts; says what to type."""
+    """Check style, types, the direction of imports, the shell scripts and Terraform's form; says what to type."""
     failed = [check for check in LINTS if not passes(check)]
     raise Exit(code=ANSWER_IS_NO if failed else DONE)
 
 
 @task
 def scan(_context: Context) -> None:
-    """Look for secrets in the tree, for what is wrong with the Dockerfile, for known weaknesses of what ships.
+    """Look for secrets, for what is wrong with Dockerfile and Terraform, for known weaknesses of what ships.
 
     The scanners have an environment of their own (requirements/tools.txt). The last question needs the internet.
     """
@@ -126,10 +135,20 @@ def lock_words(upgrade: bool) -> list[list[str]]:
 
 
 def passes(check: Lint) -> bool:
-    """Run one check from the environment of this interpreter, and print its answer."""
+    """Run one check from the environment of this interpreter, and print its answer.
+
+    One whose program is the machine's is left out where it is not installed, and says so.
+    """
+    import shutil
+
     from greenroom import shell
 
-    program = Path(sys.executable).parent / check.argv[0]
+    name = check.argv[0]
+    found = shutil.which(name) if check.machines else str(Path(sys.executable).parent / name)
+    if found is None:
+        print(f"left  {' '.join(check.argv)}: {name} is not installed", flush=True)
+        return True
+    program = Path(found)
     done = shell.run([program, *check.argv[1:]], cwd=repository(), env={"PYTHONPATH": "app"}, check=False)
     print(f"{'ok  ' if done.code == 0 else 'FAIL'}  {' '.join(check.argv)}", flush=True)
     if done.code != 0:

@@ -1,4 +1,4 @@
-"""Everything in AWS, by Terraform: `tf-bootstrap`, `tf-plan`, `tf-apply`, `tf-destroy`, `tf-output`."""
+"""Everything in AWS, by Terraform: `tf-bootstrap`, `tf-plan`, `tf-apply`, `tf-destroy`, `tf-output`, `hook-package`."""
 
 from __future__ import annotations
 
@@ -109,6 +109,16 @@ def tf_output(_context: Context, environment: str, endpoint_url: str | None = No
 
     with answered():
         _output(_stack(environment, endpoint_url), name)
+
+
+@task
+def hook_package(_context: Context) -> None:
+    """Package the hook that looks at green before it gets traffic, for Terraform: build/hook.zip."""
+    from greenroom import config
+    from greenroom.infra import hook
+
+    root = config.load().root
+    print(f"wrote {hook.package(root).relative_to(root)}")
 
 
 def _stack(environment: str, endpoint_url: str | None) -> Stack:

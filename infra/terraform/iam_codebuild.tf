@@ -34,7 +34,7 @@ locals {
   pull_image = {
     Sid      = "PullImage"
     Effect   = "Allow"
-    Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeRepositories", "ecr:GetDownloadUrlForLayer"]
+    Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     Resource = local.repository_arn
   }
 
@@ -86,7 +86,7 @@ locals {
       {
         Sid      = "PushImage"
         Effect   = "Allow"
-        Action   = ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"]
+        Action   = ["ecr:CompleteLayerUpload", "ecr:DescribeRepositories", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"]
         Resource = local.repository_arn
       },
       local.pull_image,
@@ -106,6 +106,8 @@ locals {
     }],
   )
 
+  # The pre-flight of a release, the gate, and the one-off task. The app's parameters it does not read: of the pre-flight
+  # that one line is then left open.
   migrate_statements = concat(
     local.any_build["migrate"],
     [
@@ -123,10 +125,34 @@ locals {
         Condition = { StringLike = { "s3:prefix" = "rehearsals/*" } }
       },
       {
+        Sid      = "KeepRecord"
+        Effect   = "Allow"
+        Action   = "s3:PutObject"
+        Resource = "${local.bucket_arns["rehearsals"]}/releases/*"
+      },
+      {
         Sid      = "LookAtImage"
         Effect   = "Allow"
         Action   = "ecr:DescribeImages"
         Resource = local.repository_arn
+      },
+      {
+        Sid      = "LookAtDeployments"
+        Effect   = "Allow"
+        Action   = ["codedeploy:GetDeploymentGroup", "codedeploy:ListDeployments"]
+        Resource = [local.deploy_arns.group, local.deploy_arns.application]
+      },
+      {
+        Sid      = "LookAtLoadBalancer"
+        Effect   = "Allow"
+        Action   = ["elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeTargetGroups"]
+        Resource = "*" # they describe all or nothing
+      },
+      {
+        Sid      = "LookAtRoles"
+        Effect   = "Allow"
+        Action   = "iam:GetRole"
+        Resource = [local.role_arns.task, local.role_arns.execution, local.role_arns.codedeploy]
       },
       local.register_task_definition,
       {

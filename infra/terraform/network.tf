@@ -1,17 +1,8 @@
 # The VPC: public subnets for the load balancer, private ones for all the rest; or one that exists.
 
-data "aws_availability_zones" "available" {
-  state = "available"
-
-  filter {
-    name   = "opt-in-status"
-    values = ["opt-in-not-required"]
-  }
-}
-
 locals {
   own_network = var.existing_network == null
-  zones       = local.own_network ? slice(data.aws_availability_zones.available.names, 0, var.zones) : []
+  zones       = local.own_network ? [for letter in var.zones : "${var.region}${letter}"] : []
   nat_zones   = !local.own_network ? [] : { nat = slice(local.zones, 0, 1), nat-per-zone = local.zones, endpoints = [] }[var.private_egress]
 
   vpc_id             = local.own_network ? aws_vpc.this[0].id : var.existing_network.vpc_id
@@ -142,5 +133,5 @@ resource "aws_flow_log" "this" {
   vpc_id               = aws_vpc.this[0].id
   traffic_type         = "ALL"
   log_destination_type = "s3"
-  log_destination      = "${aws_s3_bucket.this["logs"].arn}/vpc/"
+  log_destination      = aws_s3_bucket.this["logs"].arn
 }

@@ -45,6 +45,8 @@ locals {
 }
 
 resource "aws_security_group" "this" {
+  # checkov:skip=CKV2_AWS_5: all are attached, by name, which is not found through for_each
+
   for_each = local.groups
 
   name        = "${local.name}-${each.key}"

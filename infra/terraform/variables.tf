@@ -61,13 +61,13 @@ variable "vpc_cidr" {
 }
 
 variable "zones" {
-  description = "Number of availability zones that the VPC spans."
-  type        = number
-  default     = 2
+  description = "Letters of the availability zones that the VPC spans. Written out, so that none comes or goes by itself; only add at the end."
+  type        = list(string)
+  default     = ["a", "b"]
 
   validation {
-    condition     = contains([2, 3], var.zones)
-    error_message = "zones is 2 or 3: a load balancer needs two."
+    condition     = contains([2, 3], length(distinct(var.zones))) && length(distinct(var.zones)) == length(var.zones) && alltrue([for letter in var.zones : can(regex("^[a-z]$", letter))])
+    error_message = "zones are two or three different letters, such as [\"a\", \"b\"]: a load balancer needs two."
   }
 }
 

@@ -56,3 +56,11 @@ def test_passes_prints_the_answer_and_what_to_type(
     assert checks.passes(checks.Lint(("ruff", "check"), "ruff check --fix")) is False
     assert checks.passes(checks.Lint(("mypy",), "mypy")) is True
     assert capsys.readouterr().out == "FAIL  ruff check\napp.py:1: E501\n  -> ruff check --fix\n\nok    mypy\n"
+
+
+def test_passes_leaves_out_what_the_machine_has_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert checks.passes(checks.Lint(("terraform", "fmt"), "terraform fmt", machines=True)) is True
+    assert capsys.readouterr().out == "left  terraform fmt: terraform is not installed\n"

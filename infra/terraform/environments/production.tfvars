@@ -3,7 +3,7 @@ account     = "210987654321" # as in [tool.greenroom.environments.production]
 region      = "eu-central-1"
 ssm_path    = "/ledger/production"
 
-zones          = 3
+zones          = ["a", "b", "c"]
 private_egress = "nat-per-zone"
 tasks          = { least = 2, most = 10 }
 

@@ -3,7 +3,7 @@ account     = "123456789012" # as in [tool.greenroom.environments.staging]
 region      = "eu-central-1"
 ssm_path    = "/ledger/staging"
 
-zones               = 2
+zones               = ["a", "b"]
 tasks               = { least = 1, most = 3 }
 execute_command     = true
 deletion_protection = false

@@ -52,7 +52,7 @@ run "three_zones_have_a_nat_each" {
   command = apply
 
   variables {
-    zones          = 3
+    zones          = ["a", "b", "c"]
     private_egress = "nat-per-zone"
   }
 

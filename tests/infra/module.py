@@ -1,0 +1,88 @@
+"""Running Terraform on a copy of the root module, so that nothing is written into the checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "infra" / "terraform"
+LEFT_OUT = shutil.ignore_patterns(".terraform", ".terraform.lock.hcl", "*.tfstate*")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+
+    @property
+    def problem(self) -> str:
+        """For a failing assertion: its last words."""
+        return self.out[-4000:]
+
+
+@dataclass(frozen=True)
+class Module:
+    """The copy. `environment` goes to every command."""
+
+    directory: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *words: str) -> Done:
+        """Run `terraform WORDS` there."""
+        environment = {
+            **os.environ,
+            "TF_IN_AUTOMATION": "1",
+            "TF_INPUT": "0",
+            "CHECKPOINT_DISABLE": "1",
+            **self.environment,
+        }
+        done = subprocess.run(
+            ["terraform", words[0], "-no-color", *words[1:]],
+            cwd=self.directory,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout)
+
+
+def prepared(place: Path, **environment: str) -> Module:
+    """A copy below `place`, beside what it refers to, initialised without a backend."""
+    if shutil.which("terraform") is None:
+        pytest.skip("Terraform is not installed")
+    shutil.copytree(SOURCE, place / "infra" / "terraform", ignore=LEFT_OUT)
+    shutil.copytree(ROOT / "ci", place / "ci")
+    module = Module(place / "infra" / "terraform", environment)
+    done = module.run("init", "-backend=false")
+    if done.code != 0:
+        pytest.skip(f"the provider is not to be had: {done.problem}")
+    return module
+
+
+def made(module: Module, file: Path) -> dict[str, Any]:
+    """Values of every resource, by address, after the first run of a file of tests that applies."""
+    done = module.run("test", "-json", "-verbose", f"-filter={file}")
+    for message in _messages(done.out):
+        if message.get("type") == "test_state":
+            resources = message["test_state"]["root_module"]["resources"]
+            return {resource["address"]: resource["values"] for resource in resources}
+    raise AssertionError(f"no run of {file} has applied: {done.problem}")
+
+
+def _messages(out: str) -> Iterator[dict[str, Any]]:
+    for line in out.splitlines():
+        if line.startswith("{"):
+            yield json.loads(line)

@@ -1,0 +1,79 @@
+"""What Terraform says, and what the app, the release's files, the configuration and docs/deploy.md say of the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from greenroom import config
+from greenroom.environment import registry
+from tests.infra.module import ROOT, SOURCE
+
+LINE = re.compile(
+    r'^ +(DJANGO_\w+) += \{ required = (\w+), secret = (\w+), description = "(.*)" \}$', flags=re.MULTILINE
+)
+STEP = re.compile(r"^\| (?P<step>[^|]+) \| (?P<seconds>\d+) \|", flags=re.MULTILINE)
+MOST_SECONDS = 90  # from the start to traffic on green
+
+Values = Callable[[str], dict[str, Any]]
+
+
+def test_parameters_are_the_registrys() -> None:
+    declared = {
+        variable.name: (str(variable.required).lower(), str(variable.secret).lower(), variable.description)
+        for variable in registry.load(config.load(ROOT)).variables.values()
+        if not variable.set_by_task_definition
+    }
+    found = {name: tuple(facts) for name, *facts in LINE.findall((SOURCE / "ssm.tf").read_text())}
+    assert found == declared
+
+
+@pytest.mark.parametrize("name", sorted(config.load(ROOT).environments))
+def test_environment_is_the_configurations(name: str) -> None:
+    environment = config.load(ROOT).environments[name]
+    text = (SOURCE / "environments" / f"{name}.tfvars").read_text()
+    said = dict(re.findall(r'^(\w+) += "([^"]*)"', text, flags=re.MULTILINE))
+    assert (said["environment"], said["account"], said["region"], said["ssm_path"]) == (
+        name,
+        environment.account,
+        environment.region,
+        environment.ssm_path,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (SOURCE / "environments").glob("*.tfvars")))
+def test_state_is_kept_in_the_same_account(name: str) -> None:
+    values = (SOURCE / "environments" / f"{name}.tfvars").read_text()
+    backend = (SOURCE / "environments" / f"{name}.s3.tfbackend").read_text()
+    account = re.search(r'^account +=\s"(\d{12})"', values, flags=re.MULTILINE)
+    assert account and set(re.findall(r"\d{12}", backend)) == {account[1]}
+    assert f"/{name}.tfstate" in backend
+
+
+@pytest.mark.full
+@pytest.mark.xdist_group("terraform")
+def test_nothing_is_cut_off(state: Values) -> None:
+    """Deregistration, then gunicorn's grace, then ECS's patience."""
+    group = state("tests/load_balancer.tftest.hcl")['aws_lb_target_group.this["green"]']
+    graceful = re.search(r"^graceful_timeout = (\d+)$", (ROOT / "app" / "gunicorn.conf.py").read_text(), re.MULTILINE)
+    container = json.loads((ROOT / "ci" / "taskdef.json").read_text())["containerDefinitions"][0]
+    assert graceful
+    assert int(group["deregistration_delay"]) <= int(graceful[1]) < container["stopTimeout"] <= 120
+
+
+@pytest.mark.full
+@pytest.mark.xdist_group("terraform")
+def test_arithmetic_of_the_documentation(state: Values) -> None:
+    """docs/deploy.md adds up, to no more than promised, and its numbers are those that are applied."""
+    steps = {found["step"]: int(found["seconds"]) for found in STEP.finditer((ROOT / "docs" / "deploy.md").read_text())}
+    before = [seconds for step, seconds in steps.items() if not step.startswith(("bake", "blue's"))]
+    told = re.search(r"\*\*traffic on green\*\* \| \*\*(\d+)\*\*", (ROOT / "docs" / "deploy.md").read_text())
+    assert told and sum(before) == int(told[1]) <= MOST_SECONDS
+    group = state("tests/load_balancer.tftest.hcl")['aws_lb_target_group.this["green"]']
+    check = group["health_check"][0]
+    assert steps["green is healthy for the load balancer"] == check["interval"] * check["healthy_threshold"]
+    assert steps["blue's tasks are let go"] == int(group["deregistration_delay"])
