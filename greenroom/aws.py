@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from greenroom.config import Environment
 from greenroom.errors import GreenroomError
 from greenroom.secret import Secret
 
@@ -102,6 +103,16 @@ def account(*, region: str | None = None, profile: str | None = None) -> str:
     """The number of the account that the credentials belong to. Raises AwsError."""
     with closing(read_only("sts", region=region, profile=profile)) as sts, refusals():
         return str(sts.get_caller_identity()["Account"])
+
+
+def check_account(environment: Environment) -> None:
+    """Refuse an account that is not the environment's, before anything is read or written there."""
+    found = account(region=environment.region, profile=environment.profile)
+    if found != environment.account:
+        raise GreenroomError(
+            f"these AWS credentials are of account {found}, and {environment.name} is in {environment.account}.",
+            f"Sign in to that one, or name a profile: profile = in [tool.greenroom.environments.{environment.name}].",
+        )
 
 
 def parameter(name: str, *, region: str | None = None, profile: str | None = None) -> Secret:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -22,12 +20,7 @@ from pydantic import (
 )
 
 from greenroom.errors import GreenroomError
-
-
-class Table(BaseModel):
-    """A TOML table: unknown keys are an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from greenroom.tables import ImageFacts, Table
 
 
 class DatabaseVariables(Table):
@@ -235,6 +228,7 @@ class Config(Table):
     rehearsal: RehearsalDefaults = RehearsalDefaults()
     databases: dict[str, AnyTarget] = {}
     environments: dict[str, Environment] = {}
+    image: ImageFacts = ImageFacts()
     snapshots: Snapshots = Snapshots()
 
     def target(self, name: str) -> PostgresTarget | AuroraTarget | RdsTarget | CommandTarget:

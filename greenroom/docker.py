@@ -70,7 +70,7 @@ class Container:
         """Whether its program runs at this moment; one that was removed in between runs no more."""
         from docker.errors import NotFound
 
-        with _explained(f"look at {self.name}"):
+        with explained(f"look at {self.name}"):
             try:
                 self._made.reload()
             except NotFound:
@@ -79,12 +79,12 @@ class Container:
 
     def start(self) -> None:
         """Run its program."""
-        with _explained(f"start {self.name}"):
+        with explained(f"start {self.name}"):
             self._made.start()
 
     def restart(self, seconds: int) -> None:
         """Stop its program, which has so many seconds to end by itself, and run it again on the same files."""
-        with _explained(f"restart {self.name}"):
+        with explained(f"restart {self.name}"):
             self._made.restart(timeout=seconds)
 
     def put(self, path: str, content: str) -> None:
@@ -94,13 +94,13 @@ class Container:
             entry = tarfile.TarInfo(place.name)
             entry.size, entry.mode = len(content.encode()), 0o444
             archive.addfile(entry, io.BytesIO(content.encode()))
-        with _explained(f"write {path} into {self.name}"):
+        with explained(f"write {path} into {self.name}"):
             self._made.put_archive(str(place.parent), file.getvalue())
 
     def said(self) -> list[str]:
         """The last lines that its program wrote; none where nobody can tell."""
         try:
-            with _explained(f"read what {self.name} wrote"):
+            with explained(f"read what {self.name} wrote"):
                 written = self._made.logs(tail=LOG_LINES)
         except GreenroomError:
             return []
@@ -108,7 +108,7 @@ class Container:
 
     def rename(self, name: str) -> None:
         """Give it another name."""
-        with _explained(f"rename {self.name}"):
+        with explained(f"rename {self.name}"):
             self._made.rename(name)
             self._made.reload()
 
@@ -116,7 +116,7 @@ class Container:
         """End it and remove it with the volumes that it brought; one that is gone already is no error."""
         from docker.errors import NotFound
 
-        with _explained(f"remove {self.name}"):
+        with explained(f"remove {self.name}"):
             try:
                 self._made.remove(v=True, force=True)
             except NotFound:
@@ -138,7 +138,7 @@ class Engine:
     @property
     def data(self) -> Path | None:
         """Where it keeps what its containers write; None where that is in a machine of its own."""
-        with _explained("tell where it keeps its data"):
+        with explained("tell where it keeps its data"):
             directory = Path(self._client.info().get("DockerRootDir") or "/nonexistent")
         return directory if self.local and directory.is_dir() else None
 
@@ -146,7 +146,7 @@ class Engine:
         """The image of that name, pulled where it is not here. Raises GreenroomError when it cannot be had."""
         from docker.errors import ImageNotFound
 
-        with _explained(f"look for the image {name}"):
+        with explained(f"look for the image {name}"):
             try:
                 found = self._client.images.get(name)
             except ImageNotFound:
@@ -159,7 +159,7 @@ class Engine:
         """A container that does not run yet. Raises GreenroomError."""
         from docker.types import LogConfig
 
-        with _explained(f"make a container of {wanted.image}"):
+        with explained(f"make a container of {wanted.image}"):
             made = self._client.containers.create(
                 wanted.image,
                 list(wanted.command),
@@ -174,7 +174,7 @@ class Engine:
 
     def labelled(self, label: str) -> list[Container]:
         """All containers that bear the label, running or not. Raises GreenroomError."""
-        with _explained("list its containers"):
+        with explained("list its containers"):
             found = self._client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
         return [Container(made) for made in found]
 
@@ -186,10 +186,10 @@ class Engine:
         repository, tag = parse_repository_tag(name)
         try:
             lines = self._client.api.pull(repository, tag=tag or "latest", stream=True, decode=True)
-            _follow(lines, progress)
-        except (APIError, _PullFailed) as error:
+            follow(lines, progress)
+        except (APIError, EngineSaysNo) as error:
             raise GreenroomError(
-                f"the image {name} is not here and cannot be pulled: {_reason(error)}.",
+                f"the image {name} is not here and cannot be pulled: {reason(error)}.",
                 f"Check its name; or load it (docker load -i FILE), and see that `docker image ls` shows {name}.",
             ) from error
 
@@ -197,6 +197,13 @@ class Engine:
 @contextmanager
 def engine() -> Iterator[Engine]:
     """The engine, for as long as the block lasts. Raises NoEngine when none answers, or not to this user."""
+    with connected() as client:
+        yield Engine(client)
+
+
+@contextmanager
+def connected() -> Iterator[DockerClient]:
+    """The SDK's client, likewise: for this room and greenroom/docker_images.py."""
     import docker
     from docker.errors import DockerException
     from requests.exceptions import RequestException
@@ -206,7 +213,7 @@ def engine() -> Iterator[Engine]:
     except (DockerException, RequestException, OSError) as error:
         raise _unanswered(error) from error
     try:
-        yield Engine(client)
+        yield client
     finally:
         client.close()
 
@@ -215,25 +222,31 @@ class NoEngine(GreenroomError):
     """No engine answers, or not to this user: then it can hold nothing of ours that runs."""
 
 
-class _PullFailed(Exception):
-    """The engine says so in the stream."""
+class EngineSaysNo(Exception):
+    """The engine gives up what it streams, and says why there."""
 
 
-def _follow(lines: Iterator[dict[str, Any]], progress: Progress) -> None:
-    """Tell how many bytes of how many have come, layer by layer as the engine learns of them."""
+def follow(lines: Iterator[dict[str, Any]], progress: Progress) -> dict[str, Any]:
+    """Tell how many bytes of how many have come or gone, layer by layer as the engine learns of them.
+
+    Returns what it says beside that, such as the digest. Raises EngineSaysNo.
+    """
     layers: dict[str, tuple[int, int]] = {}
+    said: dict[str, Any] = {}
     for line in lines:
         if "error" in line:
-            raise _PullFailed(line["error"])
+            raise EngineSaysNo(line["error"])
+        said |= line.get("aux") or {}
         counted = line.get("progressDetail") or {}
-        if line.get("status") == "Downloading" and counted.get("total"):
+        if line.get("status") in ("Downloading", "Pushing") and counted.get("total"):
             layers[line["id"]] = (counted["current"], counted["total"])
             done, total = (sum(sizes) / 1e6 for sizes in zip(*layers.values(), strict=True))
             progress.detail(f"{done:.0f} of {total:.0f} MB")
+    return said
 
 
 @contextmanager
-def _explained(doing: str) -> Iterator[None]:
+def explained(doing: str) -> Iterator[None]:
     """What the engine refuses, as one sentence."""
     from docker.errors import DockerException
     from requests.exceptions import RequestException
@@ -242,11 +255,11 @@ def _explained(doing: str) -> Iterator[None]:
         yield
     except (DockerException, RequestException) as error:
         raise GreenroomError(
-            f"Docker's engine could not {doing}: {_reason(error)}.", "`docker ps -a` shows what it has."
+            f"Docker's engine could not {doing}: {reason(error)}.", "`docker ps -a` shows what it has."
         ) from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The engine's own words, without the address that was asked."""
     words = getattr(error, "explanation", None) or str(error)
     return shell.last_line(str(words)).rstrip(".")

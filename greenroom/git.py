@@ -72,6 +72,17 @@ def commit_of(directory: Path, ref: str) -> str | None:
     return _ask(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}") or None
 
 
+def committed(directory: Path) -> str | None:
+    """When HEAD was committed, in ISO 8601."""
+    return _ask(directory, "show", "--no-patch", "--format=%cI", "HEAD")
+
+
+def files(directory: Path, below: Path) -> list[str]:
+    """Files within `below` that git has, or would take, from `directory`; none where it is no repository."""
+    found = _ask(directory, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", str(below))
+    return [name for name in (found or "").split("\0") if name]
+
+
 def tags(directory: Path) -> list[str]:
     """Tags of commits that HEAD comes from, the newest commit first."""
     found = _ask(

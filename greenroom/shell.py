@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import DEVNULL as DEVNULL  # these three for the callers of `spawn`
+from subprocess import DEVNULL as DEVNULL  # these four for the callers of `spawn`
 from subprocess import PIPE as PIPE
+from subprocess import STDOUT as STDOUT
 from subprocess import TimeoutExpired as TimeoutExpired
 from typing import AnyStr
 

@@ -31,14 +31,14 @@ def test_pull_tells_how_much_has_come_of_all_layers_that_are_known() -> None:
     ]
     told = Told()
 
-    docker._follow(iter(lines), told)
+    docker.follow(iter(lines), told)
 
     assert told.details == ["1 of 4 MB", "3 of 10 MB"]
 
 
 def test_pull_that_fails_in_its_stream_fails() -> None:
-    with pytest.raises(docker._PullFailed, match="no space left on device"):
-        docker._follow(iter([{"error": "write: no space left on device"}]), Silent())
+    with pytest.raises(docker.EngineSaysNo, match="no space left on device"):
+        docker.follow(iter([{"error": "write: no space left on device"}]), Silent())
 
 
 def test_engine_that_refuses_this_user_says_what_to_join(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,22 @@ class ParameterStore(Variables):
         return value
 
 
-class Environment(ParameterStore):
+class WebServer(Variables):
+    """What gunicorn.conf.py needs, before the app is loaded."""
+
+    internal_port_num: int = variable(
+        "DJANGO_INTERNAL_PORT_NUM",
+        8000,
+        description="Port inside the container on which the app listens.",
+        example="8000",
+        origins=FROM_TASK_DEFINITION,
+        used_by=("gunicorn.conf.py", "config/healthcheck.py"),
+        ge=1,
+        le=65535,
+    )
+
+
+class Environment(WebServer, ParameterStore):
     """The values, as the two containers have them: what has no default must be set."""
 
     settings_module: str | None = variable(
@@ -131,16 +146,6 @@ class Environment(ParameterStore):
         description="Port under which the running app is reached from outside.",
         example="443",
         used_by=("CSRF_TRUSTED_ORIGINS", "functional tests"),
-        ge=1,
-        le=65535,
-    )
-    internal_port_num: int = variable(
-        "DJANGO_INTERNAL_PORT_NUM",
-        8000,
-        description="Port inside the container on which the app listens.",
-        example="8000",
-        origins=FROM_TASK_DEFINITION,
-        used_by=("the container's web server",),
         ge=1,
         le=65535,
     )
@@ -261,6 +266,14 @@ def read(kind: type[Environment] = Environment) -> Environment:
     except ValidationError as error:
         wrong = problems_of(error)
     raise BadEnvironment(complaint(wrong))
+
+
+def web_server() -> WebServer:
+    """What the web server needs of it. Raises BadEnvironment naming every variable that is wrong, also the others."""
+    try:
+        return WebServer()
+    except ValidationError:
+        return read()
 
 
 def check(values: dict[str, str]) -> list[Problem]:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from greenroom import aws
 from greenroom.config import Environment
 from greenroom.environment.registry import Registry, Variable
-from greenroom.errors import GreenroomError
 from greenroom.secret import Secret
 
 PAGE = 10  # the most that GetParametersByPath gives at once
@@ -35,7 +34,7 @@ class Metadata(NamedTuple):
 
 def stored(environment: Environment) -> dict[str, Parameter]:
     """Every parameter below the path, decrypted. Raises GreenroomError for the wrong account, and AwsError."""
-    check_account(environment)
+    aws.check_account(environment)
     with closing(reader(environment, "ssm")) as ssm, aws.refusals():
         pages = ssm.get_paginator("get_parameters_by_path").paginate(
             Path=environment.ssm_path, Recursive=True, WithDecryption=True, PaginationConfig={"PageSize": PAGE}
@@ -52,16 +51,6 @@ def metadata(environment: Environment) -> dict[str, Metadata]:
             ParameterFilters=[below], PaginationConfig={"PageSize": METADATA_PAGE}
         )
         return {_below(environment, said["Name"]): _metadata(said) for page in pages for said in page["Parameters"]}
-
-
-def check_account(environment: Environment) -> None:
-    """Refuse an account that is not the configured one, before anything is read or written there."""
-    found = aws.account(region=environment.region, profile=environment.profile)
-    if found != environment.account:
-        raise GreenroomError(
-            f"these AWS credentials are of account {found}, and {environment.name} is in {environment.account}.",
-            f"Sign in to that one, or name a profile: profile = in [tool.greenroom.environments.{environment.name}].",
-        )
 
 
 def reader(environment: Environment, service: str) -> Any:

@@ -10,9 +10,9 @@ from types import ModuleType
 
 from invoke import Collection, Task
 
-from greenroom.tasks import copies, databases, environment, rehearse, snapshots
+from greenroom.tasks import copies, databases, environment, image, rehearse, snapshots
 
-GROUPS = (rehearse, copies, databases, snapshots, environment)
+GROUPS = (rehearse, copies, databases, snapshots, environment, image)
 
 
 def add(collection: Collection, group: ModuleType) -> None:

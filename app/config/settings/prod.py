@@ -5,8 +5,8 @@ from __future__ import annotations
 from logging.config import dictConfig
 
 from config import environment
-from config.settings.base import *  # noqa: F403
-from config.settings.base import BASE_DIR, database, logging
+from config.settings.base import database, logging
+from config.settings.build import *  # noqa: F403
 
 dictConfig(logging("WARNING", "json"))  # reading the environment may warn, before LOGGING is known
 values = environment.read()
@@ -26,9 +26,3 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = https
 SECURE_HSTS_PRELOAD = https
 SESSION_COOKIE_SECURE = https
 CSRF_COOKIE_SECURE = https
-
-STATIC_ROOT = BASE_DIR / "build" / "static"
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
-}
