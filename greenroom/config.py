@@ -34,6 +34,16 @@ class DatabaseVariables(Table):
     sslmode: str | None = None
 
 
+class InImage(Table):
+    """How the project runs in an image that ships: what production's environment would tell it, and our own secrets."""
+
+    settings: str | None = Field(None, description="settings module; None: as the image has it")
+    directory: str | None = Field(None, description="where manage.py stands; None: where the image's programs start")
+    python: str = Field("python", min_length=1, description="the image's interpreter")
+    environment: dict[str, str] = Field({}, description="further variables for the app's process")
+    generated: list[str] = Field([], description="variables that get a random value: secret keys")
+
+
 class Project(Table):
     """The Django project that is rehearsed."""
 
@@ -44,6 +54,7 @@ class Project(Table):
     environment: dict[str, str] = Field({}, description="further variables for the app's process")
     database_variables: DatabaseVariables | None = None
     database_url_variable: str | None = None
+    image: InImage = InImage()
     registry: Path = Field(
         Path("config/environment.py"), description="where the app declares its variables, from the directory"
     )

@@ -10,7 +10,7 @@ import io
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -30,10 +30,21 @@ _SOCKETS = ("http+docker://localhost", "http+docker://localnpipe")  # the SDK's 
 
 @dataclass(frozen=True)
 class Image:
-    """An image that the engine has; `environment` is what it sets for its containers."""
+    """An image that the engine has; `environment` is what it sets for its containers, `user` whom they run as.
+
+    `id` is of its content here; `digest` the registry's, None where it was neither pushed nor pulled. `directory` is
+    where its programs start; `architecture` is whose processors it is for, `machine` whose the engine has.
+    """
 
     name: str
     environment: Mapping[str, str]
+    id: str = ""
+    digest: str | None = None
+    user: str = ""
+    directory: str = "/"
+    architecture: str = ""
+    machine: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,16 +155,23 @@ class Engine:
 
     def image(self, name: str, progress: Progress) -> Image:
         """The image of that name, pulled where it is not here. Raises GreenroomError when it cannot be had."""
+        found = self.present(name)
+        if found is None:
+            self._pull(name, progress)
+            found = self.present(name)
+        if found is None:
+            raise GreenroomError(f"the image {name} was pulled and is not here.", "See `docker image ls`; run again.")
+        return found
+
+    def present(self, name: str) -> Image | None:
+        """The image of that name, id or digest; None where it is not here. Raises GreenroomError."""
         from docker.errors import ImageNotFound
 
         with explained(f"look for the image {name}"):
             try:
-                found = self._client.images.get(name)
+                return _image(name, self._client.images.get(name).attrs, self._client.version()["Arch"])
             except ImageNotFound:
-                self._pull(name, progress)
-                found = self._client.images.get(name)
-        pairs = [word.partition("=") for word in (found.attrs.get("Config") or {}).get("Env") or ()]
-        return Image(name, {key: value for key, _, value in pairs})
+                return None
 
     def create(self, wanted: Wanted) -> Container:
         """A container that does not run yet. Raises GreenroomError."""
@@ -224,6 +242,23 @@ class NoEngine(GreenroomError):
 
 class EngineSaysNo(Exception):
     """The engine gives up what it streams, and says why there."""
+
+
+def _image(name: str, attributes: Mapping[str, Any], machine: str) -> Image:
+    settings: Mapping[str, Any] = attributes.get("Config") or {}
+    pairs = [word.partition("=") for word in settings.get("Env") or ()]
+    digests = [reference.partition("@")[2] for reference in attributes.get("RepoDigests") or ()]
+    return Image(
+        name=name,
+        environment={key: value for key, _, value in pairs},
+        id=attributes["Id"],
+        digest=next(iter(digests), None),
+        user=settings.get("User") or "",
+        directory=settings.get("WorkingDir") or "/",
+        architecture=attributes.get("Architecture") or "",
+        machine=machine,
+        labels=settings.get("Labels") or {},
+    )
 
 
 def follow(lines: Iterator[dict[str, Any]], progress: Progress) -> dict[str, Any]:

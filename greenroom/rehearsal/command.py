@@ -14,6 +14,7 @@ from greenroom.errors import ANSWER_IS_NO, DONE, GreenroomError
 from greenroom.postgres.address import Address
 from greenroom.rehearsal import drills
 from greenroom.rehearsal.document import Budget, Rehearsal
+from greenroom.rehearsal.inside import image as images
 from greenroom.rehearsal.rehearse import rehearse
 from greenroom.rehearsal.report import files, github, terminal
 from greenroom.rehearsal.request import Request
@@ -34,6 +35,7 @@ class Options:
     server: str | None = None
     project: str | None = None
     settings: str | None = None
+    image: str | None = None
     python: str | None = None
     database: str | None = None
     migrate_to: list[str] | None = field(default_factory=list)
@@ -107,10 +109,12 @@ def request_of(options: Options, config: Config) -> Request:
     project = project_of(options, config)
     source = source_of(options, config, project)
     refuse_contradictions(source)
+    image = images.chosen(options.image, "Build it: ./inv build; or fetch it: docker pull") if options.image else None
     request = Request(
         config=config,
         project=project,
         source=source,
+        image=image,
         targets=list(options.migrate_to or ()),
         budget=budget_of(options, config),
         probed_tables=config.rehearsal.probed_tables,
@@ -129,16 +133,26 @@ def project_of(options: Options, config: Config) -> Project:
     """The configured project, or the one that `--project` names: then nothing of ours is told to it."""
     if not options.project:
         given = {"settings": options.settings, "python": options.python, "database": options.database}
-        return config.project.model_copy(update={key: value for key, value in given.items() if value})
+        project = config.project.model_copy(update={key: value for key, value in given.items() if value})
+        return _in_image(project, options)
     directory = Path(options.project).resolve()
     if not directory.is_dir():
         raise GreenroomError(f"--project {options.project} is not a directory.", "Name the directory of its manage.py.")
-    return Project(
+    project = Project(
         directory=directory,
         settings=options.settings,
         python=options.python,
         database=options.database or "default",
     )
+    return _in_image(project, options)
+
+
+def _in_image(project: Project, options: Options) -> Project:
+    """With `--image`, `--settings` names the module in the image."""
+    if not (options.image and options.settings):
+        return project
+    image = project.image.model_copy(update={"settings": options.settings})
+    return project.model_copy(update={"image": image, "settings": options.settings})
 
 
 def source_of(options: Options, config: Config, project: Project) -> CopyRequest:
@@ -182,6 +196,11 @@ def _positive(option: str, given: float | str | None, default: float) -> float:
 
 def _refuse_contradictions(options: Options) -> None:
     """Between options of the command; those of one source are acquiring's."""
+    if options.image and options.python:
+        raise GreenroomError(
+            "--python is an interpreter of this machine, and with --image the image's own runs.",
+            "Leave one of them out; python in [tool.greenroom.project.image] names another one of the image.",
+        )
     if options.base and options.base_image:
         raise GreenroomError("--base and --base-image are two running releases.", "Leave one of them out.")
     if options.project and not (options.dump or options.url or options.target):

@@ -11,8 +11,10 @@ from greenroom.rehearsal.recorder import Recorder
 BLIND = "the probes' sessions were ended during the migration: later stalls are derived from locks"
 
 
-def fidelity(copy: Acquired, ready: Event, probed: list[str], recorder: Recorder, *, blind: bool) -> Fidelity:
-    """The document's fidelity section; `blind`: the probes did not see the end."""
+def fidelity(
+    copy: Acquired, ready: Event, probed: list[str], recorder: Recorder, *, blind: bool, more: list[str]
+) -> Fidelity:
+    """The document's fidelity section; `blind`: the probes did not see the end. `more` are further notes."""
     here, source = copy.facts, copy.source_facts
     return Fidelity(
         server_version=here.version,
@@ -28,7 +30,7 @@ def fidelity(copy: Acquired, ready: Event, probed: list[str], recorder: Recorder
         lock_timeout=ready.get("lock_timeout"),
         probed_tables=probed,
         refused=list(dict.fromkeys(recorder.refused)),
-        notes=[*copy.notes, *recorder.notes, *([BLIND] if blind else [])],
+        notes=[*copy.notes, *more, *recorder.notes, *([BLIND] if blind else [])],
     )
 
 

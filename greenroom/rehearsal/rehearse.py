@@ -17,6 +17,8 @@ from greenroom.rehearsal.drills import Outcome
 from greenroom.rehearsal.fidelity import fidelity
 from greenroom.rehearsal.hazards import judge
 from greenroom.rehearsal.hints import static_hints
+from greenroom.rehearsal.inside import image as images
+from greenroom.rehearsal.inside import trial
 from greenroom.rehearsal.request import Request
 from greenroom.rehearsal.watching import Watched, watch
 
@@ -26,6 +28,7 @@ def rehearse(request: Request, progress: Progress) -> doc.Rehearsal:
 
     A migration that fails is a result. Raises GreenroomError for what keeps a rehearsal from being held at all.
     """
+    trial.refuse_unusable(request, progress)
     with ExitStack() as stack:
         copy = stack.enter_context(acquire(request.source, progress))
         request = stack.enter_context(twins.prepared(request))
@@ -51,7 +54,8 @@ def judged(
         id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
         created_at=now,
         greenroom_version=__version__,
-        git=_git(request.config.root / request.project.directory),
+        git=_git(request.directory),
+        image=_image(request),
         project=request.project.directory.name,
         plan=watched.plan,
         verdict=name,
@@ -66,7 +70,9 @@ def judged(
         static=static,
         drills=held,
         twins=tried,
-        fidelity=fidelity(copy, watched.ready, watched.probed, watched.recorder, blind=watched.blind),
+        fidelity=fidelity(
+            copy, watched.ready, watched.probed, watched.recorder, blind=watched.blind, more=images.notes(request)
+        ),
         totals=watched.totals,
         left=observations.left,
         error=watched.error,
@@ -79,7 +85,7 @@ def hinted(
     """Static hints, and the findings that say the same: made after the verdict, which does not know of them."""
     if not request.config.rehearsal.static_hints:
         return None, findings
-    directory = (request.config.root / request.project.directory).resolve()
+    directory = request.directory
     partitioned = {table for table, relation in watched.relations.items() if relation.partitions}
     return static_hints(
         watched.recorder, findings, watched.relations, copy.facts.version, directory, partitioned=partitioned
@@ -122,6 +128,14 @@ def _described(source: CopyRequest) -> str:
         return f"{source.target}: {target.kind}"
     where = f"{target.host}:{target.port}" if isinstance(target, PostgresTarget) else target.kind
     return f"{source.target}: {target.user}@{where}/{target.name}{f' via {target.via}' if target.via else ''}"
+
+
+def _image(request: Request) -> doc.Image | None:
+    image = request.image
+    if image is None:
+        return None
+    revision = images.revision(image)
+    return doc.Image(name=image.name, digest=image.digest, id=image.id, revision=revision, user=image.user)
 
 
 def _git(project: Path) -> doc.Git:

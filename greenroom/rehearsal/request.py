@@ -8,6 +8,7 @@ from pathlib import Path
 
 from greenroom.config import Config, Project
 from greenroom.copies.acquiring import CopyRequest
+from greenroom.docker import Image
 from greenroom.rehearsal import document as doc
 
 
@@ -27,16 +28,18 @@ class Halt:
 class Request:
     """What is to be rehearsed, on what, and how much stall is accepted.
 
-    `drills` are those to hold, None: all that apply. `base` is the running release as git knows it, None: as
-    configured, `base_image` its image instead, `base_check` a command of its own. For a run of a drill's: `undo` are
-    the migrations to take back instead of applying any, `halt` is where it is to be cut off. For a
-    twin's: `performed` is the directory that hears what the schema editor runs, `shadow` has the migration files to put
-    in front of the app's own (a directory by package), `also_probed` are tables that a plan of SQL does not name.
+    `image`: the project runs in it, and not here. `drills` are those to hold, None: all that apply. `base` is the
+    running release as git knows it, None: as configured, `base_image` its image instead, `base_check` a command of its
+    own. For a run of a drill's: `undo` are the migrations to take back instead of applying any, `halt` is where it is
+    to be cut off. For a twin's: `performed` is the directory that hears what the schema editor runs, `shadow` has the
+    migration files to put in front of the app's own (a directory by package), `also_probed` are tables that a plan of
+    SQL does not name.
     """
 
     config: Config
     project: Project
     source: CopyRequest
+    image: Image | None = None
     targets: list[str] = field(default_factory=list)
     budget: doc.Budget = field(default_factory=lambda: doc.Budget(read_ms=1000, write_ms=2000, timeout_seconds=3600))
     probed_tables: int = 8
@@ -52,6 +55,11 @@ class Request:
     shadow: Mapping[str, str] = field(default_factory=dict)
     also_probed: tuple[str, ...] = ()
 
-    def of(self, project: Project) -> Request:
-        """The same for another checkout of the project."""
-        return replace(self, project=project)
+    @property
+    def directory(self) -> Path:
+        """The project's, on this machine."""
+        return (self.config.root / self.project.directory).resolve()
+
+    def of(self, project: Project, image: Image | None) -> Request:
+        """The same for another release of the project."""
+        return replace(self, project=project, image=image)

@@ -6,7 +6,6 @@ import hashlib
 import json
 from contextlib import closing
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import psycopg
 
@@ -17,10 +16,10 @@ from greenroom.postgres.server import connect
 from greenroom.rehearsal import document as doc
 from greenroom.rehearsal import relations, shapes
 from greenroom.rehearsal.aftermath import Client
-from greenroom.rehearsal.agent_process import AgentProcess, Event, started
+from greenroom.rehearsal.agent_process import AgentProcess, Event
 from greenroom.rehearsal.failure import failure
 from greenroom.rehearsal.hazards.folding import Folded
-from greenroom.rehearsal.launch import launch
+from greenroom.rehearsal.launch import launch, running
 from greenroom.rehearsal.observations import Aftermath, Observations, Relation, Shape, milliseconds
 from greenroom.rehearsal.observer import Observer, hear_plan
 from greenroom.rehearsal.probes import Prober, Table
@@ -79,10 +78,7 @@ def watch(request: Request, copy: Acquired, progress: Progress) -> Watched:
     """Run the project's `migrate` on the copy and observe it."""
     start = launch(request, copy)
     progress.step("reading the pending migrations")
-    with (
-        closing(Client(copy.admin)) as client,
-        started(start.python, start.directory, start.environment, redact=_secrets(copy)) as agent,
-    ):
+    with closing(Client(copy.admin)) as client, running(start) as agent:
         agent.say(start.request)
         ready, planned, pid = hear_plan(agent)
         plan = plan_of(planned, fingerprint(planned))
@@ -185,12 +181,6 @@ def totals(observed: Observer, felt: list[doc.Stall], *, size_after: int, wal: b
         size_delta_bytes=size_after - sizes.before,
         size_peak_bytes=max(sizes.peak, size_after) - sizes.before,
     )
-
-
-def _secrets(copy: Acquired) -> list[str]:
-    addresses = (copy.address, copy.admin)
-    passwords = [address.password.reveal() for address in addresses if address.password]
-    return [*passwords, *(quote(password, safe="") for password in passwords)]  # and as a URL has them
 
 
 def _size(connection: psycopg.Connection) -> int:

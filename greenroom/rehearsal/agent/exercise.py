@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from .events import Events
 from .failures import diagnosis
-from .origin import PACKAGES
+from .origin import is_installed
 from .sample import NotKnown, Sample
 from .unknown import Unknown, refuse_unknown
 
@@ -215,7 +215,7 @@ def facts(model: Any) -> Dict[str, Any]:
         "model": meta.label,
         "table": meta.db_table,
         "managed": meta.managed,
-        "own": PACKAGES not in (getattr(sys.modules.get(model.__module__), "__file__", None) or ""),
+        "own": not is_installed(getattr(sys.modules.get(model.__module__), "__file__", None) or ""),
         "columns": columns(model),
         "kinds": {field.column: field.get_internal_type() for field in meta.local_concrete_fields},
         "inherited": {parent._meta.db_table: columns(parent) for parent in meta.parents},

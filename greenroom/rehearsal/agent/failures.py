@@ -7,6 +7,7 @@ import traceback
 from typing import Any, Dict, List, Optional, Set
 
 from .events import Events
+from .origin import PACKAGES, is_installed
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")  # before anybody changes the working directory
 
@@ -37,7 +38,7 @@ def frames(error: BaseException, project: str) -> List[Dict[str, Any]]:
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = os.path.abspath(frame.f_code.co_filename)
         if not file.startswith(HERE):
-            found.append((file.startswith(project + os.sep) and "site-packages" not in file, file, line, frame))
+            found.append((file.startswith(project + os.sep) and not is_installed(file), file, line, frame))
     own = [number for number, one in enumerate(found) if one[0]][-8:]
     chosen = sorted({*own, *range(len(found))[-4:]})
     return [
@@ -51,9 +52,9 @@ def frames(error: BaseException, project: str) -> List[Dict[str, Any]]:
 
 
 def _relative(file: str, project: str) -> str:
-    _, packages, inside = file.rpartition(os.sep + "site-packages" + os.sep)
-    if packages:
-        return inside
+    for packages in PACKAGES:
+        if packages in file:
+            return file.rpartition(packages)[2]
     return os.path.relpath(file, project) if file.startswith(project + os.sep) else file
 
 

@@ -10,7 +10,12 @@ import os
 import sys
 from typing import Any, Dict, Iterator, List, Tuple
 
-PACKAGES = os.sep + "site-packages" + os.sep
+PACKAGES = tuple(os.sep + name + os.sep for name in ("site-packages", "dist-packages"))  # Debian's has the second
+
+
+def is_installed(file: str) -> bool:
+    """Whether it belongs to an installed package, and not to the project."""
+    return any(packages in file for packages in PACKAGES)
 
 
 class Origin:
@@ -37,7 +42,7 @@ class Origin:
 
     def _ours(self, name: str, file: str) -> bool:
         """Of the checkout, or something that the worktree has as well."""
-        if self._inside(file, self._checkout) and PACKAGES not in file:
+        if self._inside(file, self._checkout) and not is_installed(file):
             return True
         path = name.replace(".", os.sep)
         places = [os.path.join(top, more) for top in (self._tree, self._project) for more in ("", "src")]

@@ -31,6 +31,8 @@ PROTOCOL = 1
 class Run:
     """One rehearsal from the request to `done` or `failed`."""
 
+    _guard: DatabaseGuard
+
     def __init__(self, dialogue: Dialogue) -> None:
         self._dialogue, self._events = dialogue, dialogue.events
         self._request = dialogue.listen()
@@ -39,12 +41,16 @@ class Run:
         self._wrapper: Any = None
         self._watch: Optional[Watch] = None
         self._steps: Optional[Steps] = None
+        self._origin: Optional[Origin] = None
 
     def to_its_end(self) -> int:
         """The exit code: 0 done, or nothing wanted any more; 1 failed."""
         stop_on_signals(self._events, lambda: self._wrapper.connection)
         try:
             self._prepare()
+            if self._request.get("check"):
+                return self._done()
+            self._prove()
             self._greet()
             if self._request.get("exercise"):
                 self._during = "exercise"
@@ -74,30 +80,35 @@ class Run:
         return 0
 
     def _prepare(self) -> None:
-        """Close what must be closed, load the project, prove that the database is the copy."""
+        """Close what must be closed, load the project's settings."""
         request = self._request
         if request["protocol"] != PROTOCOL:
             raise Stop("The agent speaks protocol %s and was asked for %s." % (PROTOCOL, request["protocol"]))
+        os.environ.update(request.get("environment") or {})
         os.chdir(request["project"])
         sys.path.insert(0, request["project"])
-        origin = Origin(project=request["project"], **request["origin"]) if request.get("origin") else None
-        if origin:
-            origin.put_in_front()
+        if request.get("origin"):
+            self._origin = Origin(project=request["project"], **request["origin"])
+            self._origin.put_in_front()
         closed = not request.get("allow_network")
         if closed:
             sys.addaudithook(NetworkGuard(self._events, [(host, port) for host, port in request.get("allowed") or ()]))
-        guard = DatabaseGuard(self._events, self._alias, request["lease"])
-        guard.close_drivers()
+        self._guard = DatabaseGuard(self._events, self._alias, request["lease"])
+        self._guard.close_drivers()
         settings = load_settings(request)
         if closed:
             close_services(settings)
         self._wrapper = target_connection(self._alias)
+
+    def _prove(self) -> None:
+        """Prove that the database is the copy, then load the project's apps."""
+        guard, request = self._guard, self._request
         guard.close_aliases()
         guard.show_lease(self._wrapper)
         put_in_front(request.get("shadow") or {})
         importlib.import_module("django").setup()
-        if origin:
-            self._refuse_strangers(origin)
+        if self._origin:
+            self._refuse_strangers(self._origin)
         self._wrapper.ensure_connection()
         guard.connected = self._connected
 

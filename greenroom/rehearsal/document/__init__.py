@@ -22,6 +22,7 @@ from greenroom.rehearsal.document.seen import (
     Fidelity,
     Frame,
     Git,
+    Image,
     Left,
     LeftColumn,
     LeftIndex,
@@ -55,7 +56,7 @@ class Rehearsal(Part):
     created_at: datetime
     greenroom_version: str
     git: Git
-    image: str | None = None
+    image: Image | None = Field(None, description="null when the project ran in an interpreter of this machine")
     project: str = ""
     plan: Plan
     verdict: VerdictName
@@ -98,6 +99,7 @@ __all__ = [
     "Frame",
     "Git",
     "Hint",
+    "Image",
     "Left",
     "LeftColumn",
     "LeftIndex",

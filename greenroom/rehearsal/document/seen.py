@@ -15,6 +15,18 @@ class Git(Part):
     dirty: bool | None = None
 
 
+class Image(Part):
+    """The image that the project ran in."""
+
+    name: str = Field(description="as it was asked for")
+    digest: str | None = Field(
+        None, description="sha256:... of the registry; null when it was neither pushed nor pulled"
+    )
+    id: str = Field(description="sha256:... of its content on the engine that ran it")
+    revision: str | None = Field(None, description="commit that it says it was built from")
+    user: str = Field("", description="whom its programs run as; empty: root")
+
+
 class Operation(Part):
     """One operation of a migration, as Django describes it."""
 

@@ -235,6 +235,7 @@ def _fidelity(r: Rehearsal, limits: Limits) -> list[str]:
         f"- PostgreSQL {_text(f.server_version, limits)}, time zone {_text(f.timezone, limits)}, "
         f"role {code(f.role or '–', limits.characters)}, lock_timeout {code(f.lock_timeout or '–', limits.characters)}",
     ]
+    lines += [f"- image {code(words.image(r.image), limits.characters)}"] if r.image else []
     lines += [
         f"- {code(d.setting, limits.characters)} is {code(d.copy_value or '–', limits.characters)} here "
         f"and {code(d.source_value or '–', limits.characters)} in the source"

@@ -68,6 +68,8 @@ def _story(r: Rehearsal) -> Iterator[RenderableType]:
     yield from _findings(r)
     yield from _hints(r)
     yield Text()
+    if r.image:
+        yield _hung(Text("image", "dim"), Text(words.clean(words.image(r.image))), 18)
 
 
 def _error(r: Rehearsal) -> Iterator[RenderableType]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from greenroom.rehearsal.document import Finding, Hint, Lock, MigrationRun, Rehearsal, Stall
+from greenroom.rehearsal.document import Finding, Hint, Image, Lock, MigrationRun, Rehearsal, Stall
 
 ANSWER = {"pass": "may go out", "warn": "may go out, with care", "fail": "may not go out as it is"}
 SEVERITIES = ("failure", "warning", "note")
@@ -214,6 +214,11 @@ def todo(rehearsal: Rehearsal) -> str:
     if rehearsal.verdict == "warn":
         return "Read the reasons below, then choose a quiet hour."
     return "Nothing: let it go out." if _pending(rehearsal) else "Nothing."
+
+
+def image(one: Image) -> str:
+    """Its name, and the digest by which it is known everywhere, or else here."""
+    return f"{one.name} ({one.digest or one.id})"
 
 
 def broken_operation(rehearsal: Rehearsal) -> str | None:

@@ -26,7 +26,11 @@ def prepared(request: Request) -> Iterator[Request]:
         yield request
         return
     with private_directory() as directory:
-        yield replace(request, performed=directory)
+        performed = directory / "performed"
+        performed.mkdir()
+        if request.image:
+            performed.chmod(0o777)  # its user is another one; nobody else comes through the private directory
+        yield replace(request, performed=performed)
 
 
 def tried(stage: Stage) -> list[doc.Twin]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from greenroom.errors import GreenroomError
 from greenroom.rehearsal import document as doc
-from greenroom.rehearsal.agent_process import Event, hear, started
+from greenroom.rehearsal.agent_process import Event, hear
 from greenroom.rehearsal.drills import Stage
-from greenroom.rehearsal.launch import launch
+from greenroom.rehearsal.launch import launch, running
 from greenroom.rehearsal.twins.wanted import Wanted
 
 LONGEST = 300.0  # seconds
@@ -38,17 +38,25 @@ def write(stage: Stage, asked: list[Wanted]) -> list[Written]:
     """
     directory = stage.request.performed
     assert directory is not None, "a twin was wished"
+    _make_room(directory, asked, 0o777 if stage.request.image else 0o700)
     start = launch(stage.request, stage.copy)
     by_migration = {one.migration: one for one in asked}
     operations = {one.migration: {str(at): hazards for at, hazards in one.operations.items()} for one in asked}
-    secrets = [one.password.reveal() for one in (stage.copy.address, stage.copy.admin) if one.password]
-    with started(start.python, start.directory, start.environment, redact=secrets) as agent:
+    with running(start) as agent:
         agent.say({**start.request, "twins": {"directory": str(directory), "wanted": operations}})
         *events, last = hear(agent, "the writing of the safe twin", LONGEST)
     if last["event"] == "failed":
         raise GreenroomError(f"The safe twin could not be written: the app failed with {last['exception']}.")
     events = [event for event in events if event["event"] == "twin"]
     return [_written(event, by_migration[f"{event['app']}.{event['name']}"], directory) for event in events]
+
+
+def _make_room(directory: Path, asked: list[Wanted], mode: int) -> None:
+    """Directories of ours for the files: those that a container's user made nobody here could remove."""
+    for app in {one.migration.partition(".")[0] for one in asked}:
+        place = directory / "files" / app
+        place.mkdir(parents=True, exist_ok=True)
+        place.chmod(mode)
 
 
 def _written(event: Event, asked: Wanted, directory: Path) -> Written:

@@ -15,9 +15,10 @@ from greenroom import git, places, shell
 from greenroom.config import Project
 from greenroom.console import Progress
 from greenroom.copies.project import interpreter
+from greenroom.docker import Image
 from greenroom.errors import GreenroomError
 from greenroom.postgres import cluster
-from greenroom.rehearsal.drills.old_release.container import refuse_missing
+from greenroom.rehearsal.inside import image as images
 from greenroom.rehearsal.request import Request
 
 # what pins an app's dependencies, wherever it stands in the repository
@@ -42,7 +43,7 @@ class Base:
     name: str
     project: Project
     how: str
-    image: str | None = None
+    image: Image | None = None
     origin: Mapping[str, str] | None = None
 
 
@@ -50,9 +51,9 @@ class Base:
 def released(request: Request, progress: Progress) -> Iterator[Base]:
     """The running release's code for as long as the block lasts. Raises NoBase, and GreenroomError where git fails."""
     if request.base_image:
-        yield Base(request.base_image, request.project, "in its own image", request.base_image)
+        yield Base(request.base_image, request.project, "in its own image", _other_image(request, request.base_image))
         return
-    directory = (request.config.root / request.project.directory).resolve()
+    directory = request.directory
     root, ref, commit = _chosen(request, directory)
     with cluster.private_directory() as place, git.worktree(root, place / "release", commit) as tree:
         inside = tree / directory.relative_to(root)
@@ -66,9 +67,20 @@ def released(request: Request, progress: Progress) -> Iterator[Base]:
 def refuse_unknown(request: Request) -> None:
     """Before anything is copied: raises GreenroomError where the release that was named is not here."""
     if request.base_image:
-        refuse_missing(request.base_image)
+        _other_image(request, request.base_image)
     elif request.base:
-        _chosen(request, (request.config.root / request.project.directory).resolve())
+        _chosen(request, request.directory)
+
+
+def _other_image(request: Request, name: str) -> Image:
+    """Raises GreenroomError where it is not here, NoBase where it is the one that is rehearsed."""
+    found = images.chosen(name)
+    if request.image and request.image.id == found.id:
+        raise NoBase(
+            f"{name} is the image that is rehearsed: there is no older release to drill with.",
+            "Name the release that is running: --base-image IMAGE",
+        )
+    return found
 
 
 def _chosen(request: Request, directory: Path) -> tuple[Path, str, str]:
@@ -80,7 +92,7 @@ def _chosen(request: Request, directory: Path) -> tuple[Path, str, str]:
             "There is no git repository to take the running release from.",
             "Name its image, if there is one: --base-image IMAGE",
         )
-    head = None if git.changed_code(directory) else git.commit_of(root, "HEAD")  # itself running, before the commit
+    head = _new_release(request, root, directory)
     ref = request.base or request.config.rehearsal.base or _newest_tag(root, head)
     commit = git.commit_of(root, ref)
     if commit is None:
@@ -89,10 +101,27 @@ def _chosen(request: Request, directory: Path) -> tuple[Path, str, str]:
         )
     if commit == head:
         raise NoBase(
-            f"{ref} is the commit that is checked out: there is no older release to drill with.",
+            f"{ref} is the commit that is {_where(request)}: there is no older release to drill with.",
             "Name the release that is running: --base REF",
         )
     return root, ref, commit
+
+
+def _new_release(request: Request, root: Path, directory: Path) -> str | None:
+    """The commit that is rehearsed; None where it has changes that are not committed: then HEAD may be what runs.
+
+    An image says which it was built from. One that does not is taken to be built from what is checked out.
+    """
+    if request.image is None:
+        return None if git.changed_code(directory) else git.commit_of(root, "HEAD")
+    built = images.revision(request.image)
+    if built is None:
+        return git.commit_of(root, "HEAD")
+    return None if built.endswith(images.DIRTY) else git.commit_of(root, built)
+
+
+def _where(request: Request) -> str:
+    return "in the image" if request.image and images.revision(request.image) else "checked out"
 
 
 def _newest_tag(root: Path, head: str | None) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from greenroom.copies.acquiring import Acquired
 from greenroom.errors import GreenroomError
-from greenroom.rehearsal.agent_process import AgentProcess, Event, hear, started
+from greenroom.rehearsal.agent_process import AgentProcess, Event, hear
 from greenroom.rehearsal.drills.old_release.base import Base
-from greenroom.rehearsal.drills.old_release.container import agent_in
 from greenroom.rehearsal.drills.stage import Stage
-from greenroom.rehearsal.launch import launch
+from greenroom.rehearsal.launch import launch, running
 from greenroom.rehearsal.recorder import label
 
 LONGEST = 600.0  # seconds
@@ -67,7 +65,7 @@ def tried(stage: Stage, base: Base, clone: Acquired) -> AbstractContextManager[C
 
 def written(stage: Stage, clone: Acquired) -> Keys:
     """The new release writes what it may write, and leaves it there. Raises GreenroomError."""
-    new = Base("the new release", stage.request.project, "as it is")
+    new = Base("the new release", stage.request.project, "as it is", stage.request.image)
     with _exercising(stage, new, clone, {"exercise": "write"}, _keys) as result:
         return result()
 
@@ -84,16 +82,8 @@ def _exercising(
     stage: Stage, base: Base, clone: Acquired, asked: Mapping[str, object], found: Callable[[list[Event]], Found]
 ) -> Iterator[Callable[[], Found]]:
     """Let the release's code begin; the result waits for its end."""
-    start = launch(stage.request.of(base.project), clone)
-    with ExitStack() as stack:
-        words: list[str | Path] = []
-        if base.image:
-            words = stack.enter_context(agent_in(base.image, start.environment))
-            start.request["project"] = "."  # where the image's own command starts
-        secrets = [address.password.reveal() for address in (clone.address, clone.admin) if address.password]
-        agent = stack.enter_context(
-            started(start.python, start.directory, start.environment, redact=secrets, words=words)
-        )
+    start = launch(stage.request.of(base.project, base.image), clone)
+    with running(start) as agent:
         agent.say({**start.request, "origin": base.origin, **asked})
         yield lambda: found(_hear(agent, base))
 
