@@ -10,9 +10,9 @@ from types import ModuleType
 
 from invoke import Collection, Task
 
-from greenroom.tasks import copies, databases, environment, image, rehearse, snapshots
+from greenroom.tasks import copies, databases, ecs, environment, image, rehearse, release, snapshots
 
-GROUPS = (rehearse, copies, databases, snapshots, environment, image)
+GROUPS = (rehearse, copies, databases, snapshots, environment, image, release, ecs)
 
 
 def add(collection: Collection, group: ModuleType) -> None:
