@@ -7,6 +7,7 @@ against that model before it sends them: an unknown parameter, a wrong type or a
 - moto's endpoints are names that lead nowhere: `Cloud.answer_at` has it tell where a real server is.
 - moto deletes at once, also what is still being made: `Cloud.refuse` has it answer as RDS does then.
 - moto knows no IAM here and no quotas: `Cloud.refuse` answers with the error codes of the model (`error_shapes`).
+- moto lacks the states of a deployment: `Cloud.play` lets a small fake answer, and hand on what moto can do.
 - moto's pages are full but for the last: `Cloud.answer` has SSM give an empty one first.
 """
 
@@ -41,11 +42,21 @@ _ERROR = (
 )
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+# Of an action: its parameters, and how moto itself would answer (JSON only); text is an answer of the query protocol.
+Player = Callable[[dict[str, Any], Callable[[], dict[str, Any]]], dict[str, Any] | str]
+
+
+class Refused(Exception):
+    """What a player raises: AWS's error code, and its words."""
+
+    def __init__(self, code: str, message: str = "no") -> None:
+        super().__init__(code)
+        self.code, self.message = code, message
 
 
 @dataclass
 class Call:
-    """One request, of the query protocol (RDS, STS) or of the JSON protocol (SSM)."""
+    """One request, of the query protocol (RDS, STS), of the JSON protocol (SSM), or of S3: then by its method."""
 
     action: str
     parameters: dict[str, Any]
@@ -73,7 +84,12 @@ class Cloud:
     _refusals: dict[str, list[tuple[str, str, int]]] = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
     _answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    _players: dict[str, Player] = field(default_factory=dict)
     _host: str | None = None
+
+    def play(self, action: str, player: Player) -> None:
+        """Let a function answer an action from now on."""
+        self._players[action] = player
 
     def answer(self, action: str, *answers: dict[str, Any]) -> None:
         """Answer the next calls of an action of the JSON protocol with these, in turn, before moto does again."""
@@ -98,6 +114,7 @@ class Cloud:
 
     def reset(self) -> None:
         self.calls.clear(), self._refusals.clear(), self._states.clear(), self._answers.clear(), self.asked.clear()
+        self._players.clear()
         self._host = None
         with urlopen(Request(f"{self.url}/moto-api/reset", method="POST")) as answer:
             answer.read()
@@ -109,6 +126,9 @@ class Cloud:
         parameters = json.loads(body) if target else dict(parse_qsl(body.decode(errors="replace")))
         action = target.rpartition(".")[2] or parameters.pop("Action", "")
         if not action:
+            path = str(environ.get("PATH_INFO", ""))
+            if not path.startswith("/moto-api"):
+                self.calls.append(Call(str(environ.get("REQUEST_METHOD", "")), {"path": path}))
             return self.application(environ, start)
         self.calls.append(Call(action, parameters))
         self.asked.set()
@@ -117,7 +137,23 @@ class Cloud:
             return _sent(start, f"{status} No", _json_error(code, message) if target else _xml_error(code, message))
         if answers := self._answers.get(action):
             return _sent(start, "200 OK", json.dumps(answers.pop(0)))
+        if player := self._players.get(action):
+            return self._played(environ, start, player, parameters)
         return self._answered(environ, start, self._states.get(action))
+
+    def _played(
+        self, environ: dict[str, Any], start: Callable[..., Any], player: Player, parameters: dict[str, Any]
+    ) -> Iterable[bytes]:
+        def moto() -> dict[str, Any]:
+            answer: dict[str, Any] = json.loads(b"".join(self.application(environ, lambda *_words: None)))
+            return answer
+
+        try:
+            said = player(parameters, moto)
+            text = said if isinstance(said, str) else json.dumps(said, default=lambda at: at.timestamp())
+            return _sent(start, "200 OK", text)
+        except Refused as refused:
+            return _sent(start, "400 No", _json_error(refused.code, refused.message))
 
     def _answered(self, environ: dict[str, Any], start: Callable[..., Any], state: str | None) -> Iterable[bytes]:
         if state is None and self._host is None:
