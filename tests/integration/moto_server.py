@@ -187,11 +187,16 @@ def running() -> Iterator[Cloud]:
     import logging
 
     from moto.server import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import make_server
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Prompt(WSGIRequestHandler):
+        """Else each answer waits 40 ms for the acknowledgement of its headers."""
+
+        disable_nagle_algorithm = True
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     cloud = Cloud(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, cloud, threaded=True)
+    server = make_server("127.0.0.1", 0, cloud, threaded=True, request_handler=Prompt)
     cloud.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,15 @@ class Stage:
     stopped_reason: str = "Essential container in task exited"
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, region_name=REGION)
+        return client(service)
 
     def inv(self, *words: str) -> Said:
         """Run a task in this process, with nobody to ask; nothing planted may be seen."""
         self.capture.readouterr()
-        code = Program(version="0", loader_class=TasksFile).answer(["inv", *words])
+        try:
+            code = Program(version="0", loader_class=TasksFile).answer(["inv", *words])
+        except SystemExit as end:  # interrupted
+            code = int(str(end.code))
         said = self.capture.readouterr()
         assert "pl4nted" not in said.out + said.err
         assert "Traceback" not in said.err, said.err
@@ -98,7 +102,8 @@ class Stage:
     @property
     def writes(self) -> list[str]:
         """Every call that changes something, since the last `clear`."""
-        return [call.action for call in self.cloud.calls if not call.action.startswith(READS)]
+        changing = [call.action for call in self.cloud.calls if not call.action.startswith(READS)]
+        return [action for action in changing if action not in ("CreateLogStream", "PutLogEvents")]  # the stage's own
 
     def clear(self) -> None:
         self.cloud.calls.clear()
@@ -132,6 +137,12 @@ def rehearsal(change: Callable[[Rehearsal], None] = lambda _: None) -> Rehearsal
     return made
 
 
+@cache
+def client(service: str) -> Any:
+    """One for the session: the server is one, too."""
+    return boto3.client(service, region_name=REGION)
+
+
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with our app and templates, and a configuration of its own."""
@@ -152,7 +163,7 @@ def stage(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Iterator[Stage]:
+) -> Stage:
     root = tmp_path / "checkout"
     shutil.copytree(checkout, root)
     monkeypatch.chdir(root)
@@ -168,15 +179,11 @@ def stage(
     cloud.play("RunTask", lambda _given, there: _begun(made, there()))
     cloud.play("DescribeTasks", lambda _given, there: _ended(made, there()))
     made.clear()
-    yield made
+    return made
 
 
 def _environment(cloud: Cloud, root: Path, capture: pytest.CaptureFixture[str]) -> Stage:
     """All that moto knows."""
-
-    def client(service: str) -> Any:
-        return boto3.client(service, region_name=REGION)
-
     for name, value in VALUES.items():
         kind = "SecureString" if name in SECRET else "String"
         client("ssm").put_parameter(Name=f"/ledger/staging/{name}", Value=value, Type=kind)
