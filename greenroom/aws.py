@@ -51,11 +51,11 @@ _CREDENTIALS = {
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
 _THROTTLED = {"RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException"}
 _UNWELL = {"InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable"}
-_NOT_FOUND = re.compile(r"NotFound(Fault|Exception)?$")
+_NOT_FOUND = re.compile(r"(NotFound(Fault|Exception)?|DoesNotExistException)$|^NoSuch[A-Z]|^404$")
 _QUOTA = re.compile(r"(QuotaExceeded|LimitExceeded)(Fault|Exception)?$")
 _CAPACITY = re.compile(r"^Insufficient\w*Capacity(Fault)?$")
 _STATE = re.compile(r"^Invalid\w+State(Fault)?$")
-_READING = re.compile(r"(Get|List|Describe|BatchGet)[A-Z]")
+_READING = re.compile(r"(Get|Head|List|Describe|BatchGet)[A-Z]|FilterLogEvents$|SimulatePrincipalPolicy$")
 _ACTION = re.compile(r"\bperform: ([\w-]+:\w+)")
 
 _SIGN_IN = "Sign in (`aws sso login`), or name a profile: profile = in the target's table, or AWS_PROFILE."
@@ -132,8 +132,13 @@ def parameter(name: str, *, region: str | None = None, profile: str | None = Non
             ) from None
 
 
+def reads(operation: str) -> bool:
+    """Whether an operation, as AWS names it, changes nothing."""
+    return _READING.match(operation) is not None
+
+
 def _refuse_to_write(model: Any, **_others: Any) -> None:
-    if not _READING.match(model.name):
+    if not reads(model.name):
         raise PermissionError(f"{model.name} changes something, and this client only reads")
 
 

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from greenroom.errors import GreenroomError
-from greenroom.tables import ImageFacts, Smoke, Table
+from greenroom.tables import ImageFacts, ReleaseFacts, Smoke, Table
 
 
 class DatabaseVariables(Table):
@@ -69,6 +69,7 @@ class Environment(Table):
     account: str = Field(pattern=r"^[0-9]{12}$", description="of AWS; another one is refused")
     profile: str | None = Field(None, description="of the AWS configuration")
     kms_key: str | None = Field(None, description="encrypts new SecureStrings; None: AWS's own key")
+    release: ReleaseFacts = ReleaseFacts()
 
     @property
     def place(self) -> str:

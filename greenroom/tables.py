@@ -1,4 +1,4 @@
-"""What every table of `[tool.greenroom]` is, and those of the image and of `smoke`; config.py has the others."""
+"""What every table of `[tool.greenroom]` is, and those of image, `smoke` and release; config.py has the others."""
 
 from __future__ import annotations
 
@@ -40,3 +40,18 @@ class Smoke(Table):
     public_pages: list[str] = Field(["/login/"], min_length=1, description="everybody sees them")
     member_pages: list[str] = Field(["/"], min_length=1, description="they lead to the log-in")
     login_page: str = "/login/"
+
+
+class ReleaseFacts(Table):
+    """Where an environment's releases go: `[tool.greenroom.environments.NAME.release]`; None: IMAGE-NAME."""
+
+    cluster: str | None = Field(None, min_length=1, description="of ECS")
+    service: str | None = Field(None, min_length=1, description="of that cluster")
+    application: str | None = Field(None, min_length=1, description="of CodeDeploy")
+    deployment_group: str | None = Field(None, min_length=1, description="of that application")
+    bucket: str | None = Field(
+        None, min_length=3, description="of rehearsal documents and records; None: IMAGE-NAME-rehearsals-ACCOUNT"
+    )
+    python: str = Field("python", min_length=1, description="the interpreter in the image")
+    migration_minutes: float = Field(60, gt=0, description="the longest that the one-off task may take")
+    deployment_minutes: float = Field(60, gt=0, description="the longest that a deployment is watched")

@@ -31,6 +31,11 @@ def problems(config: Config, registry: Registry) -> list[str]:
     ]
 
 
+def task_definition(registry: Registry, root: Path) -> list[str]:
+    """Of the task definition alone."""
+    return list(_task_definition(registry, settings.task_definition(root)))
+
+
 def _code(config: Config) -> Iterable[str]:
     found = code.readings(config.root / config.project.directory, config.project.registry)
     for path, line, what in found:

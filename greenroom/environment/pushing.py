@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any, NamedTuple
 
-from greenroom import aws
 from greenroom.aws import AwsError
 from greenroom.config import Environment
 from greenroom.environment import parameters
@@ -14,6 +12,7 @@ from greenroom.environment.comparing import Difference, State, table
 from greenroom.environment.parameters import Metadata, Parameter
 from greenroom.environment.registry import Registry, Variable
 from greenroom.errors import GreenroomError
+from greenroom.guard import Guard
 from greenroom.secret import Secret
 
 LARGEST = 4096  # bytes of a value in the standard tier
@@ -79,11 +78,11 @@ def write(environment: Environment, changes: list[Change]) -> Iterator[str]:
         raise GreenroomError(
             f"{', '.join(moved)} changed in SSM since it was shown; nothing was written.", "Run it again, and look."
         )
-    with closing(aws.client("ssm", region=environment.region, profile=environment.profile)) as ssm:
+    with Guard(environment) as guard:
+        guard.agree()
         for change in changes:
             try:
-                with aws.refusals():
-                    ssm.put_parameter(**request(environment, change))
+                guard.call("ssm", "put_parameter", **request(environment, change))
             except AwsError as error:
                 raise _not_written(change, error) from None
             yield change.variable.name

@@ -10,9 +10,21 @@ from types import ModuleType
 
 from invoke import Collection, Task
 
-from greenroom.tasks import containers, copies, databases, environment, image, infra, rehearse, running, snapshots
+from greenroom.tasks import (
+    containers,
+    copies,
+    databases,
+    ecs,
+    environment,
+    image,
+    infra,
+    rehearse,
+    release,
+    running,
+    snapshots,
+)
 
-GROUPS = (rehearse, copies, databases, snapshots, environment, image, running, containers, infra)
+GROUPS = (rehearse, copies, databases, snapshots, environment, image, running, containers, release, ecs, infra)
 
 
 def add(collection: Collection, group: ModuleType) -> None:

@@ -9,6 +9,7 @@ against that model before it sends them: an unknown parameter, a wrong type or a
 - moto knows no IAM here and no quotas: `Cloud.refuse` answers with the error codes of the model (`error_shapes`).
 - moto's registry takes no layers: `Cloud.registry_at` has ECR name a real one, to which moto's password leads.
 - moto reads no Condition in a bucket's policy, and denies to all what is denied without TLS: see below.
+- moto lacks the states of a deployment: `Cloud.play` lets a small fake answer, and hand on what moto can do.
 - moto's pages are full but for the last: `Cloud.answer` has SSM give an empty one first.
 """
 
@@ -44,11 +45,21 @@ _ERROR = (
 )
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+# Of an action: its parameters, and how moto itself would answer (JSON only); text is an answer of the query protocol.
+Player = Callable[[dict[str, Any], Callable[[], dict[str, Any]]], dict[str, Any] | str]
+
+
+class Refused(Exception):
+    """What a player raises: AWS's error code, and its words."""
+
+    def __init__(self, code: str, message: str = "no") -> None:
+        super().__init__(code)
+        self.code, self.message = code, message
 
 
 @dataclass
 class Call:
-    """One request, of the query protocol (RDS, STS) or of the JSON protocol (SSM)."""
+    """One request, of the query protocol (RDS, STS), of the JSON protocol (SSM), or of S3: then by its method."""
 
     action: str
     parameters: dict[str, Any]
@@ -76,8 +87,13 @@ class Cloud:
     _refusals: dict[str, list[tuple[str, str, int]]] = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
     _answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    _players: dict[str, Player] = field(default_factory=dict)
     _host: str | None = None
     _registry: str | None = None
+
+    def play(self, action: str, player: Player) -> None:
+        """Let a function answer an action from now on."""
+        self._players[action] = player
 
     def answer(self, action: str, *answers: dict[str, Any]) -> None:
         """Answer the next calls of an action of the JSON protocol with these, in turn, before moto does again."""
@@ -106,6 +122,7 @@ class Cloud:
 
     def reset(self) -> None:
         self.calls.clear(), self._refusals.clear(), self._states.clear(), self._answers.clear(), self.asked.clear()
+        self._players.clear()
         self._host = self._registry = None
         with urlopen(Request(f"{self.url}/moto-api/reset", method="POST")) as answer:
             answer.read()
@@ -117,6 +134,9 @@ class Cloud:
         parameters = json.loads(body) if target else dict(parse_qsl(body.decode(errors="replace")))
         action = target.rpartition(".")[2] or parameters.pop("Action", "")
         if not action:
+            path = str(environ.get("PATH_INFO", ""))
+            if not path.startswith("/moto-api"):
+                self.calls.append(Call(str(environ.get("REQUEST_METHOD", "")), {"path": path}))
             return self.application(environ, start)
         self.calls.append(Call(action, parameters))
         self.asked.set()
@@ -125,7 +145,23 @@ class Cloud:
             return _sent(start, f"{status} No", _json_error(code, message) if target else _xml_error(code, message))
         if answers := self._answers.get(action):
             return _sent(start, "200 OK", json.dumps(answers.pop(0)))
+        if player := self._players.get(action):
+            return self._played(environ, start, player, parameters)
         return self._answered(environ, start, self._states.get(action))
+
+    def _played(
+        self, environ: dict[str, Any], start: Callable[..., Any], player: Player, parameters: dict[str, Any]
+    ) -> Iterable[bytes]:
+        def moto() -> dict[str, Any]:
+            answer: dict[str, Any] = json.loads(b"".join(self.application(environ, lambda *_words: None)))
+            return answer
+
+        try:
+            said = player(parameters, moto)
+            text = said if isinstance(said, str) else json.dumps(said, default=lambda at: at.timestamp())
+            return _sent(start, "200 OK", text)
+        except Refused as refused:
+            return _sent(start, "400 No", _json_error(refused.code, refused.message))
 
     def _answered(self, environ: dict[str, Any], start: Callable[..., Any], state: str | None) -> Iterable[bytes]:
         if state is None and self._host is None and self._registry is None:
@@ -160,12 +196,17 @@ def running() -> Iterator[Cloud]:
     import logging
 
     from moto.server import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import make_server
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Prompt(WSGIRequestHandler):
+        """Else each answer waits 40 ms for the acknowledgement of its headers."""
+
+        disable_nagle_algorithm = True
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     _policies_with_conditions()
     cloud = Cloud(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, cloud, threaded=True)
+    server = make_server("127.0.0.1", 0, cloud, threaded=True, request_handler=Prompt)
     cloud.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -1,0 +1,20 @@
+"""Releases: from a pushed image to the traffic on it, and back.
+
+place.py       an environment's cluster, service, deployer and bucket; the service as it is now
+preparing.py   what every task here begins with
+files.py       the image's digest, the task definition and appspec: validated, registered
+rehearsals.py  rehearsal documents in the bucket, by image and plan
+gate.py        may this image migrate that database? checking.py asks only that
+doctor.py      the pre-flight, a line a check; roles.py is one of them
+inside.py      runs in the image: migrates by a rehearsed plan and no other
+one_off.py     one ECS task to its end, with its log
+migrating.py   the one-off task that migrates
+deployer.py    what shifts the traffic, as the rest sees it; codedeploy.py the one that there is
+watching.py    a deployment to its end; health.py what the load balancer says meanwhile
+deploying.py   a release, from look to bake
+rollback.py    the way back, in the middle and afterwards
+records.py     what was released, by whom and why unrehearsed
+standing.py    `status`
+logs.py        `ecs-logs`
+entering.py    `ecs-shell`
+"""

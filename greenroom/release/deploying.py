@@ -1,0 +1,77 @@
+"""A release from its image to the end of the bake: look, migrate once, register, shift the traffic, watch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from greenroom import console
+from greenroom.errors import ANSWER_IS_NO, GreenroomError
+from greenroom.release import files, gate, migrating, records, watching
+from greenroom.release.doctor import Check, Subject, refuse_unfit
+from greenroom.release.files import short
+
+
+def refuse(subject: Subject, checks: list[Check]) -> None:
+    """Raise GreenroomError (exit code 1) where this image may not go there now."""
+    gate.refuse_shut(subject.gate)
+    refuse_unfit(checks, unrehearsed=subject.gate.unrehearsed is not None)
+
+
+def preview(subject: Subject, *, only_migrate: bool = False) -> str:
+    """What will be done, in order, before anybody agrees."""
+    where, found = subject.where, subject.gate
+    wiring = subject.deployer.wiring()
+    plans = "whatever is pending, UNREHEARSED" if found.unrehearsed else f"by a rehearsed plan only ({found.sentence})"
+    steps = [
+        f"record it in {where.bucket}" + (f", with the reason: {found.unrehearsed}" if found.unrehearsed else ""),
+        f"register a task definition with {where.repository}@{subject.digest[:19]}",
+        f"migrate the database once, in a one-off task, {plans}",
+    ]
+    if not only_migrate:
+        keep = f"keep the old side for {wiring.bake_minutes} min"
+        back = "alarms and failures take it back" if wiring.rolls_back else "NOTHING takes it back by itself"
+        steps.append(f"shift the traffic from {short(subject.service.running_now)} by {where.deployment_group}; {back}")
+        steps.append(f"bake: {keep}, then end it")
+    return "\n".join(f"  {number} {step}" for number, step in enumerate(steps, 1))
+
+
+def migrate(subject: Subject, say: Callable[[str], None]) -> records.Record:
+    """The part before the traffic: record, register, migrate. The guard must have been agreed to."""
+    found = subject.gate
+    record = records.begun(subject.guard, "release", subject.digest, subject.service.running_now)
+    record = records.unrehearsed(record, found.plans, found.unrehearsed)
+    records.write(subject.guard, subject.where, record)
+    image = files.uri(subject.config, subject.where.environment, subject.digest)
+    definition = files.register(subject.guard, subject.files, image)
+    say(f"registered {short(definition)}")
+    migrating.migrate(subject, definition, say)
+    record = record.then(task_definition=definition)
+    records.write(subject.guard, subject.where, record)
+    return record
+
+
+def deploy(subject: Subject, say: Callable[[str], None]) -> str:
+    """All of it; what came of it, in a sentence. Raises GreenroomError where the release did not succeed."""
+    record = migrate(subject, say)
+    definition = record.task_definition
+    assert definition is not None, "it was registered"
+    appspec = subject.files.appspec_for(definition)
+    deployment = subject.deployer.start(definition, appspec, description(subject))
+    say(f"deployment {deployment} to {short(definition)}")
+    records.write(subject.guard, subject.where, record.then(deployment=deployment))
+    with console.progress() as display:
+        ended = watching.watch(subject.guard, subject.where, subject.deployer, deployment, display)
+    if ended.state != "succeeded":
+        raise GreenroomError(
+            watching.failure(subject.guard, subject.where, ended),
+            f"The migrations stay. See ./inv ecs-logs --environment {subject.where.environment.name}; "
+            f"where the traffic is: ./inv status --environment {subject.where.environment.name}",
+            code=ANSWER_IS_NO,
+        )
+    return f"{short(definition)} bears the traffic; the old side is gone."
+
+
+def description(subject: Subject) -> str:
+    """What the deployment says of itself, wherever it is shown."""
+    reason = subject.gate.unrehearsed
+    return f"greenroom: {subject.digest[:19]}" + (f", UNREHEARSED: {reason}" if reason else ", rehearsed")

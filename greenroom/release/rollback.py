@@ -1,0 +1,168 @@
+"""Going back: in the middle of a deployment by breaking it off, afterwards by deploying what ran before.
+
+Migrations are not taken back. Whether the release before can live on the new schema, the rehearsal's drill of the old
+release has tried; that is said before anybody agrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from greenroom import console
+from greenroom.errors import ANSWER_IS_NO, GreenroomError
+from greenroom.guard import Guard
+from greenroom.release import records, rehearsals, watching
+from greenroom.release.deployer import Deployer, Past, Progress
+from greenroom.release.files import Files, short
+from greenroom.release.place import Place, Service
+from greenroom.release.rehearsals import DIGEST
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Whether the release before can live on the schema of now; None: nobody has tried."""
+
+    allows: bool | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Back:
+    """What a rollback will do. `deployment`: it is broken off; else `task_definition` is deployed."""
+
+    deployment: str | None
+    task_definition: str | None
+    leaves: str | None
+    image: str | None
+    schema: Schema
+
+    @property
+    def shown(self) -> str:
+        """Before anybody agrees."""
+        what = (
+            f"break off deployment {self.deployment}: the traffic goes back to where it was"
+            if self.deployment
+            else f"deploy {short(self.task_definition)} again, in place of {short(self.leaves)}"
+        )
+        return f"  {what}\n  {self.schema.sentence}\n  No migration is taken back."
+
+
+def planned(guard: Guard, where: Place, deployer: Deployer, service: Service, to: str | None) -> Back:
+    """What there is to go back to. Raises GreenroomError where there is nothing; AwsError."""
+    under_way = deployer.under_way()
+    if under_way:
+        coming = deployer.progress(under_way).task_definition
+        image = _image(guard, coming)
+        return Back(under_way, None, coming, image, _schema(guard, where, image))
+    now = service.running_now
+    image = _image(guard, now)
+    return Back(None, to or _before(deployer.history(), now).task_definition, now, image, _schema(guard, where, image))
+
+
+def refuse(back: Back, *, despite_schema: bool) -> None:
+    """Raise GreenroomError (exit code 1) where the drill has shown that the release before cannot live there."""
+    if back.schema.allows is False and not despite_schema:
+        raise GreenroomError(
+            f"not rolled back: {back.schema.sentence}",
+            "Mend it forwards; or, where what runs now is worse: --despite-schema",
+            code=ANSWER_IS_NO,
+        )
+
+
+def carry_out(
+    guard: Guard, where: Place, deployer: Deployer, files: Files, back: Back, say: Callable[[str], None]
+) -> str:
+    """Do it and watch it; what came of it. Raises GreenroomError where it did not come about."""
+    record = records.begun(guard, "rollback", back.image, back.leaves)
+    records.write(guard, where, record.then(back.task_definition, back.deployment))
+    with console.progress() as display:
+        if back.deployment:
+            return _broken_off(guard, where, deployer, back.deployment, display, say)
+        definition = back.task_definition
+        assert definition is not None, "there is one where nothing is under way"
+        text = f"greenroom: rollback from {short(back.leaves)}"
+        deployment = deployer.start(definition, files.appspec_for(definition), text)
+        say(f"deployment {deployment} to {short(definition)}")
+        records.write(guard, where, record.then(definition, deployment))
+        ended = watching.watch(guard, where, deployer, deployment, display)
+    if ended.state != "succeeded":
+        raise _not_back(guard, where, ended)
+    return f"{short(definition)} bears the traffic again."
+
+
+def _broken_off(
+    guard: Guard,
+    where: Place,
+    deployer: Deployer,
+    deployment: str,
+    display: console.Progress,
+    say: Callable[[str], None],
+) -> str:
+    """A deployment that is broken off may be taken back by another one, which is watched too."""
+    deployer.stop(deployment)
+    say(f"breaking off {deployment}")
+    ended = watching.watch(guard, where, deployer, deployment, display)
+    if ended.state == "succeeded":
+        raise GreenroomError(
+            f"deployment {deployment} was over before it could be broken off.",
+            f"Go back to what ran before: ./inv rollback --environment {where.environment.name}",
+            code=ANSWER_IS_NO,
+        )
+    if ended.rollback:
+        say(f"taken back by {ended.rollback}")
+        back = watching.watch(guard, where, deployer, ended.rollback, display)
+        if back.state != "succeeded":
+            raise _not_back(guard, where, back)
+    return f"deployment {deployment} is broken off; the traffic is where it was."
+
+
+def _not_back(guard: Guard, where: Place, ended: Progress) -> GreenroomError:
+    name = where.environment.name
+    return GreenroomError(
+        watching.failure(guard, where, ended),
+        f"Where the traffic is: ./inv status --environment {name}",
+        code=ANSWER_IS_NO,
+    )
+
+
+def _before(history: list[Past], now: str | None) -> Past:
+    """The newest release of an earlier revision: after a rollback, not the one that was rolled back."""
+    family, revision = _revision(now)
+    for past in history:
+        of, number = _revision(past.task_definition)
+        if of == family and number < revision:
+            return past
+    raise GreenroomError(
+        f"no release before {short(now)} is known to have succeeded.",
+        "Name what to go back to: --to FAMILY:REVISION (aws ecs list-task-definitions).",
+        code=ANSWER_IS_NO,
+    )
+
+
+def _revision(task_definition: str | None) -> tuple[str, int]:
+    family, _, number = short(task_definition).rpartition(":")
+    return family, int(number) if number.isdigit() else 0
+
+
+def _image(guard: Guard, task_definition: str | None) -> str | None:
+    """The digest that a task definition runs."""
+    if task_definition is None:
+        return None
+    described = guard.call("ecs", "describe_task_definition", taskDefinition=task_definition)["taskDefinition"]
+    images = [str(one.get("image", "")).rpartition("@")[2] for one in described["containerDefinitions"]]
+    return next((image for image in images if DIGEST.fullmatch(image)), None)
+
+
+def _schema(guard: Guard, where: Place, image: str | None) -> Schema:
+    """By the drill in the rehearsal of the release that is left."""
+    documents = rehearsals.of_image(guard, where, image) if image else []
+    drills = [one.old_release for one in documents if one.old_release]
+    if not drills:
+        return Schema(None, "Whether the release before can live on this schema is not known: no rehearsal tried it.")
+    drill = drills[0]
+    if drill.status == "passed":
+        return Schema(True, "The schema allows it: the rehearsal tried the release before on it, and it passed.")
+    if drill.status == "failed":
+        return Schema(False, f"the schema does not allow it: the release before failed on it: {drill.reason}")
+    return Schema(None, f"Whether the schema allows it is not known: the drill was {drill.status}: {drill.reason}")
