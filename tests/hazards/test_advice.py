@@ -24,7 +24,7 @@ DOTS = {  # what an advice leaves to its reader, and what that is for the exampl
     "H14": [
         (
             "migrations.AlterField(...)",
-            'migrations.AlterField("review", "product", models.ForeignKey("shop.Product", 1))',
+            'migrations.AlterField("review", "product", models.ForeignKey("shop.Product", models.CASCADE))',
         )
     ],
     "H27": [('"..."', '"C"')],

@@ -89,6 +89,18 @@ def test_back_of_an_empty_column_loses_nothing_yet(source: Address, tmp_path: Pa
     assert named(rehearsal, "C11") == [("note", "shop_line", said)]
 
 
+def test_back_to_an_empty_database_is_back(server: Server, source: Address, tmp_path: Path) -> None:
+    """The table of Django's own that remembers migrations comes with the first, and stays."""
+    with connect(server.address) as admin:
+        admin.execute(f"CREATE DATABASE empty OWNER {source.user}".encode())
+        try:
+            rehearsal = drilled(source.at("empty"), write_project(tmp_path), "back")
+        finally:
+            admin.execute("DROP DATABASE empty WITH (FORCE)")
+    [drill] = rehearsal.drills
+    assert drill.status == "passed", drill
+
+
 def test_back_of_renames_loses_nothing(source: Address, tmp_path: Path) -> None:
     renames = "migrations.RenameField('line', 'note', 'remark'), migrations.RenameModel('Line', 'Entry')"
     rehearsal = drilled(source, write_project(tmp_path, renames), "back")
@@ -173,7 +185,7 @@ def test_back_that_changes_values_is_told_where_rows_are_added_too(source: Addre
     rehearsal = drilled(source, project, "back", budget_ms=2000)
     [(severity, table, summary)] = named(rehearsal, "C11")
     assert (severity, table) == ("warning", "shop_line")
-    assert "values of column note" in summary
+    assert "alues of column note" in summary
     assert rehearsal.verdict == "warn"
 
 
@@ -403,6 +415,31 @@ def test_crash_of_a_lone_concurrent_index_is_a_note_with_its_repair(source: Addr
     [finding] = [finding for finding in rehearsal.findings if finding.hazard == "H06"]
     assert (finding.severity, finding.drill, finding.table) == ("note", "crash", "shop_line")
     assert "DROP INDEX CONCURRENTLY IF EXISTS line_quantity; then run migrate again." in finding.advice.summary
+
+
+@pytest.mark.parametrize("operation", ["RemoveIndexConcurrently('line', 'line_quantity')", CONCURRENTLY])
+def test_crash_in_the_middle_of_what_is_too_quick_to_be_seen(source: Address, tmp_path: Path, operation: str) -> None:
+    """Nobody has seen a lock of it: that CONCURRENTLY is on that table, its text says."""
+    with psycopg.connect(**source.parameters, autocommit=True) as connection:
+        connection.execute("CREATE TABLE shop_small (id bigint PRIMARY KEY, quantity int)")
+        connection.execute("CREATE INDEX line_quantity ON shop_small (quantity)")
+    before = "from django.contrib.postgres.operations import RemoveIndexConcurrently"
+    small = operation.replace("'line'", "'small'")
+    if operation == CONCURRENTLY:
+        small = small.replace("line_quantity", "small_quantity")
+    known = (
+        "migrations.SeparateDatabaseAndState(state_operations=[migrations.CreateModel('Small', ["
+        "('id', models.BigAutoField(primary_key=True)), ('quantity', models.IntegerField(null=True))], "
+        "options={'indexes': [models.Index(fields=['quantity'], name='line_quantity')]})])"
+    )
+    try:
+        project = write_project(tmp_path, f"{known}, {small}", atomic=False, before=before)
+        [drill] = drilled(source, project, "crash").drills
+    finally:
+        with psycopg.connect(**source.parameters, autocommit=True) as connection:
+            connection.execute("DROP TABLE shop_small")
+    [middle] = [(status, detail) for what, status, detail in told(drill) if "in the middle of" in what]
+    assert "too soon" not in middle[1], drill
 
 
 def test_crash_of_a_lone_concurrent_index_with_limits_around_it_is_a_note(source: Address, tmp_path: Path) -> None:

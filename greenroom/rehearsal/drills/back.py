@@ -19,6 +19,7 @@ from greenroom.rehearsal.report.words import counted, duration, label, milliseco
 from greenroom.rehearsal.values import Lost, Values
 from greenroom.rehearsal.watching import Watched
 
+BOOKKEEPING = "django_migrations"  # Django makes it once, and never takes it back
 NAMED = 6  # differences in a sentence
 
 
@@ -64,7 +65,7 @@ def concerned(watched: Watched) -> set[str]:
     planned = {op.table for migration in watched.plan.migrations for op in migration.operations if op.table}
     statements = [statement for run in watched.recorder.runs for statement in run.statements]
     locked = {lock.table for statement in statements for lock in statement.locks}
-    return (planned | locked) - {"django_migrations"}
+    return (planned | locked) - {BOOKKEEPING}
 
 
 def _state(copy: Acquired, tables: set[str], before: State | None = None) -> State:
@@ -73,7 +74,8 @@ def _state(copy: Acquired, tables: set[str], before: State | None = None) -> Sta
         found = values.read(connection, tables)
         if before:
             found = values.without_new_rows(connection, found, before.values)
-        return State(catalog.read(connection), found, values.passed_over(connection, tables))
+        schema = {name: words for name, words in catalog.read(connection).items() if BOOKKEEPING not in name}
+        return State(schema, found, values.passed_over(connection, tables))
 
 
 def _stuck(stage: Stage, down: Watched) -> Outcome:

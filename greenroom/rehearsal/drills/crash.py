@@ -7,7 +7,7 @@ ended. Then `migrate` is run again, as the next deployment would.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -23,7 +23,9 @@ from greenroom.rehearsal.document import Drill, DrillStep, Evidence, Finding, Mi
 from greenroom.rehearsal.drills.sitting import sitting
 from greenroom.rehearsal.drills.stage import Outcome, Stage
 from greenroom.rehearsal.hazards import CATALOGUE
+from greenroom.rehearsal.hazards.actions import actions
 from greenroom.rehearsal.hazards.drilled import drilled
+from greenroom.rehearsal.observations import Relation
 from greenroom.rehearsal.report.words import counted, cut, label
 from greenroom.rehearsal.request import Halt
 from greenroom.rehearsal.watching import Watched
@@ -188,13 +190,21 @@ def _struck(stage: Stage, clone: Acquired, run: MigrationRun, point: Point) -> b
             struck.append(pid)
 
         def sit_down() -> None:
-            tables = {lock.table for lock in point.statement.locks if lock.table in stage.watched.relations}
+            tables = tables_of(point.statement, stage.watched.relations)
             company.enter_context(
                 sitting(clone.admin, dict.fromkeys(sorted(tables), "writer"), LONGEST_WAIT, strike, leave=True)
             )
 
         stage.run(clone, halt=Halt(label(run), point.after, sit_down), probed_tables=0)
     return bool(struck)
+
+
+def tables_of(statement: Statement, relations: Mapping[str, Relation]) -> set[str]:
+    """Those whose clients CONCURRENTLY waits for: as it was seen, or where it was too quick for that, as it says."""
+    seen = {lock.table for lock in statement.locks if lock.table in relations}
+    named = {name for action in actions(statement.sql) for name in (action.table, action.name) if name}
+    indexed = {table for table, relation in relations.items() if named & {*relation.indexes}}
+    return seen or (named & relations.keys()) | indexed
 
 
 def _error(again: Watched) -> str | None:

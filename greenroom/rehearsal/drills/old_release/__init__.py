@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 from greenroom.copies.acquiring import Acquired
-from greenroom.rehearsal.document import Drill, DrillStep
+from greenroom.rehearsal.document import Drill, DrillStep, Finding
 from greenroom.rehearsal.drills.old_release.base import Base, NoBase, refuse_unknown, released
 from greenroom.rehearsal.drills.old_release.checking import checked
 from greenroom.rehearsal.drills.old_release.exercise import Try, tried, understood, written
@@ -46,7 +46,7 @@ def _held(stage: Stage, base: Base) -> Outcome:
     drill = Drill(
         name="old-release",
         status="failed" if worst else "broken off" if seen.nothing_judged else "passed",
-        reason=f"{base.name} ({base.how}){_reason(seen, worst)}",
+        reason=f"{base.name} ({base.how}){_reason(seen, worst)}{_but(found)}",
         steps=[*_steps(seen), *checks],
     )
     return Outcome(drill, found)
@@ -69,7 +69,7 @@ def _steps(seen: Seen) -> list[DrillStep]:
 
 def _step(seen: Seen, model: str) -> DrillStep:
     failed = [one for one in seen.blamed if one.model == model]
-    said = [f"{one.action} fails with {one.why}" for one in failed]
+    said = [_failing(one) for one in failed]
     if not failed:
         said = [f"{counted(seen.well(model), 'try', 'tries')} as before"]
     unjudged = seen.unjudged(model)
@@ -77,8 +77,25 @@ def _step(seen: Seen, model: str) -> DrillStep:
         said.append(f"not judged, because it fails on the old schema too: {', '.join(unjudged)}")
     for table, actions in seen.elsewhere(model).items():
         said.append(f"not judged, because {table} refuses a row that it needs: {', '.join(actions)}")
-    status: Literal["failed", "note", "passed"] = "failed" if failed else "note" if seen.in_part(model) else "passed"
+    broken = any(one.exception and one.action != "understand" for one in failed)
+    noted = failed or seen.in_part(model)
+    status: Literal["failed", "note", "passed"] = "failed" if broken else "note" if noted else "passed"
     return DrillStep(what=model, status=status, detail="; ".join(said))
+
+
+def _failing(one: Try) -> str:
+    if one.exception:
+        return f"{one.action} fails with {one.why}"
+    return f"{one.action} now reads all of {', '.join(one.scans)}"
+
+
+def _but(found: list[Finding]) -> str:
+    """What it can do, and still should not have to: values that it does not know, look-ups without their index."""
+    warnings = [finding for finding in found if finding.severity == "warning"]
+    if not warnings:
+        return ""
+    more = f" (and {counted(len(warnings) - 1, 'more warning')})" if len(warnings) > 1 else ""
+    return f" But {warnings[0].evidence.summary.removesuffix('.')}{more}."
 
 
 def _reason(seen: Seen, worst: str) -> str:
