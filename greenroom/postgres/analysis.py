@@ -63,32 +63,31 @@ def settle(address: Address, binaries: Binaries, statistics: Statistics | None) 
         return [] if analyse(address, binaries) else [INCOMPLETE]
     with connect(address) as connection:
         try:
-            whole, given = _settled(connection, address, binaries, statistics)
+            whole, given, others = _settled(connection, address, binaries, statistics)
         except psycopg.Error as error:
             whole = analyse(address, binaries)
             return [NOT_TAKEN.format(sqlstate=error.sqlstate), *([] if whole else [INCOMPLETE])]
-    return [*([GIVEN] if given else []), *([] if whole else [INCOMPLETE])]
+    note = GIVEN + (f"; those of {others} tables are of ANALYZE here" if others else "")
+    return [*([note] if given else []), *([] if whole else [INCOMPLETE])]
 
 
 def _settled(
     connection: psycopg.Connection, address: Address, binaries: Binaries, statistics: Statistics
-) -> tuple[bool, set[int]]:
-    """Whether every table could be, and which have the source's statistics."""
+) -> tuple[bool, int, int]:
+    """Whether every table could be, how many have the source's statistics, and how many of their own."""
     writing = unhindered(address, connection.info.server_version)
     catalogs = [_vacuum(name, analyse=True) for (name,) in connection.execute(_CATALOGS)]
     with _running(writing, binaries, catalogs) as of_catalogs:
         given = give(connection, statistics)
-        rest = [
-            _vacuum(name, analyse=not known)
-            for name, known in connection.execute(_UNSETTLED, {"given": list(given)}).fetchall()
-        ]
+        rest = connection.execute(_UNSETTLED, {"given": list(given)}).fetchall()
+        words = [_vacuum(name, analyse=not known) for name, known in rest]
         with ExitStack() as others:
-            shares = [rest[place :: _jobs()] for place in range(_jobs())]
+            shares = [words[place :: _jobs()] for place in range(_jobs())]
             under_way = [others.enter_context(_running(writing, binaries, share)) for share in shares]
             done = [ended() for ended in (of_catalogs, *under_way)]
     # what was counted while the rows came would have autovacuum analyse them all in the middle of a rehearsal
     connection.execute("SELECT pg_stat_reset()")
-    return all(done), given
+    return all(done), len(given), sum(not known for _, known in rest)
 
 
 def _vacuum(name: str, *, analyse: bool) -> str:
@@ -107,7 +106,7 @@ def _running(writing: Address, binaries: Binaries, statements: Sequence[str]) ->
     words = psql(binaries, writing, "--file=-")
     environment = {**writing.password_environment, "PGCLIENTENCODING": "UTF8"}
     with nameless() as script, nameless() as said:
-        script.write("\n".join(statements).encode())
+        script.write("\n".join(["SET search_path = '';", *statements]).encode())
         script.seek(0)
         with running(words, env=environment, stdin=script, stdout=said, stderr=said) as child:
             yield lambda: child.wait() == 0 and _FAILED not in words_in(said)
