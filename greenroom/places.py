@@ -13,6 +13,7 @@ from greenroom.errors import GreenroomError
 
 _GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS
 _TOP_OF_HIERARCHIES = 0x00020000  # FS_TOPDIR_FL: `chattr +T`
+_OTHER_TMPDIR, _OTHER_HOME = (f"Set {name} to a directory that you may write." for name in ("TMPDIR", "HOME"))
 
 
 def scratch() -> Path:
@@ -24,7 +25,7 @@ def scratch() -> Path:
     chosen = _variable("TMPDIR")
     parent = Path(chosen) if chosen else _first_writable(Path("/var/tmp"), Path(tempfile.gettempdir()))  # noqa: S108
     place = parent / f"greenroom-{os.getuid()}"
-    _made(place, 0o711, "Set TMPDIR to a directory that you may write.")
+    _writable(_made(place, 0o711, _OTHER_TMPDIR), _OTHER_TMPDIR)
     found = place.lstat()
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
         raise GreenroomError(
@@ -43,7 +44,8 @@ def cache() -> Path:
 
 def state() -> Path:
     """What must be remembered between two runs: `$XDG_STATE_HOME/greenroom`."""
-    return _private(Path(_variable("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "greenroom")
+    place = _private(Path(_variable("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "greenroom")
+    return _writable(place, _OTHER_HOME)
 
 
 def _spread(place: Path) -> None:
@@ -64,7 +66,7 @@ def _spread(place: Path) -> None:
 
 
 def _private(place: Path) -> Path:
-    return _made(place, 0o700, "Set HOME to a directory that you may write.", parents=True)
+    return _made(place, 0o700, _OTHER_HOME, parents=True)
 
 
 def _made(place: Path, mode: int, remedy: str, *, parents: bool = False) -> Path:
@@ -72,6 +74,10 @@ def _made(place: Path, mode: int, remedy: str, *, parents: bool = False) -> Path
         place.mkdir(mode=mode, parents=parents, exist_ok=True)
     except OSError as error:
         raise GreenroomError(f"{place} cannot be made: {error.strerror}.", remedy) from error
+    return place
+
+
+def _writable(place: Path, remedy: str) -> Path:
     if not os.access(place, os.W_OK | os.X_OK):
         raise GreenroomError(f"{place} cannot be written.", remedy)
     return place
