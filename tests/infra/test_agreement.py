@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 from greenroom import config
 from greenroom.environment import registry
+from greenroom.infra import hook
 from tests.infra.module import ROOT, SOURCE
 
 LINE = re.compile(
@@ -63,6 +65,15 @@ def test_nothing_is_cut_off(state: Values) -> None:
     container = json.loads((ROOT / "ci" / "taskdef.json").read_text())["containerDefinitions"][0]
     assert graceful
     assert int(group["deregistration_delay"]) <= int(graceful[1]) < container["stopTimeout"] <= 120
+
+
+@pytest.mark.full
+@pytest.mark.xdist_group("terraform")
+def test_hook_of_the_appspec_is_there(state: Values) -> None:
+    hooks = yaml.safe_load((ROOT / "ci" / "appspec.yaml").read_text().replace("<ENVIRONMENT>", "staging"))["Hooks"]
+    function = state("tests/load_balancer.tftest.hcl")["aws_lambda_function.hook"]
+    assert hooks == [{"AfterAllowTestTraffic": function["function_name"]}]
+    assert function["handler"] == f"{hook.HANDLER.stem}.handler"
 
 
 @pytest.mark.full
