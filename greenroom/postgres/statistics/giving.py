@@ -12,9 +12,14 @@ import psycopg
 
 from greenroom.postgres.statistics import ALIKE, Statistics
 
-# nested loops over thousands of columns would take longer than ANALYZE: nobody knows beforehand how many there are
-_SETTINGS = {**ALIKE, "allow_system_table_mods": "on", "jit": "off", "enable_nestloop": "off", "work_mem": "64MB"}
-
+_SETTINGS = {
+    **ALIKE,
+    "allow_system_table_mods": "on",
+    "jit": "off",
+    "enable_nestloop": "off",  # nobody tells beforehand how many columns there are: thousands of thousands took minutes
+    "work_mem": "64MB",
+    "synchronous_commit": "on",  # what was loaded without is then on record: VACUUM finds its rows visible to all
+}
 # what ANALYZE compresses in the default way takes most of the time
 _QUICKLY = """
 SELECT set_config(name, 'lz4', true) FROM pg_settings
