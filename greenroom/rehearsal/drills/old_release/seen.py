@@ -22,9 +22,12 @@ class Seen:
 
     def __init__(self, before: list[Try], after: list[Try]) -> None:
         absent = {one.model for one in before if not one.managed and one.action == "read" and one.sqlstate == "42P01"}
-        places = {one.model: (one.table, one.inherited) for one in before}  # a table that is gone has none after it
+        # a table that is gone has no place after it; what is asked of content types has no columns at all
+        places = {(one.model, one.action): (one.table, one.inherited) for one in before}
         self.before = [one for one in before if one.model not in absent]
-        self.after = [_placed(one, *places.get(one.model, ())) for one in after if one.model not in absent]
+        self.after = [
+            _placed(one, *places.get((one.model, one.action), ())) for one in after if one.model not in absent
+        ]
         self.models = list(dict.fromkeys(one.model for one in self.after))
         self._refused = {(one.model, one.action): one for one in self.before if one.exception}
 
