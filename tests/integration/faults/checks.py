@@ -117,7 +117,12 @@ def sessions(source: Source) -> list[str]:
 
 def files(stage: Stage) -> set[str]:
     """Everything below TMPDIR, HOME, cache and checkout, but the rooms that stand."""
-    return {str(path) for root in _roots(stage) for path in root.rglob("*") if not _stands(path.relative_to(root))}
+    while True:
+        try:
+            found = [(root, path) for root in _roots(stage) for path in root.rglob("*")]
+            return {str(path) for root, path in found if not _stands(path.relative_to(root))}
+        except FileNotFoundError:  # a directory went while it was looked at: so something is still being removed
+            time.sleep(0.05)
 
 
 def listened(stage: Stage) -> set[str]:
