@@ -97,8 +97,15 @@ locals {
     {
       Sid      = "MoveService"
       Effect   = "Allow"
-      Action   = ["ecs:CreateTaskSet", "ecs:DescribeServices", "ecs:UpdateServicePrimaryTaskSet"]
+      Action   = ["ecs:DescribeServices", "ecs:UpdateServicePrimaryTaskSet"]
       Resource = local.service_arn
+    },
+    {
+      Sid       = "MakeTaskSet"
+      Effect    = "Allow"
+      Action    = "ecs:CreateTaskSet"
+      Resource  = "*" # it is not there yet; the condition names its service
+      Condition = { ArnEquals = { "ecs:service" = local.service_arn } }
     },
     {
       Sid      = "RemoveTaskSet"
@@ -110,8 +117,7 @@ locals {
       Sid    = "LookAtLoadBalancer"
       Effect = "Allow"
       Action = [
-        "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules",
-        "elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth",
+        "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetGroups",
       ]
       Resource = "*" # they describe all or nothing
     },
@@ -134,7 +140,7 @@ locals {
       Sid      = "LookAtAlarms"
       Effect   = "Allow"
       Action   = "cloudwatch:DescribeAlarms"
-      Resource = "*" # CodeDeploy asks for all at once
+      Resource = "${local.arn.cloudwatch}:alarm:*" # a list is asked of all of them
     },
     {
       Sid      = "Tell"
@@ -156,7 +162,7 @@ locals {
       Sid      = "Answer"
       Effect   = "Allow"
       Action   = "codedeploy:PutLifecycleEventHookExecutionStatus"
-      Resource = local.deploy_arns.group
+      Resource = "*" # CodeDeploy knows no narrower one; who answers has the id of the execution
     },
     {
       Sid    = "NetworkInterface"

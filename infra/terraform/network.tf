@@ -134,4 +134,6 @@ resource "aws_flow_log" "this" {
   traffic_type         = "ALL"
   log_destination_type = "s3"
   log_destination      = aws_s3_bucket.this["logs"].arn
+
+  depends_on = [aws_s3_bucket_policy.this]
 }

@@ -66,7 +66,7 @@ resource "aws_db_instance" "this" {
   backup_window             = "02:00-03:00"
   maintenance_window        = "sun:03:30-sun:04:30"
   copy_tags_to_snapshot     = true
-  delete_automated_backups  = false
+  delete_automated_backups  = !var.database.final_snapshot
   deletion_protection       = var.deletion_protection
   skip_final_snapshot       = !var.database.final_snapshot
   final_snapshot_identifier = var.database.final_snapshot ? "${local.name}-final" : null

@@ -18,7 +18,7 @@ locals {
         Principal = { Service = "logdelivery.elasticloadbalancing.amazonaws.com" }
         Action    = "s3:PutObject"
         Resource  = "${local.bucket_arns["logs"]}/load-balancer/AWSLogs/${var.account}/*"
-        Condition = { StringEquals = { "aws:SourceAccount" = var.account } }
+        Condition = { ArnLike = { "aws:SourceArn" = "${local.arn.elasticloadbalancing}:loadbalancer/*" } }
       },
       {
         Sid       = "FlowLogs"
