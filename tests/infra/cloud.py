@@ -65,6 +65,7 @@ def _sent(start: Callable[..., Any], status: str, kind: str, text: str) -> Itera
 def filled() -> Iterator[tuple[Cloud, Kept]]:
     """A server on loopback, and what is kept in moto's place."""
     with running() as cloud:
+        cloud.reset()  # what other tests of this process have made lies in the same memory
         application = Filled(cloud.application)
         cloud.application = application
         yield cloud, application.kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from greenroom.rehearsal.inside.address import CERTIFICATE, LOOPBACK, MOUNTED, c
 
 RELAY = Path(__file__).with_name("relay.py")
 SOCKET = "copy"
+GONE_SECONDS = 20.0
 SEALED = (
     *("--read-only", "--tmpfs", "/tmp"),  # noqa: S108
     *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
@@ -75,7 +77,18 @@ def made(container: Container) -> Iterator[Sequence[str | Path]]:
             yield ["docker", "start", "--attach", "--interactive", container.name]
         finally:
             with shielded():
-                shell.run(["docker", "rm", "--force", "--volumes", container.name], check=False)
+                _remove(container.name)
+
+
+def _remove(name: str) -> None:
+    """And see it gone: one that the engine is removing by itself is refused to us, and still there for a moment."""
+    until = time.monotonic() + GONE_SECONDS
+    while True:
+        shell.run(["docker", "rm", "--force", "--volumes", name], check=False)
+        there = shell.run(["docker", "container", "inspect", "--format", "{{.Id}}", name], check=False)
+        if there.code != 0 or time.monotonic() > until:
+            return
+        time.sleep(0.1)
 
 
 def creating(container: Container, mounted: Path) -> list[str | Path]:
