@@ -192,7 +192,11 @@ def test_killed_one_is_found_by_its_lease_and_reaped(
         ),
         (["--image", f"shop@sha256:{'0' * 64}"], f"there is no image shop@sha256:{'0' * 64} here.", "Build it: "),
         (["--base-image", "shop:absent"], "there is no image shop:absent here.", "Fetch it: docker pull shop:absent"),
-        (["--image", "not an image"], "Docker's engine could not look for the image not an image: ", "docker ps"),
+        (
+            ["--image", "not an image"],
+            "Docker's engine could not look for the image ledger:not an image: ",
+            "docker ps",
+        ),
         (
             ["--image", BASE, "--python", sys.executable],
             "--python is an interpreter of this machine, and with --image the image's own runs.",
