@@ -38,9 +38,10 @@ def needed() -> None:
 
 @contextmanager
 def built(context: Path, dockerfile: str = SHOP, *words: str) -> Iterator[str]:
-    """The name of an image of this directory, which goes with the block."""
+    """The name of an image of this directory, which goes with the block. No other test has the same image."""
     name = f"greenroom-test-inside:{secrets.token_hex(4)}"
-    build = ["docker", "buildx", "build", "--load", "--quiet", "--tag", name, "--file", "-", *words, str(context)]
+    build = ["docker", "buildx", "build", "--load", "--quiet", "--tag", name, "--label", f"test={name}"]
+    build += ["--file", "-", *words, str(context)]
     subprocess.run(build, input=dockerfile.encode(), check=True, capture_output=True)
     try:
         yield name

@@ -35,7 +35,7 @@ def compared(source: Source, programs: Binaries, scratch: Path, runs: int) -> bo
         with connected(host.via, config=host.config) as there:
             found = far.far_dump(there, read)
             assert isinstance(found, FarDump)
-            compress = far.schema(found, read.real, scratch / "schema")
+            compress = far.schema(found, read, scratch / "schema")
         ours, theirs = [], []
         for _ in range(runs):
             theirs.append(_of_openssh(host, found, read, compress, scratch / "theirs"))
