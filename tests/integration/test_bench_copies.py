@@ -12,7 +12,7 @@ from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import of_major
 from greenroom.postgres.server import connect
 from tests.bench import copies
-from tests.bench.copies import sides, source
+from tests.bench.copies import source
 from tests.bench.copies.sides import Copy, Script
 
 
@@ -35,5 +35,5 @@ def test_copy_of_the_bench_that_lacks_a_row_is_found(tmp_path: Path) -> None:
 
     programs = of_major(copies.MAJOR)
     other = pytest.raises(AssertionError, match="plain script: its copy is another database")
-    with sides.team_server(programs) as team, source.made(programs, 28, 12) as database, other:
-        copies.in_turn(database, [Losing(programs, team, tmp_path)], 1)
+    with source.made(programs, 28, 12) as database, other:
+        copies.in_turn(database, [Losing(programs, tmp_path)], 1)

@@ -33,5 +33,13 @@ def test_no_load_is_too_large_for_an_argv_or_for_the_others() -> None:
     assert max(load.bytes for load in large) <= SHARED_BYTES
 
 
+def test_small_tables_are_shared_out_by_their_bytes() -> None:
+    sizes = [900 // number for number in range(1, 90)]
+    shares = [load.bytes for load in loads(tables(*sizes), BIG)]
+    assert max(shares) - min(shares) <= min(sizes)
+    uneven = loads(tables(900, *[1] * (SHARED_TABLES + 50)), BIG)
+    assert max(len(load.tables) for load in uneven) <= SHARED_TABLES
+
+
 def test_nothing_to_move_is_no_load() -> None:
     assert loads([], BIG) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,8 +27,20 @@ def loads(tables: Sequence[Table], big_bytes: int) -> list[Load]:
     small = [table for table in tables if table.bytes < big_bytes]
     least = max(sum(table.bytes for table in small) // SHARED_BYTES, len(small) // SHARED_TABLES) + 1
     number = max(least, restoring.jobs())
-    shared = [Load(tuple(small[place::number])) for place in range(min(number, len(small)))]
+    shared = [Load(tuple(share)) for share in _even(small, number) if share]
     return sorted([*big, *shared], key=lambda load: load.bytes, reverse=True)
+
+
+def _even(tables: Sequence[Table], number: int) -> list[list[Table]]:
+    """So many shares of about as many bytes: the largest table first, each to the least share that is not full."""
+    shares = [list[Table]() for _ in range(number)]
+    open_ones = [(0, place) for place in range(number)]
+    for table in sorted(tables, key=lambda table: table.bytes, reverse=True):
+        size, place = heapq.heappop(open_ones)
+        shares[place].append(table)
+        if len(shares[place]) < SHARED_TABLES:
+            heapq.heappush(open_ones, (size + table.bytes, place))
+    return shares
 
 
 def move(road: Road, loads: list[Load], stored: Stored, progress: Progress) -> None:

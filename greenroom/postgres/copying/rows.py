@@ -26,6 +26,7 @@ from greenroom.postgres.restoring import Target, disk_full, lost
 from greenroom.postgres.server import connect, only_reading
 from greenroom.shell import PIPE, Popen
 
+PIPE_BYTES = 1 << 20  # the most that the kernel gives without asking; the two programs meet less often
 CONNECTION_LOST = 2  # psql's exit code
 _SQLSTATE = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5})\s*$", re.MULTILINE)
 _MISREAD = "22"  # the class of what COPY says of a stream that ends in the middle
@@ -112,6 +113,7 @@ def moving(road: Road, load: Load, emptied: Container[Table]) -> Iterator[Move]:
             _psql(road.client, reading, _reading(road, load)),
             env=road.source.password_environment,
             stdout=PIPE,
+            pipesize=PIPE_BYTES,
             stderr=read,
         ) as reader,
         running(

@@ -8,7 +8,7 @@ All sides use the programs of one PostgreSQL. Ours is counted from nothing to a 
 started for it, the rows, statistics, and the server's restart with the source's settings. pgcopydb has the same server,
 with the same tuning, start and restart. The script has a server that runs and an empty database before its clock
 starts, and ends with psql: its copy has no statistics, and what those take is told beside it. No clock counts initdb:
-ours is done once a machine.
+ours is done once a machine. All copies of a row lie on the disk until its end: nine times the database.
 BENCH_COPIES_MB=1000 leaves out the database of 4 GB.
 """
 
@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -53,10 +52,9 @@ def run(extent: Extent | None = None) -> bool:
     extent = extent or _asked()
     programs = of_major(MAJOR)
     reached = []
-    with tempfile.TemporaryDirectory(prefix="copies-", dir="/var/tmp") as place, ExitStack() as running:
+    with tempfile.TemporaryDirectory(prefix="copies-", dir="/var/tmp") as place:
         scratch = Path(place)
-        team = running.enter_context(sides.team_server(programs))
-        plain, ours, pgcopydb = sides.Script(programs, team, scratch), sides.Ours(), sides.Pgcopydb(programs, scratch)
+        plain, ours, pgcopydb = sides.Script(programs, scratch), sides.Ours(), sides.Pgcopydb(programs, scratch)
         with source.made(programs, extent.small, extent.tables) as database:
             made = in_turn(database, [plain, ours], extent.runs)
             reached.append(_judged(database, ours, plain, made, SMALL_AGAINST_SCRIPT))
@@ -85,14 +83,15 @@ def in_turn(database: Source, all_sides: Sequence[Side], runs: int) -> Times:
     """The copies of each side; every one is compared with the source, the first of each row by row."""
     print(f"{database.label}; load of the machine {os.getloadavg()[0]:.1f}", flush=True)
     made: Times = {side.name: [] for side in all_sides}
-    for number in range(runs):
-        whole = told(database.address, values=number == 0)
-        for side in all_sides:
-            os.sync()  # what the last one left is not written in this one's time
-            with side.copied(database.address) as copy:
-                assert told(copy.address, values=number == 0) == whole, f"{side.name}: its copy is another database"
-            made[side.name].append(copy)
-            print(f"  {side.name}: {copy.seconds:.2f} s ({copy.parts})", flush=True)
+    with sides.removed_later():
+        for number in range(runs):
+            whole = told(database.address, values=number == 0)
+            for side in all_sides:
+                os.sync()  # what the last one left is not written in this one's time
+                with side.copied(database.address) as copy:
+                    assert told(copy.address, values=number == 0) == whole, f"{side.name}: its copy is another database"
+                made[side.name].append(copy)
+                print(f"  {side.name}: {copy.seconds:.2f} s ({copy.parts})", flush=True)
     return made
 
 
