@@ -74,7 +74,7 @@ def _state(copy: Acquired, tables: set[str], before: State | None = None) -> Sta
         found = values.read(connection, tables)
         if before:
             found = values.without_new_rows(connection, found, before.values)
-        schema = {name: words for name, words in catalog.read(connection).items() if BOOKKEEPING not in name}
+        schema = {name: one for name, one in catalog.read(connection).items() if BOOKKEEPING not in name}
         return State(schema, found, values.passed_over(connection, tables))
 
 

@@ -124,7 +124,7 @@ def _crashed(stage: Stage, run: MigrationRun, wanted: Catalog) -> list[Result]:
             with cloned(base, stage.request.source) as clone:
                 struck = _struck(stage, clone, run, point) if point.middle else _ended(stage, clone, run, point)
                 found = _catalog(clone)
-                invalid = [name.removeprefix("index ") for name, words in found.items() if words.endswith(INVALID)]
+                invalid = [name.removeprefix("index ") for name, one in found.items() if one.words.endswith(INVALID)]
                 again = stage.run(clone, probed_tables=0)
                 difference = (
                     [] if again.error else [*catalog.difference(wanted, _catalog(clone)).sentences, *rows.others(clone)]
