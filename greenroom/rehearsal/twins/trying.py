@@ -44,7 +44,7 @@ def _run(stage: Stage, written: list[Written]) -> tuple[Watched, End]:
     """What was seen, and how its end differs from that of the migrations themselves."""
     hidden = {one.package: str(one.directory) for one in written}
     with stage.pristine_clone() as clone:
-        run = stage.run(clone, shadow=hidden, targets=_whole(stage), also_probed=tuple(stage.watched.probed))
+        run = stage.repeat(clone, shadow=hidden, targets=_whole(stage), also_probed=tuple(stage.watched.probed))
         return run, _end(stage, clone.admin) if run.error is None else End()
 
 
