@@ -74,7 +74,11 @@ def _advice(sqlstate: str | None) -> str:
 
 
 def _hung(recorder: Recorder, hang: Hang, timeout_seconds: float) -> RehearsalError:
-    where = "" if recorder.unfinished else " No statement was running: the time went into the app's own code."
+    where = (
+        ""
+        if recorder.unfinished or hang.waiting_for
+        else " No statement was running: the time went into the app's own code."
+    )
     return RehearsalError(
         kind="timeout",
         migration=recorder.migration,
