@@ -314,7 +314,7 @@ def test_catalogue_row_is_complete_and_its_twin_is_python(hazard) -> None:  # ty
         assert sentence[0].isupper() and sentence.endswith(".")
     names = (
         "app model field field_class fields columns table column parent parent_table old_table constraint index".split()
-    ) + "partition type view limit".split()
+    ) + "partition type view limit parent_columns".split()
     assert ast.parse(Template(hazard.django).substitute(dict.fromkeys(names, "x")))
     assert hazard.hides <= set(CATALOGUE)
 

@@ -47,8 +47,8 @@ FOREIGN_KEY = f"""{PARTITIONS}# first migration
 class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(
-            f'ALTER TABLE "{{partition}}" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
-            ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED NOT VALID',
+            f'ALTER TABLE "{{partition}}" ADD CONSTRAINT "$constraint" FOREIGN KEY ($columns)'
+            ' REFERENCES "$parent_table" ($parent_columns) DEFERRABLE INITIALLY DEFERRED NOT VALID',
             migrations.RunSQL.noop,  # it goes with the table's
         )
         for partition in PARTITIONS
@@ -72,8 +72,8 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL("SET LOCAL lock_timeout = '$limit'", migrations.RunSQL.noop),
         migrations.RunSQL(
-            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
-            ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED',
+            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ($columns)'
+            ' REFERENCES "$parent_table" ($parent_columns) DEFERRABLE INITIALLY DEFERRED',
             'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"',
         ),
     ]"""
