@@ -71,7 +71,7 @@ def _advice(view: View, hazard: Hazard, match: Match, budget: Budget) -> Advice:
     own = Advice(summary=hazard.twin, django=match.django or hazard.django)
     found = partitioned.advice(hazard.id, altered) or own
     names = match.names | {"limit": limit_within(budget)}
-    names |= {"partitions": partitioned.names(altered)} if altered else {}
+    names |= {"partitions": partitioned.names(altered)} if altered and altered.partitions else {}
     if not names.get("parent_columns"):
         names["parent_columns"] = quoted(view.key(names.get("parent_table", "")) or ["id"])
     statements = (step.statement.sql for step in match.performed.steps)

@@ -12,7 +12,7 @@ from greenroom.rehearsal.hazards.view import Performed, Step, View, model_of
 from greenroom.rehearsal.report.words import counted, duration, number, size
 
 _FIELDS = re.compile(r"on field\(s\) (.+?) of model")
-TABLES = frozenset(("table", "parent_table", "old_table"))
+TABLES = frozenset(("table", "parent_table", "old_table", "child_table"))
 _QUOTED_TABLE = re.compile(rf'(?P<rename>RENAME TO )?"\$(?P<key>{"|".join(sorted(TABLES))})"')
 _DROPPED_INDEX = re.compile(r'DROP INDEX CONCURRENTLY (?:IF EXISTS )?(?=")')
 _NAMED = 4  # entries of a list in a sentence
