@@ -62,6 +62,8 @@ _PARENT = re.compile(rf"\bREFERENCES (?P<parent>{_NAME})(?: ?\((?P<columns>{_PAR
 _COLUMNS = re.compile(
     rf"(?:UNIQUE|KEY|\bON (?:ONLY )?{_NAME}(?: USING \w+)?) ?\((?P<columns>{_PART}(?:, ?{_PART})*)(?: \w+_ops)?\)", re.I
 )
+_METHOD = re.compile(r"\bUSING (\w+) ?\(")
+_PLAIN_INDEX = re.compile(rf"\bON (?:ONLY )?{_NAME}(?: USING \w+)? ?\({_PART}(?:, ?{_PART})*\)$", re.I)
 _WORDS = {
     **{
         word: word for word in ("UNIQUE", "PRIMARY KEY", "CHECK", "FOREIGN KEY", "NOT NULL", "NOT VALID", "USING INDEX")
@@ -128,6 +130,9 @@ def _action(kind: str, match: re.Match[str], text: str, table: str) -> Action:
     columns = _names(listed["columns"]) if listed else ()
     words = {word for word, pattern in _WORDS.items() if re.search(rf"\b{pattern}\b", bare)}
     words |= {word.strip().upper() for word in (found.get("words"),) if word and kind != "add column"}
+    if kind == "create index":
+        words |= {f"USING {method}" for method in _METHOD.findall(bare)}
+        words |= {"PLAIN"} if _PLAIN_INDEX.search(text) else set()
     return Action(
         kind=kind,
         table=table,
