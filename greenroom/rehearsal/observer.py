@@ -29,6 +29,10 @@ REFRESH = 0.25  # seconds between two progress lines
 WRITES = ("update", "delete", "insert", "merge", "with", "copy")
 
 
+class NotBegun(GreenroomError):
+    """The app said why it cannot migrate, before it was let go."""
+
+
 @dataclass(frozen=True)
 class Hang:
     """Where a migration was when its time was over."""
@@ -64,7 +68,7 @@ def _hear(agent: AgentProcess, heard: dict[str, Event]) -> None:
         raise GreenroomError("the app's process ended before its migrations could be read.", _last_words(agent))
     for event in events:
         if event["event"] == "failed":
-            raise GreenroomError(agent.redact(_sentence(event)), _next_step(event))
+            raise NotBegun(agent.redact(_sentence(event)), _next_step(event))
         heard[event["event"]] = event
 
 
