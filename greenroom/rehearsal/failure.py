@@ -9,6 +9,7 @@ from greenroom.rehearsal.document import Frame, RehearsalError
 from greenroom.rehearsal.observer import Hang
 from greenroom.rehearsal.recorder import Recorder
 
+INSUFFICIENT_PRIVILEGE = "42501"
 _CONCURRENT_INDEX = re.compile(r"(?:CREATE (?:UNIQUE )?|DROP )INDEX CONCURRENTLY\b", re.I)
 
 
@@ -53,6 +54,9 @@ def _why(recorder: Recorder, event: Event) -> str:
         return "Django refuses to begin; `manage.py migrate` in the project says why."
     if event.get("sqlstate") == "0A000" and _CONCURRENT_INDEX.match(recorder.unfinished or ""):
         return "CONCURRENTLY is refused on a partitioned table: each partition's index is built so, then the table's."
+    if event.get("sqlstate") == INSUFFICIENT_PRIVILEGE and recorder.unfinished and recorder.server_wide:
+        what = f"Here the role may not change what belongs to the whole server ({recorder.server_wide})"
+        return f"{what}; a dump does not tell whether it may in production."
     return _advice(event.get("sqlstate"))
 
 
@@ -70,7 +74,11 @@ def _advice(sqlstate: str | None) -> str:
 
 
 def _hung(recorder: Recorder, hang: Hang, timeout_seconds: float) -> RehearsalError:
-    where = "" if recorder.unfinished else " No statement was running: the time went into the app's own code."
+    where = (
+        ""
+        if recorder.unfinished or hang.waiting_for
+        else " No statement was running: the time went into the app's own code."
+    )
     return RehearsalError(
         kind="timeout",
         migration=recorder.migration,

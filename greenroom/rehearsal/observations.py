@@ -39,12 +39,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Shape:
-    """A table as the catalogue describes it: columns, each check's columns, each index's file, and invalid indexes."""
+    """A table as the catalogue describes it.
+
+    Its columns, each check's columns, each index's file, invalid indexes, and the primary key's columns.
+    """
 
     columns: dict[str, Column] = field(default_factory=dict)
     checks: dict[str, list[str]] = field(default_factory=dict)
     indexes: dict[str, int] = field(default_factory=dict)
     invalid_indexes: list[str] = field(default_factory=list)
+    key: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,10 @@ REFRESH = 0.25  # seconds between two progress lines
 WRITES = ("update", "delete", "insert", "merge", "with", "copy")
 
 
+class NotBegun(GreenroomError):
+    """The app said why it cannot migrate, before it was let go."""
+
+
 @dataclass(frozen=True)
 class Hang:
     """Where a migration was when its time was over."""
@@ -64,7 +68,7 @@ def _hear(agent: AgentProcess, heard: dict[str, Event]) -> None:
         raise GreenroomError("the app's process ended before its migrations could be read.", _last_words(agent))
     for event in events:
         if event["event"] == "failed":
-            raise GreenroomError(agent.redact(_sentence(event)), _next_step(event))
+            raise NotBegun(agent.redact(_sentence(event)), _next_step(event))
         heard[event["event"]] = event
 
 
@@ -213,7 +217,7 @@ class Observer:
     def _stop_hanging(self) -> None:
         """Find out what the statement waits for, then end it from the server's side and the agent's."""
         with connect(self.admin) as connection:
-            self.hang = Hang(waiting_for(connection, self.pid))
+            self.hang = Hang(waiting_for(connection, self.pid) or held_up(connection, self.pid))
             end = (
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND datname = current_database()"
             )
@@ -237,6 +241,23 @@ def waiting_for(connection: psycopg.Connection, pid: int) -> str | None:
         return None
     mode, target, holders = row
     return f"{mode} on {target}" + (f", held by {holders}" if holders else "")
+
+
+def held_up(connection: psycopg.Connection, pid: int) -> str | None:
+    """What a further connection of the app's waits for, because the migration itself holds it: neither will go on."""
+    row = connection.execute(
+        """
+        SELECT l.mode, coalesce(l.relation::regclass::text, l.locktype)
+        FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+        WHERE NOT l.granted AND a.datname = current_database() AND %s = ANY (pg_blocking_pids(l.pid))
+              AND a.application_name <> current_setting('application_name')
+        LIMIT 1
+        """,
+        [pid],
+    ).fetchone()
+    if row is None:
+        return None
+    return "{} on {}, which a further connection of the app asks for and the migration itself holds".format(*row)
 
 
 def _sentence(event: Event) -> str:

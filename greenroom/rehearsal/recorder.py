@@ -33,6 +33,7 @@ class Recorder:
     )
     sql: str = ""  # normalised SQL of the statement that runs now, or ran last
     unfinished: str | None = None  # the same, where it still runs or has failed: what ran well is not to blame
+    server_wide: str | None = None  # what `unfinished` changes beyond the copy, as `CREATE ROLE`
     failure: Event | None = None
     done: bool = False
     halted: bool = False  # cut off on purpose
@@ -105,6 +106,7 @@ class Recorder:
 
     def _on_statement_start(self, event: Event) -> None:
         self.sql = self.unfinished = normalise(event["sql"])
+        self.server_wide = event.get("server_wide")
         key = (self.sql, event["operation"])
         statement = self._calls.get(key)
         if statement is None:

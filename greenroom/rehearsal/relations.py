@@ -14,6 +14,7 @@ from greenroom.rehearsal.recorder import label
 SESSIONS_A_TABLE = 3  # a reader, a writer and a row probe
 SESSIONS_SPARE = 10  # for the app, the observer, and whoever else uses the server
 COUNTED_PAGES = 200  # of a table that was never analysed: their rows stand for those of the rest
+ROWS_A_PAGE = 60  # of one that may not be read either: a guess, for it is not empty
 
 # a partitioned table has what its partitions have
 _TABLES = """
@@ -62,8 +63,8 @@ class Found:
 def read(connection: psycopg.Connection) -> list[Found]:
     """Every table of the database, the largest first.
 
-    `rows` is the planner's estimate, true after ANALYZE; of a table that was never analysed it is ours, from the rows
-    of its first pages.
+    `rows` is the planner's estimate, true after ANALYZE; of a table that was never analysed, or was empty then and is
+    not any more, it is ours, from the rows of its first pages, or its last.
     """
     found = [_estimated(connection, Found(*row)) for row in connection.execute(_TABLES).fetchall()]
     rows = {f"{f.schema}.{f.name}": f.rows for f in found}
@@ -71,13 +72,22 @@ def read(connection: psycopg.Connection) -> list[Found]:
 
 
 def _estimated(connection: psycopg.Connection, table: Found) -> Found:
-    """With a number of rows where the server has none (it says -1)."""
-    if table.rows >= 0 or not table.reachable or not table.pages:
+    """With a number of rows where the server has none: it says -1, or 0 of pages that have come since."""
+    if table.rows > 0 or not table.pages:
         return replace(table, rows=max(0, table.rows))
-    name, pages = sql.Identifier(table.schema, table.name), min(table.pages, COUNTED_PAGES)
-    query = sql.SQL("SELECT count(*) FROM ONLY {} WHERE ctid < {}::tid")  # reads these pages and no more
-    row = connection.execute(query.format(name, f"({pages},0)")).fetchone()
-    return replace(table, rows=(row[0] if row else 0) * table.pages // pages)
+    if not table.reachable:
+        return replace(table, rows=table.pages * ROWS_A_PAGE)
+    pages = min(table.pages, COUNTED_PAGES)
+    counted = (_counted(connection, table, first, pages) for first in (0, table.pages - pages))
+    return replace(table, rows=next(filter(None, counted), 0) * table.pages // pages)
+
+
+def _counted(connection: psycopg.Connection, table: Found, first: int, pages: int) -> int:
+    """Rows on these pages; no others are read."""
+    query = sql.SQL("SELECT count(*) FROM ONLY {} WHERE ctid >= {}::tid AND ctid < {}::tid")
+    name = sql.Identifier(table.schema, table.name)
+    row = connection.execute(query.format(name, f"({first},0)", f"({first + pages},0)")).fetchone()
+    return row[0] if row else 0
 
 
 def relations(found: list[Found]) -> dict[str, Relation]:

@@ -24,7 +24,11 @@ SELECT c.oid, n.nspname || '.' || c.relname,
        (SELECT coalesce(json_object_agg(i.relname, pg_relation_filenode(i.oid)), '{}')
         FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid AND i.relkind = 'i'),
        ARRAY(SELECT i.relname::text FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
-             WHERE x.indrelid = c.oid AND NOT x.indisvalid AND i.relkind = 'i' ORDER BY 1)
+             WHERE x.indrelid = c.oid AND NOT x.indisvalid AND i.relkind = 'i' ORDER BY 1),
+       ARRAY(SELECT a.attname::text FROM pg_constraint k, unnest(k.conkey) WITH ORDINALITY u (attnum, place),
+                    pg_attribute a
+             WHERE k.conrelid = c.oid AND k.contype = 'p' AND a.attrelid = c.oid AND a.attnum = u.attnum
+             ORDER BY u.place)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 """

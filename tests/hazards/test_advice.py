@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ REVIEW = """class Migration(migrations.Migration):
     ]
 """
 FIRST = {"H14": REVIEW}
+MIGRATION = """from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [{}]
+"""
 QUICK = {"H02", "H03", "H14", "G01"}
 
 
@@ -61,6 +69,43 @@ def test_advice_is_let_through(hazard: str, source: Address, tmp_path: Path) -> 
     assert hazard not in {found.hazard for found in good.findings}, advice
     assert scans(good) == [], advice
     assert good.left.invalid_indexes == []
+
+
+TO_FIELD = """migrations.SeparateDatabaseAndState(state_operations=[
+    migrations.AlterField("product", "sku", models.CharField(max_length=20, unique=True)),
+    migrations.AddField("order", "product", models.CharField(max_length=20, null=True, db_column="sku")),
+]),
+migrations.AlterField("order", "product", models.ForeignKey(
+    "shop.Product", models.SET_NULL, "+", to_field="sku", db_column="sku", null=True, db_index=False)),
+"""
+TO_ALL = 'migrations.RunSQL("ALTER TABLE shop_order ADD CONSTRAINT at FOREIGN KEY ({}) REFERENCES shop_depot{}", "")'
+
+
+@pytest.mark.parametrize(
+    ("operations", "key"),
+    [
+        (TO_FIELD, '("sku")\' \' REFERENCES "shop_product" ("sku")'),
+        (TO_ALL.format("depot, region", ""), '("depot", "region")\' \' REFERENCES "shop_depot" ("code", "region")'),
+        (
+            TO_ALL.format("region, depot", " (region, code)"),
+            '("region", "depot")\' \' REFERENCES "shop_depot" ("region", "code")',
+        ),
+    ],
+    ids=["to_field", "primary key", "as it is named"],
+)
+def test_advice_for_a_foreign_key_names_the_columns_that_it_points_to(
+    operations: str, key: str, source: Address, tmp_path: Path
+) -> None:
+    example = tmp_path / "bad.py"
+    example.write_text(MIGRATION.format(operations))
+    with furnished(source, "keyed") as shop:
+        bad = rehearsed(shop, write_project(tmp_path / "bad", [example]))
+        [advice] = [found.advice.django for found in bad.findings if found.hazard == "H13"]
+        assert key in " ".join(advice.split()), advice
+        files = written(re.sub(r"\n +state_operations=\[.*\],", "", advice), tmp_path)
+        good = rehearsed(shop, write_project(tmp_path / "good", files))
+    assert (good.error, [run.status for run in good.migrations]) == (None, ["applied"] * len(files)), advice
+    assert "H13" not in {found.hazard for found in good.findings}, advice
 
 
 def scans(rehearsal: Rehearsal) -> list[str]:

@@ -89,3 +89,72 @@ def test_refusal_of_a_trigger_is_not_a_narrower_type(server: Server, tmp_path: P
     assert finding.evidence.summary.endswith(what)
     assert "type" not in finding.advice.summary
     compile(finding.advice.django, sqlstate, "exec")
+
+
+def test_child_is_told_that_its_parents_table_has_another_name(server: Server, tmp_path: Path) -> None:
+    new = PLACE.format('class Meta:\n        db_table = "locations"')
+    operation = "migrations.AlterModelTable('place', 'locations')"
+    drill, found = drilled(server, tmp_path, PLACE.format("pass"), new, operation, *PLACES)
+    summaries = {finding.evidence.summary.partition(" cannot ")[0]: finding for finding in found}
+    assert "its table is now called locations" in summaries["stock.Place"].evidence.summary
+    child = summaries["stock.Restaurant"]
+    assert (child.hazard, child.table) == ("C03", "stock_place"), drill
+    assert "the table stock_place is now called locations (SQLSTATE 42P01)." in child.evidence.summary
+
+
+BOARD = """
+class Board(models.Model):
+    name = models.CharField(max_length=100, null=True)
+
+    class Meta:
+        managed = False
+        db_table = "stock_place"
+
+
+class Place"""
+
+
+def test_advice_names_the_model_that_failed_and_not_another_of_its_table(server: Server, tmp_path: Path) -> None:
+    old, new = (PLACE.replace("class Place", BOARD, 1).format(more) for more in (STREET, "pass"))
+    drill, found = drilled(server, tmp_path, old, new, "migrations.RemoveField('place', 'street')", *PLACES)
+    assert {finding.hazard for finding in found} == {"C01"}, drill
+    models = [finding.evidence.summary.partition(" cannot ")[0] for finding in found]
+    assert models == ["stock.Place", "stock.Restaurant", "stock.Guide"]  # the guide needs a place of its own
+    assert all('RemoveField("place", "street")' in finding.advice.django for finding in found)
+
+
+JOBS = """
+from django.db import models
+
+
+class Job(models.Model):
+    key = models.CharField(max_length=40, primary_key=True)
+    number = models.IntegerField(unique=True)
+    state = models.CharField(max_length=10, choices=[("new", "N"), ("done", "D"){0}])
+
+
+class Numbered(models.Model):
+    key = models.CharField(max_length=40, unique=True)
+    number = models.IntegerField(primary_key=True)
+    state = models.CharField(max_length=10, choices=[("new", "N"), ("done", "D"){0}])
+
+    class Meta:
+        managed = False
+        db_table = "stock_job"
+"""
+
+
+def test_models_that_know_a_tables_rows_by_different_keys_read_their_own(server: Server, tmp_path: Path) -> None:
+    choices = "[('new', 'N'), ('done', 'D'), ('held', 'H')]"
+    drill, found = drilled(
+        server,
+        tmp_path,
+        JOBS.format(""),
+        JOBS.format(', ("held", "H")'),
+        f"migrations.AlterField('job', 'state', models.CharField(max_length=10, choices={choices}))",
+        "INSERT INTO stock_job (key, number, state) SELECT 'k' || n, n, 'new' FROM generate_series(1, 2000) n",
+    )
+    assert [(finding.hazard, finding.evidence.summary.partition(":")[0]) for finding in found] == [
+        ("C07", "stock.Job"),
+        ("C07", "stock.Numbered"),
+    ], drill

@@ -412,15 +412,25 @@ def test_connection_object_of_before_is_watched_again(stage: Stage) -> None:
     assert [[short(lock) for lock in one["locks"]] for one in statements] == [["big"]] * 2
 
 
-@pytest.mark.parametrize("atomic", [True, False])
-def test_further_connection_is_noted_and_the_apps_own_is_watched_on(stage: Stage, atomic: bool) -> None:
-    stage.python_step(
-        "0002_further",
-        """
-        editor.execute("ALTER TABLE shop_big ADD a int")
+OF_DJANGO = """
         further = connections.create_connection("default")
         with further.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute("SELECT 1")"""
+OF_THE_DRIVER = """
+        import psycopg
+        own, words = connections["default"].get_connection_params(), ("host", "port", "dbname", "user", "password")
+        further = psycopg.connect(**{word: own[word] for word in words if word in own})
+        further.execute("SELECT 1")"""
+
+
+@pytest.mark.parametrize("further", [OF_DJANGO, OF_THE_DRIVER], ids=["Django's", "the driver's"])
+@pytest.mark.parametrize("atomic", [True, False])
+def test_further_connection_is_noted_and_the_apps_own_is_watched_on(stage: Stage, atomic: bool, further: str) -> None:
+    stage.python_step(
+        "0002_further",
+        f"""
+        editor.execute("ALTER TABLE shop_big ADD a int")
+{further}
         editor.execute("ALTER TABLE shop_big ADD b int")
         further.close()
         editor.execute("ALTER TABLE shop_big ADD c int")

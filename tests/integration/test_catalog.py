@@ -55,7 +55,11 @@ CHANGES = [
     ("ALTER TABLE parent ALTER word SET STORAGE EXTERNAL", ["column parent.word is defined otherwise"]),
     ("ALTER TABLE parent ALTER word SET STATISTICS 500", ["column parent.word is defined otherwise"]),
     ("CREATE RULE quiet AS ON DELETE TO child DO INSTEAD NOTHING", ["rule child.quiet is there in addition"]),
-    ("CREATE TABLE grandchild () INHERITS (child)", ["table grandchild under child is there in addition"]),
+    ("CREATE TABLE grandchild () INHERITS (child)", ["table grandchild is there in addition"]),
+    (
+        "CREATE TABLE whole (id int); ALTER TABLE other.one INHERIT whole",
+        ["table other.one under whole is there in addition", "table whole is there in addition"],
+    ),
     ("CREATE PUBLICATION told FOR TABLE child", ["publication told of public.child is there in addition"]),
     ("COMMENT ON INDEX child_amount IS 'seldom'", ["comment on index public.child_amount is there in addition"]),
 ]
@@ -66,6 +70,31 @@ UNSEEN = [
     "ANALYZE",
     "REVOKE SELECT ON child FROM PUBLIC",
     "DROP VIEW big; CREATE VIEW big AS SELECT * FROM child WHERE amount > 100",
+]
+WHOLE = """
+CREATE TABLE lot (id serial PRIMARY KEY, size int CHECK (size > 0), parent_id int REFERENCES parent);
+COMMENT ON TABLE lot IS 'all'; COMMENT ON COLUMN lot.size IS 'm'; COMMENT ON CONSTRAINT lot_size_check ON lot IS 'no';
+CREATE INDEX lot_size ON lot (size); COMMENT ON INDEX lot_size IS 'seldom'; CREATE STATISTICS lots ON id, size FROM lot;
+CREATE TRIGGER seen AFTER INSERT ON lot FOR EACH ROW EXECUTE FUNCTION nothing(); COMMENT ON TRIGGER seen ON lot IS 'no';
+CREATE POLICY mine ON lot USING (true); CREATE RULE quiet AS ON DELETE TO lot DO INSTEAD NOTHING;
+GRANT SELECT ON lot TO PUBLIC; GRANT UPDATE (size) ON lot TO PUBLIC; CREATE PUBLICATION told FOR TABLE lot;
+COMMENT ON POLICY mine ON lot IS 'no'; COMMENT ON RULE quiet ON lot IS 'no'; COMMENT ON SEQUENCE lot_id_seq IS 'no';
+CREATE TABLE other.two (id int); GRANT SELECT ON other.two TO PUBLIC;
+CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 2'; COMMENT ON FUNCTION two() IS 'no';
+CREATE TYPE weather AS ENUM ('rain'); COMMENT ON TYPE weather IS 'no'; CREATE TYPE pair AS (a int, b int);
+CREATE DOMAIN small AS int CONSTRAINT little CHECK (value < 9); COMMENT ON CONSTRAINT little ON DOMAIN small IS 'no';
+CREATE VIEW wide AS SELECT 1 AS one; COMMENT ON VIEW wide IS 'no'; CREATE SCHEMA third; CREATE TABLE third.one (id int);
+"""
+WHOLES = [
+    "function two()",
+    "publication told",
+    "schema third",
+    "table lot",
+    "table other.two",
+    "type pair",
+    "type small",
+    "type weather",
+    "view wide",
 ]
 
 
@@ -103,4 +132,20 @@ def test_index_that_is_not_valid_is_told(connection: psycopg.Connection) -> None
     connection.execute("INSERT INTO parent (word) VALUES ('same'), ('same')")
     with pytest.raises(psycopg.errors.UniqueViolation):
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON parent (word)")
-    assert catalog.read(connection)["index broken"].endswith(" invalid")
+    assert catalog.read(connection)["index broken"].words.endswith(" invalid")
+
+
+def test_parts_of_what_is_lost_or_new_go_without_saying(connection: psycopg.Connection) -> None:
+    before = catalog.read(connection)
+    connection.execute(WHOLE)
+    after = catalog.read(connection)
+    assert catalog.difference(after, before).sentences == [f"{name} is missing" for name in WHOLES]
+    assert catalog.difference(before, after).sentences == [f"{name} is there in addition" for name in WHOLES]
+
+
+def test_parts_of_a_column_go_with_it(connection: psycopg.Connection) -> None:
+    before = catalog.read(connection)
+    connection.execute("ALTER TABLE parent ADD number serial; COMMENT ON COLUMN parent.number IS 'one'")
+    assert catalog.difference(before, catalog.read(connection)).sentences == [
+        "column parent.number is there in addition"
+    ]

@@ -158,6 +158,22 @@ def test_timeout_says_which_lock_was_waited_for(tmp_path: Path, source: Address)
     assert "somebody (idle in transaction)" in waited
 
 
+def test_migration_that_holds_up_its_own_further_connection_is_told_so(tmp_path: Path, source: Address) -> None:
+    before = (
+        "from django.db import connections\n"
+        "def fill(apps, schema_editor):\n"
+        "    with connections['default'].copy().cursor() as cursor:\n"
+        "        cursor.execute('UPDATE shop_line SET quantity = 1')\n"
+    )
+    change = "migrations.RunSQL('ALTER TABLE shop_line ADD x int'), migrations.RunPython(fill)"
+    project = write_project(tmp_path / "project", change, before=before)
+    error = typed(tmp_path, *of_url(source, project), "--timeout", "1").document["error"]
+    assert error["waiting_for"] == (
+        "RowExclusiveLock on shop_line, which a further connection of the app asks for and the migration itself holds"
+    )
+    assert error["advice"] == "It was stopped after 1 s; --timeout SECONDS allows more."
+
+
 @pytest.mark.full
 def test_other_alias_is_rehearsed_by_its_name(tmp_path: Path, source: Address) -> None:
     project = write_project(tmp_path / "project", HARMLESS)

@@ -133,6 +133,34 @@ def test_timeouts_of_the_app_do_not_end_probes_that_rest(source: Address, tmp_pa
     assert found.row_ms > 0
 
 
+def test_table_that_has_rows_is_not_taken_for_empty(source: Address, server18: Server) -> None:
+    """What the server says of it is -1, or 0 from a time when that was so, or it may not be read at all."""
+    made = [
+        "CREATE TABLE late (id int) WITH (autovacuum_enabled = off)",
+        "VACUUM ANALYZE late",
+        "INSERT INTO late SELECT n FROM generate_series(1, 300000) n",
+        "CREATE TABLE hollow (id int) WITH (autovacuum_enabled = off)",  # its first pages hold nothing any more
+        "INSERT INTO hollow SELECT n FROM generate_series(1, 300000) n",
+        "DELETE FROM hollow WHERE id < 250000",
+        "CREATE TABLE cleared (id int) WITH (autovacuum_enabled = off)",
+        "INSERT INTO cleared SELECT n FROM generate_series(1, 300000) n",
+        "DELETE FROM cleared",
+    ]
+    with connect(server18.address.at(source.database)) as admin, connect(source) as connection:
+        admin.execute("CREATE TABLE hidden (id int) WITH (autovacuum_enabled = off)")
+        admin.execute("INSERT INTO hidden SELECT n FROM generate_series(1, 300000) n")
+        try:
+            for statement in made:
+                connection.execute(statement.encode())
+            rows = {table.name: table.rows for table in relations.read(connection)}
+        finally:
+            connection.execute("DROP TABLE IF EXISTS late, hollow, cleared")
+            admin.execute("DROP TABLE hidden")
+    assert rows["late"] == pytest.approx(300_000, rel=0.02)
+    assert rows["hollow"] > 0 and rows["cleared"] == 0
+    assert 10_000 < rows["hidden"] < 1_000_000
+
+
 def test_rows_of_a_table_that_was_never_analysed_are_estimated(source: Address, tmp_path: Path) -> None:
     """The server says -1 of it, and of a partitioned table's leaf too; a template has it so."""
     with connect(source) as connection:

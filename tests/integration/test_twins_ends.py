@@ -85,6 +85,18 @@ def test_tables_are_changed_in_migrations_of_their_own(source: Address, tmp_path
     assert "H46" not in twin.remaining
 
 
+def test_twin_that_the_project_cannot_load_is_not_offered(source: Address, tmp_path: Path) -> None:
+    project = write_project(tmp_path, f"{COLUMN}, {RUN}", before=FILL.replace("pk__lte=10", "pk__gt=0"))
+    change = project / "shop" / "migrations" / "0002_change.py"
+    change.write_text(change.read_text() + "\n\nMigration.initial = False\n")  # which no other file's class is called
+    twin = the_twin(tried(source, project, budget_ms=0.05))
+    assert (twin.hazards, twin.status, twin.files) == (["H41"], "failed", [])
+    assert twin.reason == (
+        "The project does not come up with it, so it is not offered: no plan can be made: NameError: name 'Migration' "
+        "is not defined."
+    )
+
+
 def test_files_are_handed_out_where_no_clone_can_be_had(server: Server, source: Address, tmp_path: Path) -> None:
     try:
         forbidding = Forbidding(server.address, source.user)

@@ -242,6 +242,15 @@ def test_backfill_is_unbatched_from_a_tenth_of_the_table(rows: int, found: list[
     assert [finding.hazard for finding in findings] == found
 
 
+@pytest.mark.parametrize(("rows", "held_ms", "found"), [(3000, 6700, ["H42"]), (3000, 1900, []), (900, 6700, [])])
+def test_rows_that_are_held_for_long_are_no_batch(rows: int, held_ms: float, found: list[str]) -> None:
+    """One by one in one transaction, as a loop of savepoints does."""
+    update = 'UPDATE "shop_order" SET "a" = $1 WHERE "id" = $2'
+    step = statement(update, 0.0, held_ms / 1000, lock("shop_order", RX, 0.0, held_ms), rows=rows)
+    findings = judge(observed([operation(0, "RunPython")], [step]), BUDGET)
+    assert [finding.hazard for finding in findings if finding.hazard == "H42"] == found
+
+
 def test_batches_in_transactions_of_their_own_are_no_finding() -> None:
     update = 'UPDATE "shop_order" SET "a" = $1 WHERE "id" > $2'
     batches = [
@@ -314,7 +323,7 @@ def test_catalogue_row_is_complete_and_its_twin_is_python(hazard) -> None:  # ty
         assert sentence[0].isupper() and sentence.endswith(".")
     names = (
         "app model field field_class fields columns table column parent parent_table old_table constraint index".split()
-    ) + "partition type view limit".split()
+    ) + "partition type view limit parent_columns".split()
     assert ast.parse(Template(hazard.django).substitute(dict.fromkeys(names, "x")))
     assert hazard.hides <= set(CATALOGUE)
 

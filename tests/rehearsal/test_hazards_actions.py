@@ -126,3 +126,16 @@ def test_key_that_is_not_validated_is_not_looked_up() -> None:
 
 def test_unquoted_names() -> None:
     assert [unquoted(name) for name in ('"A""b"', "Big", 'public."t"', '"audit"."t"')] == ['A"b', "big", "t", "audit.t"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns"),
+    [
+        ('ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES "p" ("Code", region)', ("Code", "region")),
+        ("ALTER TABLE t ADD COLUMN a int CONSTRAINT c REFERENCES s.p(code) DEFERRABLE", ("code",)),
+        ("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES p ON DELETE CASCADE", ()),
+    ],
+)
+def test_columns_that_a_foreign_key_points_to(sql: str, columns: tuple[str, ...]) -> None:
+    [action] = actions(sql)
+    assert (action.parent_columns, action.makes_foreign_key) == (columns, True)

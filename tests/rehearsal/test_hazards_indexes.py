@@ -218,3 +218,26 @@ def test_concurrently_that_a_lock_timeout_ended_is_a_failure() -> None:
 def test_concurrently_on_an_empty_table_ends_at_once() -> None:
     sql = 'CREATE INDEX CONCURRENTLY "i" ON "shop_empty" ("a")'
     assert ids(observed([operation(0, "RunSQL")], [statement(sql, 0.0, 0.01, polled=True)])) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        ('("a", "b")', 'models.Index(fields=["a", "b"], name='),
+        ('USING btree ("a")', 'models.Index(fields=["a"], name='),
+        ('USING gin ("tags")', 'GinIndex(fields=["tags"], name='),
+        ('USING gin ("tags" jsonb_path_ops) WHERE ("a" > $1)', "GinIndex(..., name="),
+        ('USING brin ("at") WITH (autosummarize = on)', "BrinIndex(..., name="),
+        ('("a" DESC)', "models.Index(..., name="),
+        ('(UPPER("a"))', "models.Index(..., name="),
+        ('("a") INCLUDE ("b")', "models.Index(..., name="),
+        ('("a") WHERE ("b" IS NULL)', "models.Index(..., name="),
+    ],
+)
+def test_advice_has_the_kind_of_index_that_it_was(sql: str, index: str) -> None:
+    step = statement(
+        f'CREATE INDEX "i" ON "shop_order" {sql}', 0.0, 3.0, lock("shop_order", SHARE, 0.0, 3000), scans=("shop_order",)
+    )
+    [finding] = [one for one in judge(observed([operation(0, "AddIndex")], [step]), BUDGET) if one.hazard == "H01"]
+    assert index in finding.advice.django
+    compile(finding.advice.django, "H01", "exec")

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from .events import Events
-from .failures import diagnosis
+from .failures import diagnosis, refusing_table
 from .origin import is_installed
 from .sample import NotKnown, Sample
 from .unknown import Unknown, refuse_unknown
@@ -44,7 +44,7 @@ class Exercise:
             if asked == TRY:
                 self._try_all(model)
             else:
-                keys = (written or {}).get(model._meta.db_table, [])
+                keys = (written or {}).get(keyed(model), [])
                 self._try("understand", partial(self._understand, model, keys))
         if asked == TRY:
             self._content_types()
@@ -111,7 +111,7 @@ class Exercise:
                 keys = [
                     key for changes in _changes(sample) for key in self._leave(partial(sample.with_values, changes))
                 ]
-                self._events.send("wrote", table=model._meta.db_table, keys=keys)
+                self._events.send("wrote", table=keyed(model), keys=keys)
 
     def _leave(self, write: Callable[[], Any]) -> List[Any]:
         """The key of the row, where it was let in."""
@@ -200,7 +200,7 @@ class Exercise:
     def _failed(self, action: str, error: BaseException) -> None:
         found = diagnosis(error)
         about = {key: found.get(key) for key in ("sqlstate", "column", "constraint")}
-        about["at"] = found.get("table")
+        about["at"] = refusing_table(error)
         if isinstance(error, Unknown):
             about["column"] = error.column
         self._tell(action, exception=type(error).__name__, **about)
@@ -244,6 +244,12 @@ def facts(model: Any, place: Callable[[str], str]) -> Dict[str, Any]:
         "kinds": {field.column: field.get_internal_type() for field in meta.local_concrete_fields},
         "inherited": {place(parent._meta.db_table): columns(parent) for parent in meta.parents},
     }
+
+
+def keyed(model: Any) -> str:
+    """The table and what its rows are told by: another model of the table may know them by another column."""
+    keys = getattr(model._meta, "pk_fields", [model._meta.pk])  # several: Django 5.2
+    return "%s (%s)" % (model._meta.db_table, ", ".join(field.column for field in keys))
 
 
 def columns(model: Any) -> List[str]:

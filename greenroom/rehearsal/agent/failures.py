@@ -19,17 +19,35 @@ def tell_failure(events: Events, during: str, exception: str, message: Optional[
 
 
 def diagnosis(error: Optional[BaseException]) -> Dict[str, Any]:
-    """What the server says beside its message, which can carry data. Django keeps the driver's error as the cause."""
+    """What the server says beside its message, which can carry data."""
+    said = _of_the_server(error)
+    if said is None:
+        return {}
+    about = getattr(said, "diag", None)
+    names = {"table": "table_name", "column": "column_name", "constraint": "constraint_name"}
+    return {"sqlstate": _sqlstate(said), **{key: getattr(about, name, None) for key, name in names.items()}}
+
+
+def refusing_table(error: Optional[BaseException]) -> Optional[str]:
+    """The table that the server names, as `schema.table`; None where it names none."""
+    about = getattr(_of_the_server(error), "diag", None)
+    schema, table = getattr(about, "schema_name", None), getattr(about, "table_name", None)
+    return "%s.%s" % (schema, table) if schema and table else table
+
+
+def _of_the_server(error: Optional[BaseException]) -> Optional[BaseException]:
+    """The error that the server has sent: Django keeps the driver's as the cause."""
     seen: Set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        sqlstate = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-        if sqlstate:
-            about = getattr(error, "diag", None)
-            names = {"table": "table_name", "column": "column_name", "constraint": "constraint_name"}
-            return {"sqlstate": sqlstate, **{key: getattr(about, name, None) for key, name in names.items()}}
+        if _sqlstate(error):
+            return error
         error = error.__cause__ or error.__context__
-    return {}
+    return None
+
+
+def _sqlstate(error: BaseException) -> Optional[str]:
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
 
 
 def frames(error: BaseException, project: str) -> List[Dict[str, Any]]:

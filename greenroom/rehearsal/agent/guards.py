@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Set, Tuple
 from .events import FAILED, Events
 from .failures import tell_failure
 from .session import raw_cursor
+from .watch import FURTHER
 
 
 class NetworkGuard:
@@ -111,6 +112,8 @@ class DatabaseGuard:
         if place not in self._leased:
             host, address, port, name = place[:4]
             self._events.refuse("%s:%s/%s" % (address or host or "local socket", port, name))
+        if threading.current_thread() is threading.main_thread():  # others are those of a pool's
+            self._events.note(FURTHER)
         return connect()
 
     def close_aliases(self) -> None:

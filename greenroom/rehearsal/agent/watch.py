@@ -33,6 +33,7 @@ class Watch:
         self._events = events
         self._thread, self._process = threading.get_ident(), os.getpid()
         self._n = 0
+        self._wide: Optional[str] = None  # what the statement changes beyond the copy
         self._session = Session(wrapper)
         self._readings = Readings(self._session, wal)
         self.attend(wrapper)
@@ -55,8 +56,9 @@ class Watch:
         if self._open and self._session.status() == IDLE:
             self._end("commit", lambda: None)  # ended past Django, by a transaction block of the driver's
         statement = Statement(sql, many, context["cursor"], lambda: execute(sql, params, many, context))
-        if self.shared:
-            self._refuse_server_wide(statement)
+        self._wide = server_wide(statement.word, statement.text, self._session.wrapper.settings_dict["NAME"])
+        if self._wide and self.shared:
+            self._refuse(self._wide)
         self.heard(statement.text)
         if statement.word in ("SAVEPOINT", "RELEASE"):
             return statement.run()
@@ -78,11 +80,9 @@ class Watch:
             self.attend(wrapper)
         return wrapper is self._session.wrapper
 
-    def _refuse_server_wide(self, statement: Statement) -> None:
-        what = server_wide(statement.word, statement.text, self._session.wrapper.settings_dict["NAME"])
-        if what:
-            self._events.send("refused", what=what)
-            raise ServerWide(what)
+    def _refuse(self, what: str) -> None:
+        self._events.send("refused", what=what)
+        raise ServerWide(what)
 
     # -- statements
 
@@ -113,8 +113,9 @@ class Watch:
             if statement.reads_by_index:
                 self._readings.count_scans()
         self._n += 1
-        many = {"many": True} if statement.many else {}
-        self._events.send("statement_start", n=self._n, sql=statement.text, operation=self.operation, how=how, **many)
+        more: Dict[str, Any] = {"many": True} if statement.many else {}
+        more.update({"server_wide": self._wide} if self._wide else {})
+        self._events.send("statement_start", n=self._n, sql=statement.text, operation=self.operation, how=how, **more)
         started = time.monotonic()
         try:
             result = statement.run()

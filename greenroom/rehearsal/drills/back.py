@@ -11,7 +11,7 @@ from greenroom.postgres.catalog import Catalog
 from greenroom.postgres.server import connect
 from greenroom.rehearsal import values
 from greenroom.rehearsal.document import Drill, DrillStep, Evidence, Finding, Stall, TableEvidence
-from greenroom.rehearsal.drills.stage import Outcome, Stage
+from greenroom.rehearsal.drills.stage import IN_USE, Outcome, Stage, refuse_shared
 from greenroom.rehearsal.hazards.drilled import DESTRUCTIVE_REVERSE, REVERSE_BLOCKS, drilled
 from greenroom.rehearsal.hazards.evidence import Felt, severity
 from greenroom.rehearsal.hazards.folding import Folded
@@ -39,6 +39,7 @@ def hold(stage: Stage) -> Outcome:
     before, after = _state(stage.pristine, tables), _state(stage.copy, tables)
     with stage.migrated_clone() as clone:
         down = stage.run(clone, undo=undo, targets=[])
+        refuse_shared(down, IN_USE, "which the copy still uses")
         if down.error:
             return _stuck(stage, down)
         if stays := sorted(set(undo) - {label(run) for run in down.recorder.runs}):
@@ -74,7 +75,7 @@ def _state(copy: Acquired, tables: set[str], before: State | None = None) -> Sta
         found = values.read(connection, tables)
         if before:
             found = values.without_new_rows(connection, found, before.values)
-        schema = {name: words for name, words in catalog.read(connection).items() if BOOKKEEPING not in name}
+        schema = {name: one for name, one in catalog.read(connection).items() if BOOKKEEPING not in name}
         return State(schema, found, values.passed_over(connection, tables))
 
 

@@ -124,8 +124,8 @@ def _crashed(stage: Stage, run: MigrationRun, wanted: Catalog) -> list[Result]:
             with cloned(base, stage.request.source) as clone:
                 struck = _struck(stage, clone, run, point) if point.middle else _ended(stage, clone, run, point)
                 found = _catalog(clone)
-                invalid = [name.removeprefix("index ") for name, words in found.items() if words.endswith(INVALID)]
-                again = stage.run(clone, probed_tables=0)
+                invalid = [name.removeprefix("index ") for name, one in found.items() if one.words.endswith(INVALID)]
+                again = stage.repeat(clone, probed_tables=0)
                 difference = (
                     [] if again.error else [*catalog.difference(wanted, _catalog(clone)).sentences, *rows.others(clone)]
                 )
@@ -153,7 +153,7 @@ class Rows:
         found = values.differing(self._wanted, _held(clone, self._tables))
         if found and self._volatile is None:
             with self._stage.pristine_clone() as control:
-                self._stage.run(control, probed_tables=0)
+                self._stage.repeat(control, probed_tables=0)
                 self._volatile = set(values.differing(self._wanted, _held(control, self._tables)))
         return [words for name, words in found.items() if name not in (self._volatile or ())]
 
@@ -172,12 +172,12 @@ def _before(stage: Stage, run: MigrationRun) -> Iterator[Acquired]:
         base = stage.pristine
         if run is not stage.watched.recorder.runs[0]:
             base = stack.enter_context(stage.pristine_clone())
-            stage.run(base, halt=Halt(label(run), 0), probed_tables=0)
+            stage.repeat(base, halt=Halt(label(run), 0), probed_tables=0)
         yield base
 
 
 def _ended(stage: Stage, clone: Acquired, run: MigrationRun, point: Point) -> bool:
-    return stage.run(clone, halt=Halt(label(run), point.after), probed_tables=0).halted
+    return stage.repeat(clone, halt=Halt(label(run), point.after), probed_tables=0).halted
 
 
 def _struck(stage: Stage, clone: Acquired, run: MigrationRun, point: Point) -> bool:
@@ -195,7 +195,7 @@ def _struck(stage: Stage, clone: Acquired, run: MigrationRun, point: Point) -> b
                 sitting(clone.admin, dict.fromkeys(sorted(tables), "writer"), LONGEST_WAIT, strike, leave=True)
             )
 
-        stage.run(clone, halt=Halt(label(run), point.after, sit_down), probed_tables=0)
+        stage.repeat(clone, halt=Halt(label(run), point.after, sit_down), probed_tables=0)
     return bool(struck)
 
 

@@ -77,7 +77,7 @@ def hold(stage: Stage) -> Outcome:
         return Outcome(Drill(name="lock-queue", status="not run", reason=reason))
     tried = dict(list(tables.items())[:MOST_TABLES])
     with stage.pristine_clone() as clone, sitting(clone.admin, tried, _hold(stage, len(tried))) as company:
-        queues, last = _queues(stage, lambda: stage.run(clone), company)
+        queues, last = _queues(stage, lambda: stage.repeat(clone), company)
         if company.lost:
             raise GreenroomError("nobody could look after the clients any more: the copy's server gave no session.")
     return _judged(stage, queues, last, len(tables) - len(tried))

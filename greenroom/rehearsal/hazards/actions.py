@@ -58,10 +58,12 @@ _CLAUSES = [
 _PLAIN_PATTERNS = [(kind, re.compile(pattern, re.I | re.S)) for kind, pattern in _PLAIN]
 _CLAUSE_PATTERNS = [(kind, re.compile(pattern, re.I | re.S)) for kind, pattern in _CLAUSES]
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
-_PARENT = re.compile(rf"\bREFERENCES (?P<parent>{_NAME})", re.I)
+_PARENT = re.compile(rf"\bREFERENCES (?P<parent>{_NAME})(?: ?\((?P<columns>{_PART}(?:, ?{_PART})*)\))?", re.I)
 _COLUMNS = re.compile(
     rf"(?:UNIQUE|KEY|\bON (?:ONLY )?{_NAME}(?: USING \w+)?) ?\((?P<columns>{_PART}(?:, ?{_PART})*)(?: \w+_ops)?\)", re.I
 )
+_METHOD = re.compile(r"\bUSING (\w+) ?\(")
+_PLAIN_INDEX = re.compile(rf"\bON (?:ONLY )?{_NAME}(?: USING \w+)? ?\({_PART}(?:, ?{_PART})*\)$", re.I)
 _WORDS = {
     **{
         word: word for word in ("UNIQUE", "PRIMARY KEY", "CHECK", "FOREIGN KEY", "NOT NULL", "NOT VALID", "USING INDEX")
@@ -82,6 +84,7 @@ class Action:
     column: str = ""
     columns: tuple[str, ...] = ()
     parent: str = ""
+    parent_columns: tuple[str, ...] = ()  # as the statement names them
     type: str = ""
     words: frozenset[str] = frozenset()
     listed: tuple[str, ...] = ()  # where one statement names several
@@ -124,9 +127,12 @@ def _action(kind: str, match: re.Match[str], text: str, table: str) -> Action:
     found = match.groupdict()
     bare = _QUOTED.sub("", text).upper()
     parent, listed = _PARENT.search(text), _COLUMNS.search(text) if kind in ("add constraint", "create index") else None
-    columns = tuple(unquoted(name) for name in re.findall(_PART, listed["columns"])) if listed else ()
+    columns = _names(listed["columns"]) if listed else ()
     words = {word for word, pattern in _WORDS.items() if re.search(rf"\b{pattern}\b", bare)}
     words |= {word.strip().upper() for word in (found.get("words"),) if word and kind != "add column"}
+    if kind == "create index":
+        words |= {f"USING {method}" for method in _METHOD.findall(bare)}
+        words |= {"PLAIN"} if _PLAIN_INDEX.search(text) else set()
     return Action(
         kind=kind,
         table=table,
@@ -134,10 +140,15 @@ def _action(kind: str, match: re.Match[str], text: str, table: str) -> Action:
         column=unquoted(found.get("column") or "") or (columns[0] if columns else ""),
         columns=columns,
         parent=unquoted(parent["parent"]) if parent else "",
+        parent_columns=_names(parent["columns"] or "") if parent else (),
         type=(found.get("type") or "").split(" USING ")[0].split(" COLLATE ")[0].strip(),
         words=frozenset(words),
         listed=tuple(unquoted(name) for name in re.findall(_NAME, found.get("listed") or "")),
     )
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(unquoted(name) for name in re.findall(_PART, listed))
 
 
 def unquoted(name: str) -> str:

@@ -17,6 +17,7 @@ PENDING_TRIGGER_EVENTS = "55006"  # object_in_use
 FEW_ROWS = 1_000  # fewer are no backfill worth a word
 PART = 0.1  # of the table: what is more is not a batch
 MANY_ROWS = 100_000  # more are no batch either, however large the table
+LONG = 2.0  # seconds that no batch lasts, of however few rows it is
 A_WHILE = 0.05  # seconds: a change of rows that took this long counts, however few they are
 
 
@@ -39,7 +40,8 @@ def unbatched_backfill(view: View) -> Iterator[Match]:
         rows = view.rows(action.table)
         steps = tuple(step for step in steps if "INSERT INTO" not in {word for a in step.actions for word in a.words})
         changed = sum(step.statement.rows or 0 for step in steps)
-        if rows is None or changed < min(MANY_ROWS, max(FEW_ROWS, PART * rows)):
+        many = rows is not None and changed >= min(MANY_ROWS, max(FEW_ROWS, PART * rows))
+        if rows is None or not (many or (changed >= FEW_ROWS and _held(view, steps, action.table) >= LONG)):
             continue
         wal = sum(step.statement.wal_bytes or 0 for step in steps)
         did = f"{number(changed)} of {number(rows)} rows of {action.table} were changed in one transaction"
@@ -47,6 +49,12 @@ def unbatched_backfill(view: View) -> Iterator[Match]:
             f", {size(wal)} of WAL" if wal else ""
         )
         yield Match(performed, steps, action.table, did, names(performed, action), rows_only=True, rows=changed)
+
+
+def _held(view: View, steps: tuple[Step, ...], table: str) -> float:
+    """Seconds for which the changed rows were kept from others."""
+    locks = (lock for lock in view.held(*steps) if lock.table == table and lock.mode == "RowExclusiveLock")
+    return max((lock.held_ms / 1000 for lock in locks), default=0.0)
 
 
 def pending_trigger_events(view: View) -> Iterator[Match]:

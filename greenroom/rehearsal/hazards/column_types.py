@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from greenroom.rehearsal.document import Rewrite
+from greenroom.rehearsal.hazards import partitioned
 from greenroom.rehearsal.hazards.actions import Action
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import Match, Performed, Step, View
@@ -35,7 +36,19 @@ def pk_fanout(view: View) -> Iterator[Match]:
         others = listed([rows_of(view, table) for table in tables[1:]])
         did = f"the new type of {key.column} rewrote {rows_of(view, key.table)} and, as they refer to it, {others}"
         did += f"; with {len(made)} foreign key{'' if len(made) == 1 else 's'} made again that took {whole}"
-        yield Match(performed, steps, key.table, did, names(performed, key), rows=view.rows(key.table))
+        facts, django = names(performed, key), None
+        child = next((action for _, action, _ in found[1:] if partitions_of(view, action.table)), None)
+        if child:
+            facts |= {"child_table": child.table, "child_column": child.column}
+            facts |= {"partitions": partitions_of(view, child.table)}
+            django = partitioned.KEY_OF_PARTITIONS
+        yield Match(performed, steps, key.table, did, facts, django, rows=view.rows(key.table))
+
+
+def partitions_of(view: View, table: str) -> str:
+    """As code lists them; empty where there are none."""
+    relation = view.relation(table)
+    return partitioned.names(relation) if relation else ""
 
 
 def zone_rewrite(view: View) -> Iterator[Match]:

@@ -18,7 +18,7 @@ from greenroom.rehearsal.document import (
 from greenroom.rehearsal.hazards import partitioned
 from greenroom.rehearsal.hazards.hazard import Hazard
 from greenroom.rehearsal.hazards.view import MODES, Match, View
-from greenroom.rehearsal.hazards.wording import filled, limit_within, listed
+from greenroom.rehearsal.hazards.wording import filled, limit_within, listed, quoted
 from greenroom.rehearsal.report.words import milliseconds, mode
 
 CAREFUL = 0.2  # of a budget: beyond it a stall is a warning
@@ -71,7 +71,9 @@ def _advice(view: View, hazard: Hazard, match: Match, budget: Budget) -> Advice:
     own = Advice(summary=hazard.twin, django=match.django or hazard.django)
     found = partitioned.advice(hazard.id, altered) or own
     names = match.names | {"limit": limit_within(budget)}
-    names |= {"partitions": partitioned.names(altered)} if altered else {}
+    names |= {"partitions": partitioned.names(altered)} if altered and altered.partitions else {}
+    if not names.get("parent_columns"):
+        names["parent_columns"] = quoted(view.key(names.get("parent_table", "")) or ["id"])
     statements = (step.statement.sql for step in match.performed.steps)
     return found.model_copy(update={"django": filled(found.django, names, statements)})
 

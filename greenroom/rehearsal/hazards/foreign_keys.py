@@ -125,8 +125,8 @@ HAZARDS = [
 migrations.SeparateDatabaseAndState(
     database_operations=[
         migrations.RunSQL(
-            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
-            ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED NOT VALID',
+            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ($columns)'
+            ' REFERENCES "$parent_table" ($parent_columns) DEFERRABLE INITIALLY DEFERRED NOT VALID',
             'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"',
         ),
     ],
@@ -151,8 +151,8 @@ migrations.SeparateDatabaseAndState(
     database_operations=[
         migrations.RunSQL("SET LOCAL lock_timeout = '$limit'", migrations.RunSQL.noop),
         migrations.RunSQL(
-            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
-            ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED NOT VALID',
+            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ($columns)'
+            ' REFERENCES "$parent_table" ($parent_columns) DEFERRABLE INITIALLY DEFERRED NOT VALID',
             'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"',
         ),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from greenroom.rehearsal.hazards.actions import Action
 from greenroom.rehearsal.hazards.hazard import Hazard
@@ -12,6 +13,16 @@ from greenroom.rehearsal.report.words import duration
 
 AX, SHARE, SRX = "AccessExclusiveLock", "ShareLock", "ShareRowExclusiveLock"
 UNIQUE_VIOLATION = "23505"
+METHODS = {"GIN": "GinIndex", "GIST": "GistIndex", "SPGIST": "SpGistIndex", "BRIN": "BrinIndex", "HASH": "HashIndex"}
+CONCURRENTLY = """from django.contrib.postgres.operations import AddIndexConcurrently
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    operations = [
+        AddIndexConcurrently("$model", models.Index(fields=[$fields], name="$index")),
+    ]"""
 
 
 def builds(view: View) -> Iterator[tuple[Performed, Step, Action]]:
@@ -27,7 +38,16 @@ def index_blocking(view: View) -> Iterator[Match]:
     for performed, step, action in builds(view):
         alone = view.holds(step, action.table, SHARE) and not _of_new_column(view, performed, step, action)
         if alone and "UNIQUE" not in action.words:
-            yield _built(view, performed, step, action, "an index was built from")
+            match = _built(view, performed, step, action, "an index was built from")
+            yield replace(match, django=concurrent(action))
+
+
+def concurrent(action: Action) -> str:
+    """The same index by AddIndexConcurrently; what its statement says beside columns is left to the reader."""
+    method = next((name for word, name in METHODS.items() if f"USING {word}" in action.words), "models.Index")
+    what = "fields=[$fields]" if "PLAIN" in action.words else "..."
+    imported = "" if method == "models.Index" else f"from django.contrib.postgres.indexes import {method}\n"
+    return imported + CONCURRENTLY.replace("models.Index(fields=[$fields]", f"{method}({what}")
 
 
 def like_index_twin(view: View) -> Iterator[Match]:
@@ -117,15 +137,7 @@ HAZARDS = [
         what="AddIndex, AlterField(db_index=True): an index is built in the ordinary way.",
         why="CREATE INDEX holds SHARE on the table for the whole build: nobody can write.",
         twin="Build the index with AddIndexConcurrently, in a migration of its own with atomic = False.",
-        django="""from django.contrib.postgres.operations import AddIndexConcurrently
-
-
-class Migration(migrations.Migration):
-    atomic = False
-
-    operations = [
-        AddIndexConcurrently("$model", models.Index(fields=[$fields], name="$index")),
-    ]""",
+        django=CONCURRENTLY,
         detect=index_blocking,
     ),
     Hazard(

@@ -47,8 +47,8 @@ FOREIGN_KEY = f"""{PARTITIONS}# first migration
 class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(
-            f'ALTER TABLE "{{partition}}" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
-            ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED NOT VALID',
+            f'ALTER TABLE "{{partition}}" ADD CONSTRAINT "$constraint" FOREIGN KEY ($columns)'
+            ' REFERENCES "$parent_table" ($parent_columns) DEFERRABLE INITIALLY DEFERRED NOT VALID',
             migrations.RunSQL.noop,  # it goes with the table's
         )
         for partition in PARTITIONS
@@ -72,8 +72,8 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL("SET LOCAL lock_timeout = '$limit'", migrations.RunSQL.noop),
         migrations.RunSQL(
-            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ("$column")'
-            ' REFERENCES "$parent_table" ("id") DEFERRABLE INITIALLY DEFERRED',
+            'ALTER TABLE "$table" ADD CONSTRAINT "$constraint" FOREIGN KEY ($columns)'
+            ' REFERENCES "$parent_table" ($parent_columns) DEFERRABLE INITIALLY DEFERRED',
             'ALTER TABLE "$table" DROP CONSTRAINT "$constraint"',
         ),
     ]"""
@@ -130,6 +130,56 @@ class Migration(migrations.Migration):
         migrations.RunSQL('ALTER TABLE "$table" DROP CONSTRAINT "${column}_not_null"', migrations.RunSQL.noop),
     ]""",
 )
+# of a key that a partitioned table refers to
+KEY_OF_PARTITIONS = f"""{PARTITIONS}# first migrations: a second column, here and in "$child_table", filled by a trigger
+migrations.AddField("$model", "${{field}}_new", models.BigIntegerField(null=True))
+
+# second migration, atomic = False: fill them in batches
+migrations.RunPython(fill_in_batches, migrations.RunPython.noop)
+
+# third migration, atomic = False
+migrations.RunSQL(
+    'CREATE UNIQUE INDEX CONCURRENTLY "${{table}}_${{column}}_new" ON "$table" ("${{column}}_new")',
+    'DROP INDEX CONCURRENTLY "${{table}}_${{column}}_new"',
+)
+[
+    migrations.RunSQL(
+        f'CREATE INDEX CONCURRENTLY "{{partition}}_${{child_column}}_new" ON "{{partition}}" ("${{child_column}}_new")',
+        migrations.RunSQL.noop,
+    )
+    for partition in PARTITIONS
+]
+
+# fourth migration: the table's index takes those over; NOT NULL by a check NOT VALID (H17); and the foreign keys
+migrations.RunSQL(
+    'CREATE INDEX "${{child_table}}_${{child_column}}_new" ON "$child_table" ("${{child_column}}_new")',
+    'DROP INDEX "${{child_table}}_${{child_column}}_new"',
+)
+[
+    migrations.RunSQL(
+        f'ALTER TABLE "{{partition}}" ADD CONSTRAINT "${{child_table}}_new" FOREIGN KEY ("${{child_column}}_new")'
+        ' REFERENCES "$table" ("${{column}}_new") DEFERRABLE INITIALLY DEFERRED NOT VALID',
+        migrations.RunSQL.noop,
+    )
+    for partition in PARTITIONS
+]
+
+# fifth migration, atomic = False: validate them, partition by partition
+[
+    migrations.RunSQL(
+        f'ALTER TABLE "{{partition}}" VALIDATE CONSTRAINT "${{child_table}}_new"', migrations.RunSQL.noop
+    )
+    for partition in PARTITIONS
+]
+
+# sixth migration, with a lock_timeout: the table's foreign key takes those over; drop the old one
+migrations.RunSQL(
+    'ALTER TABLE "$child_table" ADD CONSTRAINT "${{child_table}}_new" FOREIGN KEY ("${{child_column}}_new")'
+    ' REFERENCES "$table" ("${{column}}_new") DEFERRABLE INITIALLY DEFERRED',
+    'ALTER TABLE "$child_table" DROP CONSTRAINT "${{child_table}}_new"',
+)
+
+# last, with a lock_timeout: drop the old key, rename the columns, USING INDEX"""
 ADVICE: dict[str, tuple[str, str]] = {
     "H01": (INDEX_TWIN, INDEX),
     "H02": (f"Leave the field as it is. {INDEX_TWIN}", INDEX),

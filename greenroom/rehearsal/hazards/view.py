@@ -195,6 +195,11 @@ class View:
         shape = self.observations.after.get(table)
         return shape.columns.get(name) if shape else None
 
+    def key(self, table: str) -> list[str]:
+        """Columns of its primary key before the migrations."""
+        shape = self.observations.before.get(table)
+        return shape.key if shape else []
+
     def bounded(self, step: Step, *kinds: str) -> bool:
         """Whether a lock_timeout is in force, and the transaction does nothing but things of these kinds."""
         steps = [other for other in self.transactions[step.transaction] if other.statement.operation is not None]

@@ -12,7 +12,7 @@ from greenroom.rehearsal.hazards.view import Performed, Step, View, model_of
 from greenroom.rehearsal.report.words import counted, duration, number, size
 
 _FIELDS = re.compile(r"on field\(s\) (.+?) of model")
-TABLES = frozenset(("table", "parent_table", "old_table"))
+TABLES = frozenset(("table", "parent_table", "old_table", "child_table"))
 _QUOTED_TABLE = re.compile(rf'(?P<rename>RENAME TO )?"\$(?P<key>{"|".join(sorted(TABLES))})"')
 _DROPPED_INDEX = re.compile(r'DROP INDEX CONCURRENTLY (?:IF EXISTS )?(?=")')
 _NAMED = 4  # entries of a list in a sentence
@@ -63,8 +63,9 @@ def names(performed: Performed, action: Action) -> dict[str, str]:
         "model": model,
         "field": field,
         "field_class": (operation.field if operation else None) or "IntegerField",
-        "fields": ", ".join(f'"{name}"' for name in fields),
-        "columns": ", ".join(f'"{name}"' for name in action.columns or [action.column or field]),
+        "fields": quoted(fields),
+        "columns": quoted(action.columns or [action.column or field]),
+        "parent_columns": quoted(action.parent_columns),
         "table": table,
         "column": action.column or field,
         "type": action.type,
@@ -75,6 +76,11 @@ def names(performed: Performed, action: Action) -> dict[str, str]:
         "index": index_name(performed, action, fields),
     }
     return {key: _plain(value) for key, value in found.items()}
+
+
+def quoted(names: Iterable[str]) -> str:
+    """As SQL lists them, and Python too."""
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def filled(django: str, facts: Mapping[str, str], statements: Iterable[str] = ()) -> str:

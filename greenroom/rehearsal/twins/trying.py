@@ -12,6 +12,7 @@ from greenroom.postgres.address import Address
 from greenroom.postgres.server import connect, unanswered
 from greenroom.rehearsal import document as doc
 from greenroom.rehearsal.drills import Stage
+from greenroom.rehearsal.observer import NotBegun
 from greenroom.rehearsal.twins import contents
 from greenroom.rehearsal.twins.comparing import End, compared
 from greenroom.rehearsal.twins.writing import Written
@@ -27,6 +28,8 @@ def rehearsed(stage: Stage, written: list[Written]) -> list[doc.Twin]:
         stage.progress.step(f"rehearsing the safe twin of {', '.join(one.twin.migration for one in written)}")
         try:
             run, end = _run(stage, written)
+        except NotBegun as error:  # which it did without these files
+            return [*done, *(_not_loaded(one, error.sentence) for one in written)]
         except GreenroomError as error:
             return [*done, *(_not_rehearsed(one, error.sentence) for one in written)]
         except psycopg.Error as error:
@@ -44,7 +47,7 @@ def _run(stage: Stage, written: list[Written]) -> tuple[Watched, End]:
     """What was seen, and how its end differs from that of the migrations themselves."""
     hidden = {one.package: str(one.directory) for one in written}
     with stage.pristine_clone() as clone:
-        run = stage.run(clone, shadow=hidden, targets=_whole(stage), also_probed=tuple(stage.watched.probed))
+        run = stage.repeat(clone, shadow=hidden, targets=_whole(stage), also_probed=tuple(stage.watched.probed))
         return run, _end(stage, clone.admin) if run.error is None else End()
 
 
@@ -71,6 +74,11 @@ def _failed(one: Written, error: doc.RehearsalError) -> doc.Twin:
     state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
     told = f"{(error.exception or error.kind).rpartition('.')[2]}{state} on a clone of the copy, so it is not offered."
     return one.twin.model_copy(update={"status": "failed", "reason": f"{error.migration or 'It'} failed with {told}"})
+
+
+def _not_loaded(one: Written, why: str) -> doc.Twin:
+    reason = f"The project does not come up with it, so it is not offered: {why.rstrip('.')}."
+    return one.twin.model_copy(update={"status": "failed", "reason": reason})
 
 
 def _not_rehearsed(one: Written, why: str) -> doc.Twin:

@@ -23,9 +23,9 @@ Found = TypeVar("Found")
 class Try:
     """One action of one model; `exception` is None where it went well. `scans` are tables read from end to end.
 
-    `columns` are those of its table, `kinds` the fields' classes by column, `inherited` the columns of its parents'
-    tables; `at` is the table that the server names in its refusal, without a schema. `own`: the model is the project's,
-    not an installed package's.
+    `table` is where it was before the migration, `place` where this try found it. `columns` are those of its table,
+    `kinds` the fields' classes by column, `inherited` the columns of its parents' tables; `at` is the table that the
+    server names in its refusal. `own`: the model is the project's, not an installed package's.
     """
 
     model: str
@@ -42,6 +42,7 @@ class Try:
     column: str | None = None
     constraint: str | None = None
     scans: tuple[str, ...] = ()
+    place: str = ""
 
     @property
     def why(self) -> str:
@@ -51,7 +52,7 @@ class Try:
     @property
     def elsewhere(self) -> str | None:
         """Another table than the model's own that refused it: that of a parent, or of a row that it needs."""
-        return self.at if self.at and self.at != self.table.rpartition(".")[2] else None
+        return self.at if self.at and self.at != self.place else None
 
 
 Keys = Mapping[str, list[Any]]  # of rows, by table; they stay between the two releases
@@ -115,6 +116,7 @@ def _try(event: Event) -> Try:
     return Try(
         model=event["model"],
         table=_table(event["table"]),
+        place=_table(event["table"]),
         action=event["action"],
         managed=event["managed"],
         own=event["own"],
@@ -123,7 +125,7 @@ def _try(event: Event) -> Try:
         inherited={_table(table): tuple(columns) for table, columns in event["inherited"].items()},
         exception=event["exception"],
         sqlstate=event["sqlstate"],
-        at=event["at"],
+        at=event["at"] and label(event["at"]),
         column=event["column"],
         constraint=event["constraint"],
         scans=tuple(map(label, event["scans"])),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from greenroom.postgres import catalog
 from greenroom.postgres.catalog import Catalog
@@ -19,8 +20,11 @@ from greenroom.rehearsal.hazards.wording import filled
 from greenroom.rehearsal.report.words import counted
 
 LARGE = 10_000  # rows: a smaller table is read through as quickly as by an index
+Gone = TypeVar("Gone")
 RAISING = "P0"  # the class of what PL/pgSQL raises
+NO_COLUMN, NO_TABLE = "42703", "42P01"
 VIOLATIONS = ("23505", "23514", "23503", "23P01")
+KINDS = ("table", "view", "materialised view", "foreign table")
 NARROWED = ("22001", "22003", "22P02", "42804", "42883", "22007", "22008")
 
 
@@ -40,6 +44,14 @@ class Schemas:
         """Columns that the model wants and that are gone, of its own table and its parents', with the table's name."""
         wanted = {one.table: one.columns, **one.inherited}
         return [(table, name) for table, names in wanted.items() for name in self.columns_gone(table) if name in names]
+
+    def table_gone(self, one: Try) -> str | None:
+        """The table that the model wants and that is gone: its own, or a parent's; None: it is that of another."""
+        return next((table for table in (one.table, *one.inherited) if not self._is_there(table)), None)
+
+    def _is_there(self, table: str) -> bool:
+        """As a table or a view."""
+        return any(f"{kind} {table}" in self.after for kind in KINDS)
 
     def column_of_same_kind(self, table: str, column: str) -> str | None:
         """A new column of the table that is defined as the missing one was: it was renamed."""
@@ -86,15 +98,20 @@ def _hazard(stage: Stage, seen: Seen, one: Try, known: Schemas) -> Iterator[tupl
         yield release.LOOSEN_READ, f"{one.column}: {UNKNOWN.get(one.exception, 'a value that it does not know')}"
     elif one.action == "content type":
         yield release.CONTENT_TYPE, f"its row of django_content_type is gone ({one.exception})"
-    elif one.sqlstate == "42P01":
-        table = known.table_of_same_kind(one.table)
-        what = f"its table is now called {table}" if table else f"the table {one.table} is gone"
-        yield (release.RENAME if table else release.DROP_TABLE), what
-    elif one.sqlstate == "42703":
+    elif one.sqlstate == NO_TABLE:
+        lost = known.table_gone(one)
+        new = known.table_of_same_kind(lost) if lost else None
+        which = "its table" if lost == one.table else f"the table {lost}"
+        what = f"{which} is now called {new}" if new else f"the table {lost or 'of a row that it needs'} is gone"
+        yield (release.RENAME if new else release.DROP_TABLE), what
+    elif one.sqlstate == NO_COLUMN:
         gone = known.missing(one)
         renamed = {place: known.column_of_same_kind(*place) for place in gone}
         names = [f"{_at(one, place)} is {f'now called {new}' if new else 'gone'}" for place, new in renamed.items()]
-        yield (release.RENAME if any(renamed.values()) else release.DROP_COLUMN), ", ".join(names) or "a column is gone"
+        yield (
+            (release.RENAME if any(renamed.values()) else release.DROP_COLUMN),
+            ", ".join(names) or "a column of another table is gone",
+        )
     elif one.sqlstate == "23502":
         column = _at(one, (seen.owner(one).table, one.column or "a column"))
         if one.column and one.column not in seen.owner(one).columns:
@@ -131,9 +148,11 @@ def _finding(stage: Stage, seen: Seen, entries: list[tuple[Hazard, Try, str]], k
     summary = f"{tried}: {what}{f' ({first.why})' if first.sqlstate else ''}."
     owner = seen.owner(first)
     table, field = owner.table, first.column or "field"
-    if first.sqlstate == "42703" and (gone := known.missing(first)):
+    if first.sqlstate == NO_COLUMN and (gone := _first(known.missing, first, seen)):
         table, field = gone[0]
-        owner = seen.of_table(table) or owner
+        owner = seen.of_table(table, first)
+    elif first.sqlstate == NO_TABLE and (lost := _first(known.table_gone, first, seen)):
+        table, owner = lost, seen.of_table(lost, first)
     relation = stage.watched.relations.get(table)
     names = {"model": owner.model.rpartition(".")[2].lower(), "table": table, "field": field}
     names["kind"] = owner.kinds.get(field, "Field")
@@ -149,6 +168,11 @@ def _finding(stage: Stage, seen: Seen, entries: list[tuple[Hazard, Try, str]], k
         table=table,
         django=filled(hazard.django, names),
     )
+
+
+def _first(gone: Callable[[Try], Gone | None], one: Try, seen: Seen) -> Gone | None:
+    """What is gone for this one; else, as it needs a row of another model, what is gone for that."""
+    return next(filter(None, map(gone, (one, *seen.blamed))), None)
 
 
 def _listed(actions: list[str]) -> str:

@@ -33,11 +33,18 @@ class Seen:
 
     def owner(self, one: Try) -> Try:
         """A try of the model whose table refused it: itself, unless that is another model's."""
-        return (self.of_table(one.elsewhere) if one.elsewhere else None) or one
+        return self.of_table(one.elsewhere, one) if one.elsewhere else one
 
-    def of_table(self, table: str) -> Try | None:
-        """A try of the model with this table, with or without its schema."""
-        return next((one for one in self.after if table in (one.table, one.table.rpartition(".")[2])), None)
+    def of_table(self, table: str, one: Try) -> Try:
+        """A try of the model with this table, as `one` sees it: itself, its own parent, a managed one before others.
+
+        Several models may have one table; `one` again, where none has it.
+        """
+        if table in (one.table, one.place):
+            return one
+        there = [other for other in self.after if table in (other.table, other.place) and other.columns]
+        parents = [other for other in there if one.inherited.get(other.table) == other.columns]
+        return max(parents or there, key=lambda other: other.managed, default=one)
 
     @cached_property
     def broken(self) -> list[Try]:
@@ -55,7 +62,7 @@ class Seen:
     @cached_property
     def blamed(self) -> list[Try]:
         """Of `broken`, but for what the table of another model refuses, where that model is blamed itself."""
-        own = {(one.table.rpartition(".")[2], one.sqlstate) for one in self.broken if not one.elsewhere}
+        own = {(one.place, one.sqlstate) for one in self.broken if not one.elsewhere}
         return [one for one in self.broken if (one.elsewhere, one.sqlstate) not in own]
 
     def elsewhere(self, model: str) -> dict[str, list[str]]:
