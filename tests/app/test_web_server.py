@@ -77,6 +77,12 @@ def test_settings_are_gunicorns_and_stop_in_time() -> None:
     assert (found["bind"], found["worker_class"]) == ("0.0.0.0:8123", "gthread")
 
 
+def test_what_the_app_has_loaded_is_passed_over_by_the_collector() -> None:
+    code = "import gc, runpy; runpy.run_path('gunicorn.conf.py')['when_ready'](None); print(gc.get_freeze_count())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=APP, env=ENVIRONMENT, capture_output=True, check=True)
+    assert int(done.stdout) > 10_000
+
+
 def test_check_config() -> None:
     done = gunicorn("--check-config")
     assert done.returncode == 0, done.stderr
