@@ -4,11 +4,10 @@ than the container's stopTimeout; its idle connections last longer than the load
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from config.environment import web_server
-from config.health import CHECKS
-from config.json_log import AccessFormatter, WithoutHealthChecks
 from config.settings.base import logging
 from config.variables import BadEnvironment
 from config.workers import limits
@@ -33,17 +32,16 @@ timeout = 60
 graceful_timeout = 30
 keepalive = 75
 
+logger_class = "config.access_log.AccessLogger"
 # The levels are the root's, which Django sets to DJANGO_LOG_LEVEL when the app is loaded.
-access_log_format = "%(m)s %(U)s %(s)s"  # no query: it may hold what is nobody's business
 logconfig_dict = logging("INFO", "json")
-logconfig_dict["formatters"]["access"] = {"()": AccessFormatter}
-logconfig_dict["filters"] = {"without health checks": {"()": WithoutHealthChecks, "paths": frozenset(CHECKS)}}
-logconfig_dict["handlers"]["access"] = {
-    **logconfig_dict["handlers"]["stdout"],
-    "formatter": "access",
-    "filters": ["without health checks"],
-}
 logconfig_dict["loggers"] |= {
-    "gunicorn.error": {"level": "NOTSET", "handlers": ["stdout"], "propagate": False},
-    "gunicorn.access": {"level": "NOTSET", "handlers": ["access"], "propagate": False},
+    name: {"level": "NOTSET", "handlers": ["stdout"], "propagate": False}
+    for name in ("gunicorn.error", "gunicorn.access")
 }
+
+
+def when_ready(_server: object) -> None:
+    """Before the workers are made: the collector passes over what they all share, which stays shared so."""
+    gc.collect()
+    gc.freeze()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from greenroom.errors import GreenroomError
-from greenroom.tasks.checks import SCANS
+from greenroom.tasks.checks import DOCKERFILES, SCANS
 from greenroom.tools import tool
 
 ROOT = Path(__file__).parents[1]
@@ -55,3 +56,46 @@ def test_scan_finds_a_secret(tmp_path: Path) -> None:
         [tool(ROOT, "checkov"), *SCANS[0][1:]], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, "settings.py" in done.stdout) == (1, True), done.stdout + done.stderr
+
+
+def scanned(place: Path, scanner: str, file: str, text: str) -> subprocess.CompletedProcess[str]:
+    """What each scan of that file says where it reads so, and all other files are as they are."""
+    (words,) = [words for words in SCANS if words[0] == scanner and file in words]
+    for name in (*DOCKERFILES, "compose.yaml"):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text if name == file else (ROOT / name).read_text())
+    shutil.copytree(ROOT / "compose" / "checkov", place / "compose" / "checkov")
+    argv = [tool(ROOT, scanner), *words[1:]]
+    return subprocess.run(argv, cwd=place, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("file", DOCKERFILES)
+@pytest.mark.parametrize(("scanner", "rule"), [("checkov", "CKV_DOCKER_8"), ("hadolint", "DL3002")])
+def test_scan_finds_a_container_that_runs_as_root(tmp_path: Path, scanner: str, rule: str, file: str) -> None:
+    done = scanned(tmp_path, scanner, file, f"{(ROOT / file).read_text()}\nUSER root\n")
+    assert (done.returncode, rule in done.stdout, file in done.stdout) == (1, True, True), done.stdout + done.stderr
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("number", "old", "new"),
+    [
+        (0, "", ""),
+        (1, "read_only: true", "read_only: false"),
+        (2, "cap_drop: [ALL]", "cap_drop: [NET_RAW]"),
+        (2, "cap_drop: [ALL]", "cap_drop: [ALL]\n  cap_add: [SYS_ADMIN]"),
+        (3, 'security_opt: ["no-new-privileges:true"]', "security_opt: []"),
+        (4, "  init: true", "  init: true\n  privileged: true"),
+        (4, "  init: true", "  init: true\n  pid: host"),
+        (4, "build/bastion/server:/keys:ro", "/var/run/docker.sock:/run/docker.sock"),
+        (5, '"127.0.0.1:${BASTION_PORT', '"${BASTION_PORT'),
+        (6, "image: postgres:18", "image: postgres"),
+    ],
+)
+def test_scan_finds_a_container_that_is_open(tmp_path: Path, number: int, old: str, new: str) -> None:
+    text = (ROOT / "compose.yaml").read_text()
+    assert old in text
+    done = scanned(tmp_path, "checkov", "compose.yaml", text.replace(old, new, 1))
+    found = set(re.findall(r"GREENROOM_COMPOSE_(\d)", done.stdout))
+    assert (done.returncode, found) == ((1, {str(number)}) if number else (0, set())), done.stdout + done.stderr

@@ -45,7 +45,7 @@ def way(config: Path) -> str:
     """How a person goes through it, for the terminal."""
     return (
         f"The bastion leads to the database. Once, at the top of ~/.ssh/config: Include {config}\n"
-        f"  then: ssh {ALIAS}, or ./inv migrate-rehearse --target compose (README.md has its password)"
+        f"  then: ssh {ALIAS}, or ./inv migrate-rehearse --target compose (docs/running.md has its password)"
     )
 
 

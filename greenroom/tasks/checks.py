@@ -10,6 +10,7 @@ from invoke import Context, Exit, task
 
 from greenroom.errors import ANSWER_IS_NO, COULD_NOT_RUN, DONE, GreenroomError
 
+DOCKERFILES = ("app/Dockerfile", "compose/aws/Dockerfile", "compose/bastion/Dockerfile")
 SHELL_SCRIPTS = ("inv", ".ci/run", "compose/bastion/start")
 TERRAFORM = "infra/terraform"
 STRICTEST = "environments/production.tfvars"  # whose values a scan of Terraform looks at
@@ -18,9 +19,10 @@ CHECKOV = ("checkov", "--skip-download", "--compact", "--quiet")  # it works wit
 ELSEWHERE = ("--skip-path", r"\.venv", "--skip-path", "build", "--skip-path", "tests")
 SCANS = (
     (*CHECKOV, "--directory", ".", "--framework", "secrets", "--enable-secret-scan-all-files", *ELSEWHERE),
-    (*CHECKOV, "--framework", "dockerfile", "--file", "app/Dockerfile"),
+    (*CHECKOV, "--framework", "dockerfile", "--file", *DOCKERFILES),
+    (*CHECKOV, "--framework", "yaml", "--file", "compose.yaml", "--external-checks-dir", "compose/checkov"),
     (*CHECKOV, "--framework", "terraform", "--directory", TERRAFORM, "--var-file", f"{TERRAFORM}/{STRICTEST}"),
-    ("hadolint", "app/Dockerfile"),
+    ("hadolint", *DOCKERFILES),
 )
 SHIPPED = "requirements/app.txt"
 PYTEST_CODES = {0: DONE, 1: ANSWER_IS_NO}  # the rest: interrupted, internal error, usage, nothing selected
@@ -76,7 +78,7 @@ def lint(_context: Context) -> None:
 
 @task
 def scan(_context: Context) -> None:
-    """Look for secrets, for what is wrong with Dockerfile and Terraform, for known weaknesses of what ships.
+    """Look for secrets, for what is wrong with Dockerfiles, compose.yaml and Terraform, for known weaknesses.
 
     The scanners have an environment of their own (requirements/tools.txt). The last question needs the internet.
     """

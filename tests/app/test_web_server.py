@@ -10,27 +10,28 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 from gunicorn.config import Config
 
-from config.json_log import AccessFormatter, WithoutHealthChecks
+from config.access_log import AccessLogger
+from config.json_log import JsonFormatter
 from tests.app.test_environment import APP, COMPLETE
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**COMPLETE, "PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "config.settings.prod"}
-ATOMS = {
-    "m": "GET",
-    "U": "/login/",
-    "s": "200",
-    "B": 1154,
-    "D": 23772,
-    "h": "172.17.0.1",
-    "{x-forwarded-for}i": "-",
-    "a": 'a "browser"',
+ASKED = {
+    "REQUEST_METHOD": "GET",
+    "PATH_INFO": "/login/",
+    "QUERY_STRING": "token=pl4nted",
+    "RAW_URI": "/login/?token=pl4nted",
+    "REMOTE_ADDR": "172.17.0.1",
+    "HTTP_USER_AGENT": 'a "browser"\n',
 }
 
 
@@ -45,8 +46,14 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def told(**atoms: object) -> logging.LogRecord:
-    return logging.LogRecord("gunicorn.access", logging.INFO, "", 0, "%(m)s %(U)s %(s)s", ({**ATOMS, **atoms},), None)
+def told(caplog: pytest.LogCaptureFixture, status: str = "200 OK", **asked: str | None) -> list[dict[str, object]]:
+    """The lines of one request that was answered."""
+    logger = AccessLogger(Config())
+    logger.access_log = logging.getLogger("test.access")
+    caplog.set_level(logging.INFO, logger.access_log.name)
+    environ = {name: value for name, value in {**ASKED, **asked}.items() if value is not None}
+    logger.access(SimpleNamespace(status=status, sent=1154), None, environ, timedelta(microseconds=23772))
+    return [json.loads(JsonFormatter().format(record)) for record in caplog.records]
 
 
 def settings() -> dict[str, object]:
@@ -68,6 +75,12 @@ def test_settings_are_gunicorns_and_stop_in_time() -> None:
     stop_seconds = definition["containerDefinitions"][0]["stopTimeout"]
     assert int(str(found["graceful_timeout"])) < stop_seconds <= 120
     assert (found["bind"], found["worker_class"]) == ("0.0.0.0:8123", "gthread")
+
+
+def test_what_the_app_has_loaded_is_passed_over_by_the_collector() -> None:
+    code = "import gc, runpy; runpy.run_path('gunicorn.conf.py')['when_ready'](None); print(gc.get_freeze_count())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=APP, env=ENVIRONMENT, capture_output=True, check=True)
+    assert int(done.stdout) > 10_000
 
 
 def test_check_config() -> None:
@@ -131,23 +144,37 @@ def health(port: int) -> int:
     return subprocess.run(argv, cwd=APP, env={}, stdout=subprocess.DEVNULL, timeout=20).returncode
 
 
-def test_access_line_is_json_with_numbers() -> None:
-    line = json.loads(AccessFormatter().format(told()))
+def test_access_line_is_json_with_numbers(caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = told(caplog)
     assert (line["message"], line["status"], line["bytes"], line["milliseconds"]) == (
         "GET /login/ 200",
         200,
         1154,
         23.772,
     )
-    assert (line["client"], line["forwarded_for"], line["user_agent"]) == ("172.17.0.1", "-", 'a "browser"')
+    assert (line["client"], line["forwarded_for"], line["user_agent"]) == ("172.17.0.1", "-", 'a "browser"\n')
+    assert "pl4nted" not in str(line)
+
+
+def test_access_line_of_what_could_not_be_understood(caplog: pytest.LogCaptureFixture) -> None:
+    """Gunicorn refuses it before there is a path."""
+    (line,) = told(caplog, "400 Bad Request", PATH_INFO=None, REQUEST_METHOD=None, HTTP_USER_AGENT=None)
+    assert (line["status"], line["path"], line["user_agent"]) == (400, None, "-")
+
+
+def test_access_line_says_whom_a_load_balancer_asks_for(caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = told(caplog, HTTP_X_FORWARDED_FOR="203.0.113.7")
+    assert (line["client"], line["forwarded_for"]) == ("172.17.0.1", "203.0.113.7")
 
 
 @pytest.mark.parametrize(
     ("path", "status", "kept"),
-    [("/livez", "200", False), ("/readyz", "503", True), ("/", "200", True)],
+    [("/livez", "200 OK", False), ("/readyz", "503 Service Unavailable", True), ("/", "200 OK", True)],
 )
-def test_health_checks_that_went_well_are_left_out(path: str, status: str, kept: bool) -> None:
-    assert WithoutHealthChecks(frozenset({"/livez", "/readyz"})).filter(told(U=path, s=status)) == kept
+def test_health_checks_that_went_well_are_left_out(
+    caplog: pytest.LogCaptureFixture, path: str, status: str, kept: bool
+) -> None:
+    assert bool(told(caplog, status, PATH_INFO=path)) == kept
 
 
 def test_static_files_are_collected_without_any_variable(tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ def _handler(made: Proxy, app_port: int) -> type[BaseHTTPRequestHandler]:
             app.close()
             for spoil in made.spoil:
                 spoil(answered)
+            answered.header("Transfer-Encoding", None)  # it is passed on whole
             answered.header("Content-Length", str(len(answered.body)))
             answered.header("Connection", "close")
             self.send_response_only(answered.status)

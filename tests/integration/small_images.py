@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 BASE = "python:3.13-slim-trixie"
+OURS = f"greenroom-test={secrets.token_hex(8)}"  # a label of what this process builds and runs
 USER = "10001:10001"
 WITH_DJANGO = f"""
 FROM {BASE}
@@ -41,7 +42,7 @@ def built(context: Path, dockerfile: str = SHOP, *words: str) -> Iterator[str]:
     """The name of an image of this directory, which goes with the block. No other test has the same image."""
     name = f"greenroom-test-inside:{secrets.token_hex(4)}"
     build = ["docker", "buildx", "build", "--load", "--quiet", "--tag", name, "--label", f"test={name}"]
-    build += ["--file", "-", *words, str(context)]
+    build += ["--label", OURS, "--file", "-", *words, str(context)]
     subprocess.run(build, input=dockerfile.encode(), check=True, capture_output=True)
     try:
         yield name
@@ -49,7 +50,11 @@ def built(context: Path, dockerfile: str = SHOP, *words: str) -> Iterator[str]:
         subprocess.run(["docker", "image", "rm", "--force", name], check=False, capture_output=True)
 
 
-def containers() -> list[str]:
-    """Names of all agents' containers, running or not."""
+def containers(image: str = "") -> list[str]:
+    """Names of agents' containers, running or not: of that image, else of all that this process has built.
+
+    Others may hold rehearsals on the same engine meanwhile.
+    """
     words = ["docker", "ps", "--all", "--filter", "name=greenroom-agent-", "--format", "{{.Names}}"]
+    words += ["--filter", f"ancestor={image}" if image else f"label={OURS}"]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()

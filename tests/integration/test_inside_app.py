@@ -38,7 +38,7 @@ def test_app_is_rehearsed_in_its_image(built: Path, tmp_path: Path) -> None:
     assert [run["status"] for run in document["migrations"]] == ["applied"] * 3
     for name in ("report.md", "report.html"):
         assert image["id"] in (tmp_path / "latest" / name).read_text()
-    assert containers() == []
+    assert containers(f"{NAME}:latest") == []
 
 
 @pytest.mark.full
@@ -49,4 +49,4 @@ def test_variables_that_production_needs_are_named_where_nobody_gives_them(built
     assert f"the project does not come up in {NAME}:latest: The settings module config.settings.prod" in said.error
     assert "DJANGO_SECRET_KEY" in said.error and "DJANGO_ALLOWED_HOSTS" in said.error
     assert "[tool.greenroom.project.image] has directory, settings, and environment." in said.error
-    assert containers() == []
+    assert containers(f"{NAME}:latest") == []

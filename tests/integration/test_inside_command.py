@@ -86,6 +86,13 @@ def of(source: Address, project: Path) -> list[str]:
     return ["--url", url, "--project", str(project), "--settings", "shop_settings", "--template", "--drills", "none"]
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base under a name of this process."""
+    with built(tmp_path_factory.mktemp("plain"), f"FROM {BASE}\n") as name:
+        yield name
+
+
 @contextmanager
 def asleep(tmp_path: Path, source: Address, project: Path, image: str) -> Iterator[subprocess.Popen[str]]:
     """A rehearsal in the middle of its migration, which does not end by itself."""
@@ -118,14 +125,17 @@ def copies(source: Address) -> list[str]:
 
 
 def programs(tmp_path: Path) -> list[str]:
-    """Command lines of this machine's processes that name a place of ours, or speak to a container of ours."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
+    """Command lines that name a place of ours, or speak to a container from a process that has its place there."""
+    found, scratch = [], str(tmp_path / "scratch")
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            words = process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            words, told = (
+                (process / name).read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                for name in ("cmdline", "environ")
+            )
         except OSError:
             continue
-        if str(tmp_path / "scratch") in words or "greenroom-agent-" in words:
+        if scratch in words or ("greenroom-agent-" in words and scratch in told):
             found.append(words)
     return found
 
@@ -192,31 +202,36 @@ def test_killed_one_is_found_by_its_lease_and_reaped(
         ),
         (["--image", f"shop@sha256:{'0' * 64}"], f"there is no image shop@sha256:{'0' * 64} here.", "Build it: "),
         (["--base-image", "shop:absent"], "there is no image shop:absent here.", "Fetch it: docker pull shop:absent"),
+        (["--image", "V2"], "there is no image ledger:V2 here.", "Build it: "),
+        (["--image", "absent"], "there is no image ledger:absent here.", "Build it: "),
         (
-            ["--image", "not an image"],
-            "Docker's engine could not look for the image ledger:not an image: ",
-            "docker ps",
-        ),
-        (
-            ["--image", BASE, "--python", sys.executable],
+            ["--image", "PLAIN", "--python", sys.executable],
             "--python is an interpreter of this machine, and with --image the image's own runs.",
             "Leave one of them out; ",
         ),
         (
-            ["--image", BASE, "--base-image", BASE],
-            f"{BASE} is the image that is rehearsed: there is no older release to drill with.",
+            ["--image", "PLAIN", "--base-image", "PLAIN"],
+            "PLAIN is the image that is rehearsed: there is no older release to drill with.",
             "Name the release that is running: --base-image IMAGE",
         ),
         (
-            ["--image", BASE],
-            f"the project does not come up in {BASE}: ModuleNotFoundError: No module named 'django'",
+            ["--image", "PLAIN"],
+            "the project does not come up in PLAIN: ModuleNotFoundError: No module named 'django'",
             "It was looked for in /; [tool.greenroom.project.image] has directory, settings, and environment.",
         ),
     ],
 )
-def test_bad_option(tmp_path: Path, words: list[str], first: str, next_step: str) -> None:
+def test_bad_option(tmp_path: Path, plain: str, words: list[str], first: str, next_step: str) -> None:
+    words, first = [word.replace("PLAIN", plain) for word in words], first.replace("PLAIN", plain)
     code, _, error = said(tmp_path, *words, *NOWHERE)
     assert code == 2 and first in error and next_step in error, error
+
+
+@pytest.mark.parametrize("option", ["--image", "--base-image"])
+def test_what_can_be_no_image_is_spoken_of_as_it_was_typed(tmp_path: Path, option: str) -> None:
+    code, _, error = said(tmp_path, option, "not an image", *NOWHERE)
+    sentence = "Docker's engine could not look for the image not an image: invalid reference format."
+    assert (code, error) == (2, f"{sentence}\n  `docker ps -a` shows what it has.\n")
 
 
 def test_no_engine(tmp_path: Path) -> None:

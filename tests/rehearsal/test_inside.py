@@ -155,3 +155,27 @@ def test_network_is_the_engines_own_where_the_app_may_have_one() -> None:
 @pytest.mark.parametrize(("user", "root"), [("", True), ("0:0", True), ("root", True), ("10001:10001", False)])
 def test_image_that_runs_as_root(user: str, root: bool) -> None:
     assert images.runs_as_root(Image("shop:1", {}, user=user)) is root
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "asked"),
+    [
+        ("v1.2_3--rc", "ledger", ["ledger:v1.2_3--rc", "v1.2_3--rc"]),
+        ("v1..2", "ledger", ["ledger:v1..2"]),  # a tag, and no name
+        ("latest", "ledger", ["ledger:latest", "latest"]),
+        ("701f2a6694f5", "ledger", ["ledger:701f2a6694f5", "701f2a6694f5"]),
+        ("V2", "ledger", ["ledger:V2"]),  # a name has no capitals
+        ("x" * 128, "ledger", [f"ledger:{'x' * 128}", "x" * 128]),
+        ("x" * 129, "ledger", ["x" * 129]),
+        ("not an image", "ledger", ["not an image"]),
+        ("-v1", "ledger", ["-v1"]),
+        ("v1\n", "ledger", ["v1\n"]),
+        ("ledger:v1", "ledger", ["ledger:v1"]),
+        ("shop/ledger", "ledger", ["shop/ledger"]),
+        (f"ledger@sha256:{'0' * 64}", "ledger", [f"ledger@sha256:{'0' * 64}"]),
+        ("V2", "", ["V2"]),
+        ("latest", "", ["latest"]),
+    ],
+)
+def test_name_is_a_tag_of_ours_only_where_it_can_be_one(name: str, ours: str, asked: list[str]) -> None:
+    assert images.meant(name, ours) == asked

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from greenroom import shell
 from greenroom.errors import GreenroomError
 from greenroom.tasks import checks
 
+ROOT = Path(__file__).parents[2]
 PYTEST = [sys.executable, "-m", "pytest"]
 PARALLEL = ["-n", "2", "--dist", "loadgroup"]
 COVERAGE = ["--cov", "--cov-branch", "--cov-report=term:skip-covered"]
@@ -64,3 +66,10 @@ def test_passes_leaves_out_what_the_machine_has_not(
     monkeypatch.setenv("PATH", "")
     assert checks.passes(checks.Lint(("terraform", "fmt"), "terraform fmt", machines=True)) is True
     assert capsys.readouterr().out == "left  terraform fmt: terraform is not installed\n"
+
+
+def test_every_dockerfile_is_scanned() -> None:
+    here = {str(path.relative_to(ROOT)) for room in ("app", "compose") for path in (ROOT / room).rglob("Dockerfile")}
+    assert set(checks.DOCKERFILES) == here
+    for scanner in ("checkov", "hadolint"):
+        assert any(words[0] == scanner and here <= set(words) for words in checks.SCANS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 from greenroom import docker, git
@@ -12,6 +13,9 @@ from greenroom.rehearsal.request import Request
 REVISION = "org.opencontainers.image.revision"
 DIRTY = "-dirty"  # at the end of a revision: built from a tree with changes that no commit has
 ROOT = ("", "0", "root")
+# Docker's grammar: a tag, and a name that has no tag, no registry and no path, or is the beginning of an id
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 
 
 def chosen(name: str, *, ours: str = "") -> Image:
@@ -19,10 +23,10 @@ def chosen(name: str, *, ours: str = "") -> Image:
 
     With `ours`, the name of what is built here, `name` may be a tag of it.
     """
-    known = [name] if not ours or any(letter in name for letter in ":/@") else [f"{ours}:{name}", name]
+    names = meant(name, ours)
     try:
         with docker.engine() as engine:
-            found, local = next(filter(None, map(engine.present, known)), None), engine.local
+            found, local = next(filter(None, map(engine.present, names)), None), engine.local
     except docker.NoEngine as error:
         raise GreenroomError(
             error.sentence, "Start it, and let this user speak to it; or leave the image out."
@@ -34,12 +38,21 @@ def chosen(name: str, *, ours: str = "") -> Image:
         )
     if found is None:
         raise GreenroomError(
-            f"there is no image {known[0]} here.",
-            f"{'Build it: ./inv build; or fetch' if ours else 'Fetch'} it: docker pull {known[0]}",
+            f"there is no image {names[0]} here.",
+            f"{'Build it: ./inv build; or fetch' if ours else 'Fetch'} it: docker pull {names[0]}",
         )
     if shutil.which("docker") is None:
         raise GreenroomError("the command docker is not on this machine.", "Install it: Debian has it in docker-cli.")
     return found
+
+
+def meant(name: str, ours: str) -> list[str]:
+    """What the engine is asked for, in turn: where it can be a tag of ours, that; then the name as it is, if it is one.
+
+    What can be neither is left as it is: the engine says so.
+    """
+    tag = [f"{ours}:{name}"] if ours and _TAG.fullmatch(name) else []
+    return tag if tag and not _NAME.fullmatch(name) else [*tag, name]
 
 
 def revision(image: Image) -> str | None:

@@ -1,0 +1,1 @@
+"""Rules for checkov, which loads them from here: `./inv scan`."""
