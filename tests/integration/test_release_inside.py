@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -21,7 +22,10 @@ from tests.integration.projects import shop, write_project
 KEY = 0x677265656E
 NOTE = "migrations.AddField('Customer', 'name', models.TextField(null=True))"
 SECOND = "migrations.AddField('Customer', 'city', models.TextField(null=True))"
-SLOW = "migrations.RunSQL('SELECT pg_sleep(3)'), " + SECOND
+HELD = 7  # a lock that a test holds, so that the second migration waits for as long as it wants
+SLOW = f"migrations.RunSQL('SELECT pg_advisory_xact_lock({HELD})'), " + SECOND
+WAITS = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {HELD} AND NOT granted"
+LOCK = f"locktype = 'advisory' AND objid = {KEY & 0xFFFFFFFF} AND granted"
 TOLD = """
 import os
 from shop_settings import *
@@ -62,14 +66,34 @@ class Program:
 
     def __init__(self, project: Path, source: Address) -> None:
         self.project, self.source = project, source
+        self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *plans: str, before: str = "") -> subprocess.Popen[str]:
         words = migrating.command(sys.executable, list(plans))
         words[2] = before + words[2]
         environment = {**os.environ, **self.source.environment, "DJANGO_SETTINGS_MODULE": "told"}
-        return subprocess.Popen(
-            words, cwd=self.project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        self.started.append(
+            subprocess.Popen(
+                words, cwd=self.project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
         )
+        return self.started[-1]
+
+    @contextmanager
+    def in_the_middle(self) -> Iterator[subprocess.Popen[str]]:
+        """One that has migrated the first and is in the second, until the end of the block."""
+        write_project(self.project, NOTE, SLOW)
+        with self.connect() as holder:
+            holder.execute("SELECT pg_advisory_lock(%s)", [HELD])
+            running = self.start("any")
+            until(self, WAITS, 1)
+            yield running
+
+    def end(self) -> None:
+        """Whatever of it still runs."""
+        for started in self.started:
+            with started:
+                started.kill()
 
     def run(self, *plans: str, before: str = "") -> tuple[int, list[str]]:
         """Its exit code, and the lines that are its own."""
@@ -95,8 +119,10 @@ class Program:
 
 
 @pytest.fixture
-def program(project: Path, source: Address) -> Program:
-    return Program(project, source)
+def program(project: Path, source: Address) -> Iterator[Program]:
+    made = Program(project, source)
+    yield made
+    made.end()
 
 
 ALL = ["0001_initial", "0002_change", "0003_change"]
@@ -146,51 +172,40 @@ def test_another_that_migrates_is_left_alone(program: Program) -> None:
 
 
 def test_two_at_once_migrate_once(program: Program) -> None:
-    write_project(program.project, NOTE, SLOW)
-    first = program.start("any")
-    _until(program, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND state = 'active'", 2)
-    assert program.run("any") == (4, ["Another process is migrating this database."])
-    with first:
-        assert first.wait(timeout=60) == 0
+    with program.in_the_middle() as first:
+        assert program.run("any") == (4, ["Another process is migrating this database."])
+    assert first.wait(timeout=60) == 0
     assert program.applied() == ALL
 
 
-def test_lock_is_of_a_transaction_so_that_no_pooler_keeps_it(program: Program) -> None:
-    """A transaction pooler keeps one server connection for an open transaction, and a session's lock for ever."""
-    write_project(program.project, NOTE, SLOW)
-    running = program.start("any")
+def test_lock_is_of_a_transaction_that_nobody_waits_for(program: Program) -> None:
+    """Nothing that waits for older snapshots, as CREATE INDEX CONCURRENTLY does, has to wait for it."""
     held = (
-        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted"
+        f"SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE {LOCK}"
         " AND state = 'idle in transaction' AND backend_xmin IS NULL AND backend_xid IS NULL"
     )
-    _until(program, held, 1)
-    with running:
-        assert running.wait(timeout=60) == 0
-    _until(program, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", 0)
+    with program.in_the_middle() as running:
+        until(program, held, 1)
+    assert running.wait(timeout=60) == 0
+    until(program, f"SELECT count(*) FROM pg_locks WHERE {LOCK}", 0)
 
 
 def test_nothing_is_committed_once_the_lock_is_lost(program: Program) -> None:
-    write_project(program.project, NOTE, SLOW)
-    running = program.start("any")
-    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND state = 'active'"
-    _until(program, sleeping, 2)
-    with program.connect() as admin:
-        ended = admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-        ).fetchall()
-    assert ended == [(True,)]
-    with running:
-        output = running.communicate(timeout=60)[0]
+    with program.in_the_middle() as running, program.connect() as admin:
+        ended = admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {LOCK}").fetchall()
+        assert ended == [(True,)]
+    output = running.communicate(timeout=60)[0]
     assert running.returncode == 4, output
-    assert output.endswith("greenroom: The lock was lost: another process could migrate this database.\n")
+    assert output.endswith("\ngreenroom: The lock was lost: another process could migrate this database.\n")
     assert program.applied() == ALL[:2], "the one that had been committed before"
 
 
 def test_timeouts_of_idle_transactions_do_not_take_the_lock(program: Program) -> None:
-    write_project(program.project, NOTE, SLOW)
     with program.connect() as connection:
-        connection.execute("ALTER ROLE CURRENT_USER SET idle_in_transaction_session_timeout = '500ms'")
-    assert program.run("any")[0] == 0
+        connection.execute("ALTER ROLE CURRENT_USER SET idle_in_transaction_session_timeout = '200ms'")
+    with program.in_the_middle() as running:
+        time.sleep(1)
+    assert running.wait(timeout=60) == 0
     assert program.applied() == ALL
 
 
@@ -289,9 +304,9 @@ def test_program_fits_into_the_overrides_of_a_task() -> None:
     assert len(json.dumps(one_off.overrides("app", words))) <= migrating.LARGEST
 
 
-def _until(program: Program, query: str, count: int) -> None:
-    """Until so many rows are counted; the asking session's own query is among those of pg_stat_activity."""
-    deadline = time.monotonic() + 30
+def until(program: Program, query: str, count: int) -> None:
+    """Until so many are counted."""
+    deadline = time.monotonic() + 60
     with program.connect() as connection:
         while connection.execute(query).fetchone() != (count,):  # type: ignore[call-overload]
             assert time.monotonic() < deadline, query
