@@ -46,7 +46,7 @@ def migrate(subject: Subject, say: Callable[[str], None]) -> records.Record:
     say(f"registered {short(definition)}")
     migrating.migrate(subject, definition, say)
     record = record.then(task_definition=definition)
-    records.write(subject.guard, subject.where, record)
+    records.complete(subject.guard, subject.where, record, say)
     return record
 
 
@@ -59,7 +59,7 @@ def deploy(subject: Subject, say: Callable[[str], None]) -> str:
 
     def begun(deployment: str) -> None:
         say(f"deployment {deployment} to {short(definition)}")
-        records.write(subject.guard, subject.where, record.then(deployment=deployment))
+        records.complete(subject.guard, subject.where, record.then(deployment=deployment), say)
 
     with console.progress() as display:
         ended = watching.begin(

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from greenroom.aws import AwsError
+from greenroom.console import printable
 from greenroom.errors import GreenroomError
 from greenroom.guard import Guard
 from greenroom.release.patience import patient
@@ -41,7 +42,7 @@ def lines(guard: Guard, where: Place, service: Service, *, since: str, task: str
             seen[event["eventId"]] = int(event["timestamp"])
             at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
             name = event["logStreamName"].rpartition("/")[2][:8]
-            yield f"{at:%H:%M:%S} {name} {str(event['message']).rstrip()}"
+            yield f"{at:%H:%M:%S} {name} {printable(str(event['message']).rstrip())}"
         if not follow:
             return
         newest = max(seen.values(), default=0)

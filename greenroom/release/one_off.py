@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from greenroom.aws import AwsError
+from greenroom.console import printable
 from greenroom.errors import GreenroomError
 from greenroom.guard import Guard
 from greenroom.interrupts import shielded
@@ -203,7 +204,7 @@ def read(guard: Guard, log: Log) -> list[str]:
             if error.why == "not found" or (found and error.transient):
                 return found
             raise
-        found += [str(event["message"]).rstrip() for event in answer["events"]]
+        found += [printable(str(event["message"]).rstrip()) for event in answer["events"]]
         before, log.token = log.token, answer.get("nextForwardToken")
         if log.token in (None, before):
             return found

@@ -61,8 +61,12 @@ def planned(guard: Guard, where: Place, deployer: Deployer, service: Service, to
     now, history = service.running_now, deployer.history()
     chosen = _fit(guard, service, to or _before(history, now).task_definition)
     image, before = _image(guard, now), _known_before(history, now)
-    is_before = before is not None and before.task_definition == chosen
-    found = schema.ask(guard, where, image) if is_before else schema.of_another(short(chosen))
+    found, newest = schema.ask(guard, where, image), _newest(guard, now)
+    if found.allows is not False:
+        if before is None or before.task_definition != chosen:
+            found = schema.of_another(short(chosen))
+        elif _revision(newest) > _revision(now):
+            found = schema.moved_on(short(chosen), short(newest))
     return Back(None, chosen, now, image, found)
 
 
@@ -91,7 +95,7 @@ def carry_out(
 
         def begun(deployment: str) -> None:
             say(f"deployment {deployment} to {short(definition)}")
-            records.write(guard, where, record.then(definition, deployment))
+            records.complete(guard, where, record.then(definition, deployment), say)
 
         appspec = files.appspec_for(definition)
         ended = watching.begin(
@@ -167,6 +171,13 @@ def _known_before(history: list[Past], now: str | None) -> Past | None:
         if of == family and number < revision:
             return past
     return None
+
+
+def _newest(guard: Guard, now: str | None) -> str | None:
+    """The newest revision that is registered: it may have migrated, also where its deployment was taken back."""
+    family, _ = _revision(now)
+    answer = guard.call("ecs", "list_task_definitions", familyPrefix=family, sort="DESC", maxResults=10)
+    return next((arn for arn in answer["taskDefinitionArns"] if _revision(arn)[0] == family), None)
 
 
 def _fit(guard: Guard, service: Service, task_definition: str) -> str:

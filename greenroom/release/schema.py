@@ -40,6 +40,15 @@ def judged(documents: list[Stored]) -> Schema:
     return Schema(None, "Whether the release before can live on this schema is not known: no rehearsal tried it.")
 
 
+def moved_on(task_definition: str, newest: str) -> Schema:
+    """Where something newer than what runs may have migrated, so that the schema is another than the drill's."""
+    return Schema(
+        None,
+        f"Whether {task_definition} can live on this schema is not known: {newest} was registered after what runs, "
+        "and may have migrated.",
+    )
+
+
 def of_another(task_definition: str) -> Schema:
     """Where somebody goes further back than to the release before."""
     return Schema(

@@ -108,8 +108,14 @@ def describing(**more: Any) -> Any:
     return describe
 
 
+def registered(*revisions: int) -> dict[str, Any]:
+    """What ListTaskDefinitions says; moto takes a family for a prefix."""
+    return {"taskDefinitionArns": [f"{DEFINITION}-shell:99", *(f"{DEFINITION}:{one}" for one in revisions)]}
+
+
 def planned(history: list[Past], *, now: int = 2, to: str | None = None, **answers: Any) -> Back:
-    guard = Played(**{"describe_task_definition": describing(), "list_objects_v2": {}, **answers})
+    usual = {"describe_task_definition": describing(), "list_objects_v2": {}, "list_task_definitions": registered(now)}
+    guard = Played(**{**usual, **answers})
     running = scene.service(task_sets=(scene.task_set(task_definition=f"{DEFINITION}:{now}"),))
     return rollback.planned(guard, scene.where(), scene.Deployer(past=history), running, to)
 
@@ -152,6 +158,36 @@ def test_named_one_becomes_an_arn() -> None:
 
 def test_named_one_that_is_the_release_before_is_judged_as_that() -> None:
     assert planned(past(2, 1), to=f"{NAME}:1").schema.sentence == UNKNOWN
+
+
+def documents(status: str) -> dict[str, Any]:
+    """A bucket with one, whose old-release drill ended so."""
+    drill = Drill(name="old-release", status=status, reason="why")  # type: ignore[arg-type]
+    body = scene.rehearsal(lambda made: setattr(made, "drills", [drill])).to_json().encode()
+    key = f"rehearsals/{scene.DIGEST}/{scene.PLAN}/rehearsal.json"
+    contents = {"Contents": [{"Key": key, "LastModified": NOW}]}
+    return {"list_objects_v2": contents, "get_object": lambda **_given: {"Body": body}}
+
+
+@pytest.mark.parametrize(("status", "allows"), [("passed", True), ("failed", False), ("not run", None)])
+def test_the_drill_of_what_is_left_decides(status: str, allows: bool | None) -> None:
+    assert planned(past(2, 1), **documents(status)).schema.allows is allows
+
+
+def test_what_is_newer_than_what_runs_may_have_migrated() -> None:
+    """A release that failed after its migration, or one that was rolled back: the schema is not the drill's."""
+    back = planned(past(2, 1), list_task_definitions=registered(3, 2, 1), **documents("passed"))
+    assert back.schema == Schema(
+        None,
+        f"Whether {NAME}:1 can live on this schema is not known: {NAME}:3 was registered after what runs, "
+        "and may have migrated.",
+    )
+
+
+@pytest.mark.parametrize("to", [f"{NAME}:2", f"{NAME}:3", None])
+def test_a_drill_that_failed_is_a_no_for_everything_older(to: str | None) -> None:
+    answers = {"list_task_definitions": registered(5, 4), **documents("failed")}
+    assert planned(past(4, 3, 2), now=4, to=to, **answers).schema.allows is False
 
 
 CLIENT = error(

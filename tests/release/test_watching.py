@@ -9,7 +9,7 @@ import pytest
 
 from greenroom.console import Silent
 from greenroom.errors import GreenroomError, Terminated
-from greenroom.release import health, logs, standing, watching
+from greenroom.release import health, logs, one_off, records, standing, watching
 from greenroom.release.deployer import Phase, Progress
 from tests.release import scene
 from tests.release.scene import DENIED, EXPIRED, GROUP, NAME, THROTTLED, Played
@@ -59,6 +59,13 @@ def test_a_record_that_cannot_be_written_leaves_nobody_without_a_word(capsys: py
     with pytest.raises(GreenroomError):
         watching.begin(Played(), scene.where(), scene.Deployer(), Silent(), lambda: "d-1", begun)
     assert capsys.readouterr().err == NOTICE
+
+
+def test_what_has_begun_goes_on_though_it_cannot_be_written_down() -> None:
+    said: list[str] = []
+    record = records.begun(Played(get_caller_identity={"Arn": "arn:x"}), "release", None, None)
+    records.complete(Played(put_object=DENIED), scene.where(), record, said.append)
+    assert said == [f"how it goes on is not on record: {DENIED.sentence}"]
 
 
 def test_too_long_is_told_by_what_was_seen_last() -> None:
@@ -126,6 +133,15 @@ def test_lines_are_shown_once_and_late_ones_too() -> None:
 def test_a_bad_moment_ends_no_following() -> None:
     told, _ = followed([{"events": [event(1, 1)]}, THROTTLED, scene.BROKEN, {"events": [event(2, 2)]}], 2)
     assert [line[-6:] for line in told] == ["line 1", "line 2"]
+
+
+def test_a_line_steers_no_terminal() -> None:
+    """What an app writes down can be what a visitor has sent it."""
+    evil = event(1, 1) | {"message": "GET /\x1b]0;owned\x07\x1b[2J"}
+    told, _ = followed([{"events": [evil]}], 1)
+    assert told == ["00:00:00 12345678 GET / ]0;owned  [2J"]
+    page = {"events": [{"timestamp": 1, "message": "a\x1b[2Jb\n"}], "nextForwardToken": "1"}
+    assert one_off.read(Played(get_log_events=page), one_off.Log("g", "s")) == ["a [2Jb"] * 2
 
 
 def test_lines_of_one_task_alone() -> None:
