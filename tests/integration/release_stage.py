@@ -244,6 +244,7 @@ def _definition(digest: str) -> dict[str, Any]:
     }.items():
         text = text.replace(name, value)
     found: dict[str, Any] = json.loads(text)
+    found["containerDefinitions"][0]["memory"] = 1024  # as in the template of the checkout
     return found
 
 
