@@ -49,8 +49,19 @@ _CREDENTIALS = {
     "UnrecognizedClientException",
 }
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
-_THROTTLED = {"RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException"}
-_UNWELL = {"InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable"}
+# botocore's own list, but for LimitExceededException, which is a quota here.
+_THROTTLED = {
+    *("BandwidthLimitExceeded", "PriorRequestNotComplete", "RequestLimitExceeded", "RequestThrottled", "SlowDown"),
+    *("RequestThrottledException", "ThrottledException", "Throttling", "ThrottlingException"),
+    *("TooManyRequestsException", "TransactionInProgressException"),
+}
+# ServerException is of ECS and ECR, ServiceFailure of IAM, InternalServerException of CloudWatch Logs.
+_UNWELL = {
+    *("InternalError", "InternalFailure", "InternalServerError", "InternalServerException", "RequestTimeout"),
+    *("RequestTimeoutException", "ServerException", "ServiceFailure", "ServiceUnavailable"),
+    *("ServiceUnavailableException",),
+}
+_UNWELL_STATUS = (500, 502, 503, 504)  # as botocore retries them, whatever the code
 _NOT_FOUND = re.compile(r"(NotFound(Fault|Exception)?|DoesNotExistException)$|^NoSuch[A-Z]|^404$")
 _QUOTA = re.compile(r"(QuotaExceeded|LimitExceeded)(Fault|Exception)?$")
 _CAPACITY = re.compile(r"^Insufficient\w*Capacity(Fault)?$")
@@ -132,6 +143,19 @@ def parameter(name: str, *, region: str | None = None, profile: str | None = Non
             ) from None
 
 
+def malformed(service: str, operation: str, arguments: dict[str, Any], place: str) -> list[str]:
+    """What a call with these arguments would be refused for before it leaves: by botocore's own model of it."""
+    from botocore import xform_name
+    from botocore.session import get_session
+    from botocore.validate import ParamValidator
+
+    model = get_session().get_service_model(service)
+    name = next(one for one in model.operation_names if xform_name(one) == operation)
+    report = ParamValidator().validate(arguments, model.operation_model(name).input_shape)
+    lines = report.generate_report().splitlines()
+    return [f"{place}: {line.partition(', must be one of')[0]}." for line in lines]
+
+
 def reads(operation: str) -> bool:
     """Whether an operation, as AWS names it, changes nothing."""
     return _READING.match(operation) is not None
@@ -160,7 +184,8 @@ def _of_service(error: Any) -> AwsError:
     said = error.response.get("Error", {})
     code, operation = str(said.get("Code", "")), str(error.operation_name)
     text = _first_line(str(said.get("Message", "")))
-    why = _why(code)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    why = _why(code, status)
     sentence, hint = {
         "expired": ("the AWS credentials have expired.", _SIGN_IN),
         "credentials": (f"AWS does not accept the credentials ({code}).", _SIGN_IN),  # its text can quote the request
@@ -183,7 +208,7 @@ def _of_service(error: Any) -> AwsError:
     return AwsError(why, code, sentence, hint)
 
 
-def _why(code: str) -> Why:
+def _why(code: str, status: int) -> Why:
     listed: list[tuple[set[str], Why]] = [
         (_EXPIRED, "expired"),
         (_CREDENTIALS, "credentials"),
@@ -197,7 +222,8 @@ def _why(code: str) -> Why:
         (_STATE, "state"),
     ]
     found = [why for codes, why in listed if code in codes]
-    return next(iter(found + [why for pattern, why in shaped if pattern.search(code)]), "refused")
+    found += [why for pattern, why in shaped if pattern.search(code)]
+    return next(iter(found), "throttled" if status in _UNWELL_STATUS else "refused")
 
 
 def _of_botocore(error: Any) -> AwsError:

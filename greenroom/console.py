@@ -77,7 +77,7 @@ class Lines(Display):
     def detail(self, text: str) -> None:
         """Print it where nothing was printed for SILENT_SECONDS."""
         if time.monotonic() - self._said >= SILENT_SECONDS:
-            self._print(f"  {_printable(' · '.join(text.splitlines()))}")
+            self._print(f"  {printable(' · '.join(text.splitlines()))}")
 
     def _print(self, text: str) -> None:
         self._said = time.monotonic()
@@ -130,7 +130,7 @@ class Live(Display):
     def _picture(self) -> Text:
         picture = self._line("▸", "cyan")
         for part in self._details:
-            picture.append(f"\n{'':12}{_printable(part)}", style="yellow" if " waiting " in part else "dim")
+            picture.append(f"\n{'':12}{printable(part)}", style="yellow" if " waiting " in part else "dim")
         picture.no_wrap, picture.overflow = True, "ellipsis"
         return picture
 
@@ -138,7 +138,7 @@ class Live(Display):
         from rich.text import Text
 
         seconds = f"{time.monotonic() - self._began:6.1f} s  "
-        return Text.assemble((f"{mark} ", f"bold {colour}"), (seconds, "dim"), _printable(self._phase))
+        return Text.assemble((f"{mark} ", f"bold {colour}"), (seconds, "dim"), printable(self._phase))
 
     def _screen(self) -> RichLive:
         """The drawing surface, made when first needed; it hides the cursor until `close`, or the process's end."""
@@ -154,6 +154,6 @@ class Live(Display):
         return self._live
 
 
-def _printable(text: str) -> str:
-    """Names of tables can hold anything: what would steer the terminal becomes a space."""
+def printable(text: str) -> str:
+    """Names of tables and lines of logs can hold anything: what would steer the terminal becomes a space."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -47,6 +47,12 @@ class Guard:
             answer: dict[str, Any] = getattr(self.client(service), operation)(**arguments)
             return answer
 
+    def body(self, service: str, operation: str, **arguments: Any) -> bytes:
+        """What a call streams (S3's GetObject), to its end. Raises AwsError, also where it breaks off."""
+        with aws.refusals():
+            content: bytes = getattr(self.client(service), operation)(**arguments)["Body"].read()
+            return content
+
     def pages(self, service: str, operation: str, key: str, **arguments: Any) -> list[Any]:
         """The whole of a list that comes in pages. Raises AwsError."""
         with aws.refusals():

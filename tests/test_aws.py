@@ -29,6 +29,10 @@ from greenroom.errors import COULD_NOT_RUN
         ("InvalidParameterCombination", "refused"),
         ("ParameterNotFound", "not found"),
         ("RequestLimitExceeded", "throttled"),
+        ("ServerException", "throttled"),
+        ("ServiceFailure", "throttled"),
+        ("ServiceUnavailableException", "throttled"),
+        ("ThrottlingException", "throttled"),
         ("SnapshotQuotaExceeded", "quota"),
         ("UnrecognizedClientException", "credentials"),
         ("", "refused"),
@@ -44,3 +48,23 @@ def test_error_codes_have_a_kind_a_sentence_and_a_next_step(code: str, why: str)
     assert error.transient == (why == "throttled")
     if why not in ("denied", "expired", "credentials", "throttled"):
         assert "CreateDBInstance" in error.sentence and error.sentence.endswith("something.")
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [(500, "throttled"), (503, "throttled"), (501, "refused"), (400, "refused")]
+)
+def test_server_that_is_unwell_is_one_whatever_its_code(status: int, why: str) -> None:
+    answer = {"Error": {"Code": "Odd", "Message": "x"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    with pytest.raises(AwsError) as refused, aws.refusals():
+        raise ClientError(answer, "DescribeTasks")  # type: ignore[arg-type]
+    assert refused.value.why == why
+
+
+def test_arguments_that_aws_would_refuse_are_named_before_they_leave() -> None:
+    wrong = aws.malformed("ecs", "register_task_definition", {"family": 1, "revision": 3}, "ci/taskdef.json")
+    assert wrong == [
+        'ci/taskdef.json: Missing required parameter in input: "containerDefinitions".',
+        'ci/taskdef.json: Unknown parameter in input: "revision".',
+        "ci/taskdef.json: Invalid type for parameter family, value: 1, type: <class 'int'>, "
+        "valid types: <class 'str'>.",
+    ]

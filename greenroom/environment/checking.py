@@ -20,20 +20,21 @@ LIBRARIES = (OTHERS, "GUNICORN_", "PYTHON", "PG", "WEB_CONCURRENCY", "TZ", "LANG
 def problems(config: Config, registry: Registry) -> list[str]:
     """Of the checkout: the app's code, the files that set variables, and what is generated."""
     root = config.root
-    services, containers = settings.compose(root), settings.task_definition(root)
+    services, containers = settings.compose(root), settings.task_definition(root, config.image.taskdef)
     return [
         *_code(config),
         *(line for given in services for line in _compose(registry, given)),
-        *_task_definition(registry, containers),
+        *_task_definition(registry, config.image.taskdef, containers),
         *_malformed(registry, [*services, *containers]),
         *_mentions(registry, root),
         *_stale(config, registry),
     ]
 
 
-def task_definition(registry: Registry, root: Path) -> list[str]:
+def task_definition(config: Config, registry: Registry) -> list[str]:
     """Of the task definition alone."""
-    return list(_task_definition(registry, settings.task_definition(root)))
+    path = config.image.taskdef
+    return list(_task_definition(registry, path, settings.task_definition(config.root, path)))
 
 
 def _code(config: Config) -> Iterable[str]:
@@ -52,11 +53,11 @@ def _compose(registry: Registry, given: Settings) -> Iterable[str]:
         yield from (f"{given.place}: {name} is required and not set" for name in required)
 
 
-def _task_definition(registry: Registry, containers: list[Settings]) -> Iterable[str]:
+def _task_definition(registry: Registry, path: Path, containers: list[Settings]) -> Iterable[str]:
     """The app's container sets exactly what does not come from SSM; others, such as a log router, are not ours."""
     ours = [given for given in containers if any(name.startswith(registry.prefixes) for name in given.values)]
     if containers and not ours:
-        yield f"{settings.TASK_DEFINITION}: no container sets {', '.join(registry.of_task_definition)}"
+        yield f"{path}: no container sets {', '.join(registry.of_task_definition)}"
     for given in ours:
         yield from _unknown(registry, given.place, [name for name in given.values if not name.startswith(LIBRARIES)])
         for name in registry.of_task_definition:

@@ -45,17 +45,17 @@ def compose(root: Path) -> list[Settings]:
     return found
 
 
-def task_definition(root: Path) -> list[Settings]:
+def task_definition(root: Path, name: Path = TASK_DEFINITION) -> list[Settings]:
     """Of each container. Names of `secrets` are set too: they reach the container as variables."""
-    path = root / TASK_DEFINITION
+    path = root / name
     if not path.is_file():
         return []
     try:
         containers = json.loads(path.read_text(encoding="utf-8"))["containerDefinitions"]
-        return [_container(container) for container in containers]
+        return [_container(name, container) for container in containers]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GreenroomError(
-            f"{TASK_DEFINITION} is not a task definition ({type(error).__name__}).",
+            f"{name} is not a task definition ({type(error).__name__}).",
             "Its shape: aws ecs register-task-definition --generate-cli-skeleton",
         ) from error
 
@@ -89,10 +89,10 @@ def _pair(word: Any) -> tuple[str, str | None]:
     return name, value if separator else None
 
 
-def _container(container: dict[str, Any]) -> Settings:
+def _container(path: Path, container: dict[str, Any]) -> Settings:
     environment = {str(entry["name"]): _value(entry.get("value")) for entry in container.get("environment") or []}
     secrets = {str(entry["name"]): None for entry in container.get("secrets") or []}
-    return Settings(f"{TASK_DEFINITION}, container {container.get('name', '?')}", {**environment, **secrets})
+    return Settings(f"{path}, container {container.get('name', '?')}", {**environment, **secrets})
 
 
 def _value(value: Any) -> Secret | None:

@@ -63,16 +63,16 @@ def _filled(root: Path, path: Path, environment: Environment) -> str:
 
 def _problems(texts: dict[str, str], paths: dict[str, Path]) -> Iterator[str]:
     """Of the two against each other: CodeDeploy says so only in the middle of a deployment."""
-    containers, balanced = _containers(texts[TASKDEF]), _balanced(texts[APPSPEC])
+    containers, leads = _containers(texts[TASKDEF]), balanced(texts[APPSPEC])
     if containers is None:
         yield f"{paths[TASKDEF]} is no task definition: containerDefinitions, each with a name."
-    if balanced is None:
+    if leads is None:
         yield f"{paths[APPSPEC]} names no container: Resources, TargetService, Properties, LoadBalancerInfo."
-    if containers is None or balanced is None:
+    if containers is None or leads is None:
         return
     if not any("<IMAGE1_NAME>" in str(container.get("image")) for container in containers.values()):
         yield f'{paths[TASKDEF]} has no container whose image is "<IMAGE1_NAME>".'
-    name, port = balanced
+    name, port = leads
     if name not in containers:
         yield f"{paths[APPSPEC]} names the container {name}, and {paths[TASKDEF]} has {', '.join(containers)}."
     elif port not in (ports := [mapped.get("containerPort") for mapped in containers[name].get("portMappings") or []]):
@@ -88,7 +88,7 @@ def _containers(text: str) -> dict[str, dict[str, Any]] | None:
         return None
 
 
-def _balanced(text: str) -> tuple[str, Any] | None:
+def balanced(text: str) -> tuple[str, Any] | None:
     """The container that the load balancer leads to, and its port."""
     import yaml
 

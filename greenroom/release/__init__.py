@@ -8,11 +8,12 @@ gate.py        may this image migrate that database? checking.py asks only that
 doctor.py      the pre-flight, a line a check; roles.py is one of them
 inside.py      runs in the image: migrates by a rehearsed plan and no other
 one_off.py     one ECS task to its end, with its log
+patience.py    a bad moment of AWS is waited out; who stops watching is told what goes on
 migrating.py   the one-off task that migrates
 deployer.py    what shifts the traffic, as the rest sees it; codedeploy.py the one that there is
 watching.py    a deployment to its end; health.py what the load balancer says meanwhile
 deploying.py   a release, from look to bake
-rollback.py    the way back, in the middle and afterwards
+rollback.py    the way back, in the middle and afterwards; schema.py whether the schema allows it
 records.py     what was released, by whom and why unrehearsed
 standing.py    `status`
 logs.py        `ecs-logs`

@@ -92,21 +92,17 @@ class CodeDeploy:
         return next(iter(self._listed(UNDER_WAY)), None)
 
     def newest(self) -> str | None:
-        """By ListDeployments, which gives the newest first."""
-        return next(iter(self._listed(None)), None)
+        """By the times of BATCH deployments: ListDeployments gives the newest first, and promises no order."""
+        found = self._batch(self._listed(None))
+        return str(found[0]["deploymentId"]) if found else None
 
     def history(self) -> list[Past]:
-        """The newest BATCH. One whose appspec is not told is left out: nobody could go back to it."""
-        ids = self._listed(["Succeeded"])[:BATCH]
-        if not ids:
-            return []
-        found = self._guard.call("codedeploy", "batch_get_deployments", deploymentIds=ids)["deploymentsInfo"]
-        past = [
+        """Of BATCH that succeeded. One whose appspec is not told is left out: nobody could go back to it."""
+        return [
             Past(info["deploymentId"], definition, info["createTime"])
-            for info in found
+            for info in self._batch(self._listed(["Succeeded"]))
             if (definition := _task_definition(info.get("revision") or {}))
         ]
-        return sorted(past, key=lambda one: one.created, reverse=True)
 
     def stop(self, deployment: str) -> None:
         """StopDeployment, with its own rollback. One that is over by now needs no stopping."""
@@ -139,8 +135,14 @@ class CodeDeploy:
 
     def _listed(self, states: list[str] | None) -> list[str]:
         only = {"includeOnlyStatuses": states} if states else {}
-        answer = self._guard.call("codedeploy", "list_deployments", **self._group_names, **only)
-        return list(answer.get("deployments") or ())
+        return self._guard.pages("codedeploy", "list_deployments", "deployments", **self._group_names, **only)
+
+    def _batch(self, ids: list[str]) -> list[dict[str, Any]]:
+        """The newest first."""
+        if not ids:
+            return []
+        answer = self._guard.call("codedeploy", "batch_get_deployments", deploymentIds=ids[:BATCH])
+        return sorted(answer["deploymentsInfo"], key=lambda info: info["createTime"], reverse=True)
 
     def _target(self, deployment: str) -> dict[str, Any]:
         """A deployment that has only begun has none yet."""

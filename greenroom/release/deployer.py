@@ -56,6 +56,11 @@ class Progress:
         return ", ".join(f"{side.label} {side.traffic:g} %" for side in self.sides)
 
     @property
+    def untouched(self) -> bool:
+        """Whether all of the traffic is where it was: nothing has begun, or blue has it."""
+        return all(side.traffic == (100.0 if side.label == "blue" else 0.0) for side in self.sides)
+
+    @property
     def failed_phase(self) -> Phase | None:
         """The step that went wrong."""
         return next((phase for phase in self.phases if phase.status == "failed"), None)

@@ -46,7 +46,7 @@ def migrate(subject: Subject, say: Callable[[str], None]) -> records.Record:
     say(f"registered {short(definition)}")
     migrating.migrate(subject, definition, say)
     record = record.then(task_definition=definition)
-    records.write(subject.guard, subject.where, record)
+    records.complete(subject.guard, subject.where, record, say)
     return record
 
 
@@ -56,11 +56,20 @@ def deploy(subject: Subject, say: Callable[[str], None]) -> str:
     definition = record.task_definition
     assert definition is not None, "it was registered"
     appspec = subject.files.appspec_for(definition)
-    deployment = subject.deployer.start(definition, appspec, description(subject))
-    say(f"deployment {deployment} to {short(definition)}")
-    records.write(subject.guard, subject.where, record.then(deployment=deployment))
+
+    def begun(deployment: str) -> None:
+        say(f"deployment {deployment} to {short(definition)}")
+        records.complete(subject.guard, subject.where, record.then(deployment=deployment), say)
+
     with console.progress() as display:
-        ended = watching.watch(subject.guard, subject.where, subject.deployer, deployment, display)
+        ended = watching.begin(
+            subject.guard,
+            subject.where,
+            subject.deployer,
+            display,
+            lambda: subject.deployer.start(definition, appspec, description(subject)),
+            begun,
+        )
     if ended.state != "succeeded":
         raise GreenroomError(
             watching.failure(subject.guard, subject.where, ended),

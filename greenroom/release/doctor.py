@@ -68,10 +68,14 @@ def examine(subject: Subject) -> Iterator[Check]:
             yield Check(name, False, error.sentence, error.hint)
 
 
+def unfit(checks: list[Check], *, unrehearsed: bool) -> list[Check]:
+    """Those that say no; where somebody goes without a rehearsal, on record, not that one."""
+    return [one for one in checks if one.fine is False and not (unrehearsed and one.name == REHEARSAL)]
+
+
 def refuse_unfit(checks: list[Check], *, unrehearsed: bool = False) -> None:
-    """Raise GreenroomError (exit code 1) where a check said no; with a reason, not for the rehearsal's."""
-    failed = [one for one in checks if one.fine is False and not (unrehearsed and one.name == REHEARSAL)]
-    if failed:
+    """Raise GreenroomError (exit code 1) where a check said no."""
+    if failed := unfit(checks, unrehearsed=unrehearsed):
         first = failed[0]
         more = f" ({len(failed)} checks say no)" if len(failed) > 1 else ""
         raise GreenroomError(f"not released: {first.sentence}{more}", first.remedy, code=ANSWER_IS_NO)
@@ -99,7 +103,7 @@ def _image(subject: Subject) -> Answer:
     return "", "", f"{name}, pushed {pushed:%Y-%m-%d %H:%M}" if pushed else name
 
 
-def _task_definition(subject: Subject) -> Answer:
+def _container(subject: Subject) -> Answer:
     """Container and port are the service's, and of the target groups behind it."""
     name, port = subject.files.container
     if (name, port) not in subject.service.containers:
@@ -169,6 +173,9 @@ def _listener(subject: Subject) -> Answer:
         return "the service has no primary task set behind a target group.", "Wait until it is steady: ./inv status", ""
     found = subject.guard.call("elbv2", "describe_listeners", ListenerArns=[listener])["Listeners"]
     arns = [arn for one in found for arn in _forwarded(one.get("DefaultActions") or [])]
+    if primary.target_group not in arns:  # a rule may lead there, as where the default redirects or refuses
+        rules = subject.guard.call("elbv2", "describe_rules", ListenerArn=listener)["Rules"]
+        arns = list(dict.fromkeys(arn for one in rules for arn in _forwarded(one.get("Actions") or [])))
     if primary.target_group not in arns:
         there = ", ".join(_name(arn) for arn in arns) or "nowhere"
         return (
@@ -181,6 +188,12 @@ def _listener(subject: Subject) -> Answer:
 
 
 def _roles(subject: Subject) -> Answer:
+    if subject.files.execution_role is None:
+        return (
+            f"{subject.config.image.taskdef} names no executionRoleArn, and without one ECS cannot pull the image.",
+            "Name it there: infra/terraform makes it.",
+            "",
+        )
     wrong, seen = roles.look(subject.guard, subject.files.roles, subject.deployer.wiring().role)
     return " ".join(wrong), "Mend the role in infra/terraform, then ./inv tf-apply", seen
 
@@ -205,7 +218,7 @@ CHECKS: dict[str, Callable[[Subject], Answer]] = {
     "image": _image,
     "roles": _roles,
     "service": _service,
-    "container": _task_definition,
+    "container": _container,
     "target groups": _target_groups,
     "listener": _listener,
     "parameters": _parameters,

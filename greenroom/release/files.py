@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from greenroom import aws
 from greenroom.config import Config, Environment
 from greenroom.environment import checking
 from greenroom.environment.registry import Registry
@@ -22,7 +23,8 @@ from greenroom.image import release_files
 from greenroom.image.release_files import APPSPEC, DETAIL, TASKDEF
 from greenroom.release.rehearsals import DIGEST
 
-_EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d+)(?:/tcp)?\s*$", re.MULTILINE | re.IGNORECASE)
+_EXPOSE = re.compile(r"^\s*EXPOSE\s+(.+)$", re.MULTILINE | re.IGNORECASE)
+_PORT = re.compile(r"(\d+)(?:/tcp)?")
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,14 @@ class Files:
     @property
     def container(self) -> tuple[str, int]:
         """Name and port of the container that the load balancer leads to."""
-        import yaml
+        found = release_files.balanced(self.appspec)
+        assert found is not None, "such an appspec is refused where it is filled in"
+        return found[0], int(found[1])
 
-        info = yaml.safe_load(self.appspec)["Resources"][0]["TargetService"]["Properties"]["LoadBalancerInfo"]
-        return str(info["ContainerName"]), int(info["ContainerPort"])
+    @property
+    def execution_role(self) -> str | None:
+        """ARN of the role that starts the task."""
+        return self.registration("image").get("executionRoleArn")
 
     @property
     def roles(self) -> list[str]:
@@ -60,7 +66,11 @@ def files(config: Config, environment: Environment, registry: Registry) -> Files
     """Fill both templates. Raises GreenroomError naming everything that is wrong with them."""
     texts = release_files.filled(config, environment)
     found = Files(texts[TASKDEF], texts[APPSPEC])
-    wrong = [*_ports(config, found), *checking.task_definition(registry, config.root)]
+    wrong = [
+        *aws.malformed("ecs", "register_task_definition", found.registration("image"), str(config.image.taskdef)),
+        *_ports(config, found),
+        *checking.task_definition(config, registry),
+    ]
     if wrong:
         raise GreenroomError("\n".join(wrong), "Correct that there, then run again.")
     return found
@@ -120,7 +130,8 @@ def _ports(config: Config, found: Files) -> Iterator[str]:
     dockerfile = config.root / config.image.dockerfile
     if not dockerfile.is_file():
         return
-    exposed = [int(one) for one in _EXPOSE.findall(dockerfile.read_text(encoding="utf-8", errors="replace"))]
+    words = " ".join(_EXPOSE.findall(dockerfile.read_text(encoding="utf-8", errors="replace"))).split()
+    exposed = [int(number[1]) for word in words if (number := _PORT.fullmatch(word))]
     if exposed and port not in exposed:
         numbers = " and ".join(map(str, exposed))
         yield f"{config.image.appspec} leads to port {port}, and {config.image.dockerfile} exposes {numbers}."

@@ -16,7 +16,10 @@ STOPPED_SHOWN = 3
 
 def of_sides(guard: Guard, progress: Progress) -> list[str]:
     """A line a side: `green 2/2 running, 1 healthy, 1 unhealthy (Target.Timeout: Request timed out)`."""
-    return [f"{side.label} {_tasks(side)}{_targets(guard, side.target_group)}" for side in progress.sides]
+    return [
+        f"{side.label} {_tasks(side)}" + (f", {of_targets(guard, side.target_group)}" if side.target_group else "")
+        for side in progress.sides
+    ]
 
 
 def of_group(guard: Guard, target_group: str) -> str:
@@ -28,7 +31,25 @@ def of_group(guard: Guard, target_group: str) -> str:
 
 
 def stopped(guard: Guard, where: Place, task_definition: str) -> list[str]:
-    """Why the last tasks of a release stopped, each reason once; ECS remembers them for an hour."""
+    """A line for each reason why the last tasks of a release stopped; ECS remembers them for an hour.
+
+    Where it cannot be asked, that is the line: what this explains is told all the same.
+    """
+    try:
+        return [f"a task stopped: {reason}" for reason in _stopped(guard, where, task_definition)]
+    except AwsError as error:
+        return [f"whether tasks stopped is not told ({error.reason})"]
+
+
+def of_targets(guard: Guard, target_group: str) -> str:
+    """The same as `of_group`, also where the load balancer cannot be asked: nothing hangs on it."""
+    try:
+        return of_group(guard, target_group)
+    except AwsError as error:
+        return f"targets not told ({error.reason})"
+
+
+def _stopped(guard: Guard, where: Place, task_definition: str) -> list[str]:
     family = task_definition.rpartition("/")[2].rpartition(":")[0]
     arns = guard.call("ecs", "list_tasks", cluster=where.cluster, family=family, desiredStatus="STOPPED")["taskArns"]
     if not arns:
@@ -40,16 +61,6 @@ def stopped(guard: Guard, where: Place, task_definition: str) -> list[str]:
 
 def _tasks(side: Side) -> str:
     return f"{side.running}/{side.desired} running" + (f", {side.pending} starting" if side.pending else "")
-
-
-def _targets(guard: Guard, target_group: str | None) -> str:
-    """Nothing where the load balancer cannot be asked at the moment: the deployment does not hang on it."""
-    if target_group is None:
-        return ""
-    try:
-        return f", {of_group(guard, target_group)}"
-    except AwsError as error:
-        return f", targets not told ({error.reason})"
 
 
 def _arn(guard: Guard, name: str) -> str:

@@ -6,14 +6,18 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from greenroom.aws import AwsError
+from greenroom.console import printable
 from greenroom.errors import GreenroomError
 from greenroom.guard import Guard
+from greenroom.release.patience import patient
 from greenroom.release.place import Place, Service
 
 POLL_SECONDS = 3.0
+LATE_MILLISECONDS = 60_000  # by which one container's lines may come after another's that were written later
 _AGE = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -29,19 +33,22 @@ def seconds(age: str) -> int:
 def lines(guard: Guard, where: Place, service: Service, *, since: str, task: str | None, follow: bool) -> Iterator[str]:
     """From so long ago until now; with `follow` for ever. Raises GreenroomError where there is no log."""
     group, start = _group(guard, service), int((time.time() - seconds(since)) * 1000)
-    seen: set[str] = set()
+    seen: dict[str, int] = {}
+    found = _events(guard, where, group, start)
     while True:
-        for event in _events(guard, where, group, start):
+        for event in found:
             if event["eventId"] in seen or (task and not event["logStreamName"].endswith(f"/{task}")):
                 continue
-            seen.add(event["eventId"])
-            start = max(start, int(event["timestamp"]))
+            seen[event["eventId"]] = int(event["timestamp"])
             at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
             name = event["logStreamName"].rpartition("/")[2][:8]
-            yield f"{at:%H:%M:%S} {name} {str(event['message']).rstrip()}"
+            yield f"{at:%H:%M:%S} {name} {printable(str(event['message']).rstrip())}"
         if not follow:
             return
+        newest = max(seen.values(), default=0)
+        seen = {name: at for name, at in seen.items() if at >= newest - LATE_MILLISECONDS}
         time.sleep(POLL_SECONDS)
+        found = patient(partial(_events, guard, where, group, max(start, newest - LATE_MILLISECONDS))) or []
 
 
 def _events(guard: Guard, where: Place, group: str, start: int) -> list[dict[str, Any]]:

@@ -7,10 +7,12 @@ the release breaks off.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from greenroom.aws import AwsError
+from greenroom.errors import GreenroomError
 from greenroom.guard import Guard
 from greenroom.release.place import Place
 from greenroom.release.rehearsals import no_bucket
@@ -55,6 +57,14 @@ def begun(guard: Guard, kind: str, image: str | None, before: str | None) -> Rec
 def unrehearsed(record: Record, plans: list[str], reason: str | None) -> Record:
     """With what it was let to migrate by, and why without a rehearsal where it was."""
     return replace(record, plans=tuple(plans), unrehearsed=reason)
+
+
+def complete(guard: Guard, where: Place, record: Record, say: Callable[[str], None]) -> None:
+    """Write how it went on. What has begun is not broken off for it: it is said where that cannot be written."""
+    try:
+        write(guard, where, record)
+    except GreenroomError as error:
+        say(f"how it goes on is not on record: {error.sentence}")
 
 
 def write(guard: Guard, where: Place, record: Record) -> None:

@@ -138,7 +138,7 @@ def no_bucket(where: Place, error: AwsError) -> GreenroomError:
 
 
 def _stored(guard: Guard, where: Place, name: str, plan: str, modified: datetime) -> Stored:
-    body = guard.call("s3", "get_object", Bucket=where.bucket, Key=name)["Body"].read()
+    body = guard.body("s3", "get_object", Bucket=where.bucket, Key=name)
     digest = name.split("/")[1]
     try:
         rehearsal = Rehearsal.model_validate_json(body)

@@ -6,25 +6,24 @@ release has tried; that is said before anybody agrees.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from greenroom import console
+from greenroom.aws import AwsError
 from greenroom.errors import ANSWER_IS_NO, GreenroomError
 from greenroom.guard import Guard
-from greenroom.release import records, rehearsals, watching
+from greenroom.release import records, schema, watching
 from greenroom.release.deployer import Deployer, Past, Progress
 from greenroom.release.files import Files, short
+from greenroom.release.patience import patient
 from greenroom.release.place import Place, Service
 from greenroom.release.rehearsals import DIGEST
+from greenroom.release.schema import Schema
 
-
-@dataclass(frozen=True)
-class Schema:
-    """Whether the release before can live on the schema of now; None: nobody has tried."""
-
-    allows: bool | None
-    sentence: str
+TAKEN_BACK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,24 @@ class Back:
 def planned(guard: Guard, where: Place, deployer: Deployer, service: Service, to: str | None) -> Back:
     """What there is to go back to. Raises GreenroomError where there is nothing; AwsError."""
     under_way = deployer.under_way()
+    if under_way and to:
+        raise GreenroomError(
+            f"deployment {under_way} is under way, and can only be broken off.", "First without --to, then with it."
+        )
     if under_way:
         coming = deployer.progress(under_way).task_definition
         image = _image(guard, coming)
-        return Back(under_way, None, coming, image, _schema(guard, where, image))
-    now = service.running_now
-    image = _image(guard, now)
-    return Back(None, to or _before(deployer.history(), now).task_definition, now, image, _schema(guard, where, image))
+        return Back(under_way, None, coming, image, schema.ask(guard, where, image))
+    now, history = service.running_now, deployer.history()
+    chosen = _fit(guard, service, to or _before(history, now).task_definition)
+    image, before = _image(guard, now), _known_before(history, now)
+    found, newest = schema.ask(guard, where, image), _newest(guard, now)
+    if found.allows is not False:
+        if before is None or before.task_definition != chosen:
+            found = schema.of_another(short(chosen))
+        elif _revision(newest) > _revision(now):
+            found = schema.moved_on(short(chosen), short(newest))
+    return Back(None, chosen, now, image, found)
 
 
 def refuse(back: Back, *, despite_schema: bool) -> None:
@@ -82,10 +92,15 @@ def carry_out(
         definition = back.task_definition
         assert definition is not None, "there is one where nothing is under way"
         text = f"greenroom: rollback from {short(back.leaves)}"
-        deployment = deployer.start(definition, files.appspec_for(definition), text)
-        say(f"deployment {deployment} to {short(definition)}")
-        records.write(guard, where, record.then(definition, deployment))
-        ended = watching.watch(guard, where, deployer, deployment, display)
+
+        def begun(deployment: str) -> None:
+            say(f"deployment {deployment} to {short(definition)}")
+            records.complete(guard, where, record.then(definition, deployment), say)
+
+        appspec = files.appspec_for(definition)
+        ended = watching.begin(
+            guard, where, deployer, display, lambda: deployer.start(definition, appspec, text), begun
+        )
     if ended.state != "succeeded":
         raise _not_back(guard, where, ended)
     return f"{short(definition)} bears the traffic again."
@@ -109,12 +124,24 @@ def _broken_off(
             f"Go back to what ran before: ./inv rollback --environment {where.environment.name}",
             code=ANSWER_IS_NO,
         )
+    ended = _taken_back(deployer, ended)
     if ended.rollback:
         say(f"taken back by {ended.rollback}")
         back = watching.watch(guard, where, deployer, ended.rollback, display)
         if back.state != "succeeded":
             raise _not_back(guard, where, back)
+    elif not ended.untouched:
+        raise _not_back(guard, where, ended)
     return f"deployment {deployment} is broken off; the traffic is where it was."
+
+
+def _taken_back(deployer: Deployer, ended: Progress) -> Progress:
+    """A deployment is stopped some seconds before the one that takes it back has begun."""
+    deadline = time.monotonic() + TAKEN_BACK_SECONDS
+    while not (ended.rollback or ended.untouched) and time.monotonic() < deadline:
+        time.sleep(watching.POLL_SECONDS)
+        ended = patient(partial(deployer.progress, ended.id)) or ended
+    return ended
 
 
 def _not_back(guard: Guard, where: Place, ended: Progress) -> GreenroomError:
@@ -128,16 +155,54 @@ def _not_back(guard: Guard, where: Place, ended: Progress) -> GreenroomError:
 
 def _before(history: list[Past], now: str | None) -> Past:
     """The newest release of an earlier revision: after a rollback, not the one that was rolled back."""
-    family, revision = _revision(now)
-    for past in history:
-        of, number = _revision(past.task_definition)
-        if of == family and number < revision:
-            return past
+    if found := _known_before(history, now):
+        return found
     raise GreenroomError(
         f"no release before {short(now)} is known to have succeeded.",
         "Name what to go back to: --to FAMILY:REVISION (aws ecs list-task-definitions).",
         code=ANSWER_IS_NO,
     )
+
+
+def _known_before(history: list[Past], now: str | None) -> Past | None:
+    family, revision = _revision(now)
+    for past in history:
+        of, number = _revision(past.task_definition)
+        if of == family and number < revision:
+            return past
+    return None
+
+
+def _newest(guard: Guard, now: str | None) -> str | None:
+    """The newest revision that is registered: it may have migrated, also where its deployment was taken back."""
+    family, _ = _revision(now)
+    answer = guard.call("ecs", "list_task_definitions", familyPrefix=family, sort="DESC", maxResults=10)
+    return next((arn for arn in answer["taskDefinitionArns"] if _revision(arn)[0] == family), None)
+
+
+def _fit(guard: Guard, service: Service, task_definition: str) -> str:
+    """Its ARN, as an appspec wants it. Raises GreenroomError where the service cannot run it."""
+    listed = "aws ecs list-task-definitions lists what there is."
+    try:
+        found = guard.call("ecs", "describe_task_definition", taskDefinition=task_definition)["taskDefinition"]
+    except AwsError as error:
+        if error.reason != "ClientException":  # ECS has no error of its own for it
+            raise
+        raise GreenroomError(f"ECS has no task definition {short(task_definition)}.", listed) from None
+    arn = str(found["taskDefinitionArn"])
+    if found.get("status") == "INACTIVE":
+        raise GreenroomError(f"{short(arn)} is deregistered, and runs no more.", f"Name another with --to: {listed}")
+    if arn == service.running_now:
+        raise GreenroomError(f"{short(arn)} is what runs.", f"Name another: {listed}")
+    ports = {
+        (one["name"], mapped.get("containerPort"))
+        for one in found["containerDefinitions"]
+        for mapped in one.get("portMappings") or ()
+    }
+    if not ports.issuperset(service.containers):
+        wanted = ", ".join(f"{name}:{port}" for name, port in service.containers)
+        raise GreenroomError(f"{short(arn)} has no {wanted}, where the load balancer leads.", f"Name another: {listed}")
+    return arn
 
 
 def _revision(task_definition: str | None) -> tuple[str, int]:
@@ -152,17 +217,3 @@ def _image(guard: Guard, task_definition: str | None) -> str | None:
     described = guard.call("ecs", "describe_task_definition", taskDefinition=task_definition)["taskDefinition"]
     images = [str(one.get("image", "")).rpartition("@")[2] for one in described["containerDefinitions"]]
     return next((image for image in images if DIGEST.fullmatch(image)), None)
-
-
-def _schema(guard: Guard, where: Place, image: str | None) -> Schema:
-    """By the drill in the rehearsal of the release that is left."""
-    documents = rehearsals.of_image(guard, where, image) if image else []
-    drills = [one.old_release for one in documents if one.old_release]
-    if not drills:
-        return Schema(None, "Whether the release before can live on this schema is not known: no rehearsal tried it.")
-    drill = drills[0]
-    if drill.status == "passed":
-        return Schema(True, "The schema allows it: the rehearsal tried the release before on it, and it passed.")
-    if drill.status == "failed":
-        return Schema(False, f"the schema does not allow it: the release before failed on it: {drill.reason}")
-    return Schema(None, f"Whether the schema allows it is not known: the drill was {drill.status}: {drill.reason}")

@@ -33,5 +33,5 @@ def told(guard: Guard, where: Place, service: Service, deployer: Deployer) -> It
 
 def _side(guard: Guard, one: TaskSet) -> str:
     starting = f", {one.pending} starting" if one.pending else ""
-    targets = f"; targets: {health.of_group(guard, one.target_group)}" if one.target_group else ""
+    targets = f"; targets: {health.of_targets(guard, one.target_group)}" if one.target_group else ""
     return f"{one.status.lower()} {short(one.task_definition)}: {one.running}/{one.desired} running{starting}{targets}"

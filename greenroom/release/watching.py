@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from greenroom.aws import AwsError
 from greenroom.console import Progress as Display
-from greenroom.errors import GreenroomError, Terminated
+from greenroom.errors import GreenroomError
 from greenroom.guard import Guard
+from greenroom.interrupts import shielded
 from greenroom.rehearsal.report.words import duration
 from greenroom.release import health
 from greenroom.release.deployer import Deployer, Progress
+from greenroom.release.patience import left_alone, patient
 from greenroom.release.place import Place
 
 POLL_SECONDS = 5.0
@@ -24,25 +23,28 @@ SAID = {
 }
 
 
+def begin(
+    guard: Guard,
+    where: Place,
+    deployer: Deployer,
+    display: Display,
+    start: Callable[[], str],
+    begun: Callable[[str], None],
+) -> Progress:
+    """Start a deployment, tell `begun` its id, and watch it. Who stops watching stops no deployment: that is said."""
+    with left_alone() as left:
+        with shielded():  # a signal waits until it is known what was begun
+            deployment = start()
+            left.behind(*_left(where, deployment))
+        begun(deployment)
+        return _watched(guard, where, deployer, deployment, display)
+
+
 def watch(guard: Guard, where: Place, deployer: Deployer, deployment: str, display: Display) -> Progress:
-    """Until it is over. Raises GreenroomError, with all that is known, when that takes too long."""
-    minutes, shown = where.environment.release.deployment_minutes, ""
-    deadline = time.monotonic() + minutes * 60
-    with _left_alone(where, deployment):
-        while True:
-            now = _progress(deployer, deployment)
-            if now and (words := _phase(now)) != shown:
-                shown = words
-                display.step(words)
-            if now:
-                display.detail(
-                    " · ".join([f"traffic: {now.traffic}", *health.of_sides(guard, now)] if now.sides else [])
-                )
-                if now.over:
-                    return now
-            if time.monotonic() > deadline:
-                raise _too_long(guard, where, deployer.progress(deployment), minutes)
-            time.sleep(POLL_SECONDS)
+    """One that is under way, to its end. Raises GreenroomError, with all that is known, when that takes too long."""
+    with left_alone() as left:
+        left.behind(*_left(where, deployment))
+        return _watched(guard, where, deployer, deployment, display)
 
 
 def lines(guard: Guard, where: Place, now: Progress) -> list[str]:
@@ -53,7 +55,7 @@ def lines(guard: Guard, where: Place, now: Progress) -> list[str]:
     told += [f"traffic: {now.traffic}"] if now.sides else []
     told += health.of_sides(guard, now)
     if now.task_definition and not (now.over and now.state == "succeeded"):
-        told += [f"a task stopped: {reason}" for reason in health.stopped(guard, where, now.task_definition)]
+        told += health.stopped(guard, where, now.task_definition)
     return told
 
 
@@ -66,14 +68,22 @@ def failure(guard: Guard, where: Place, now: Progress) -> str:
     return f"deployment {now.id} {now.state}{where_it_was}: {now.reason or 'no reason was given.'}{known}{back}"
 
 
-def _progress(deployer: Deployer, deployment: str) -> Progress | None:
-    """None: AWS does not answer just now, which ends no deployment."""
-    try:
-        return deployer.progress(deployment)
-    except AwsError as error:
-        if not error.transient:
-            raise
-        return None
+def _watched(guard: Guard, where: Place, deployer: Deployer, deployment: str, display: Display) -> Progress:
+    minutes, shown = where.environment.release.deployment_minutes, ""
+    deadline, last = time.monotonic() + minutes * 60, Progress(deployment, "waiting")
+    while True:
+        now = patient(lambda: deployer.progress(deployment))
+        last = now or last
+        if now and (words := _phase(now)) != shown:
+            shown = words
+            display.step(words)
+        if now:
+            display.detail(" · ".join([f"traffic: {now.traffic}", *health.of_sides(guard, now)] if now.sides else []))
+            if now.over:
+                return now
+        if time.monotonic() > deadline:
+            raise _too_long(guard, where, last, minutes)
+        time.sleep(POLL_SECONDS)
 
 
 def _phase(now: Progress) -> str:
@@ -93,19 +103,12 @@ def _too_long(guard: Guard, where: Place, now: Progress, minutes: float) -> Gree
     )
 
 
-@contextmanager
-def _left_alone(where: Place, deployment: str) -> Iterator[None]:
-    """Who stops watching stops no deployment: that is said."""
-    try:
-        yield
-    except (KeyboardInterrupt, Terminated):
-        name = where.environment.name
-        print(
-            f"Deployment {deployment} goes on without being watched.\n"
-            f"  See it: ./inv status --environment {name}; take it back: ./inv rollback --environment {name}",
-            file=sys.stderr,
-        )
-        raise
+def _left(where: Place, deployment: str) -> tuple[str, str]:
+    name = where.environment.name
+    return (
+        f"Deployment {deployment}",
+        f"See it: ./inv status --environment {name}; take it back: ./inv rollback --environment {name}",
+    )
 
 
 def _mark(status: str) -> str:

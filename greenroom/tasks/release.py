@@ -72,13 +72,14 @@ def doctor(_context: Context, environment: str, image: str | None = None, unrehe
     """Look for all that would stop a release half way; changes nothing. Exit code 1: something would."""
     from greenroom.guard import Guard
     from greenroom.release import preparing
+    from greenroom.release.doctor import unfit
     from greenroom.release.preparing import Options
 
     config, where = preparing.located(environment)
     with Guard(where.environment) as guard:
         found = preparing.subject(Options(environment, image, unrehearsed), guard, config, where)
-        checks = preparing.examined(found)
-    raise Exit(code=ANSWER_IS_NO if any(check.fine is False for check in checks) else DONE)
+        failed = unfit(preparing.examined(found), unrehearsed=unrehearsed is not None)
+    raise Exit(code=ANSWER_IS_NO if failed else DONE)
 
 
 @task(help=_help("environment", "image", "unrehearsed", "yes", "dry-run"), auto_shortflags=False)

@@ -145,7 +145,7 @@ locals {
       {
         Sid      = "LookAtLoadBalancer"
         Effect   = "Allow"
-        Action   = ["elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeTargetGroups"]
+        Action   = ["elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetGroups"]
         Resource = "*" # they describe all or nothing
       },
       {

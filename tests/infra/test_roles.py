@@ -114,7 +114,7 @@ ACTORS: dict[str, list[Call]] = {
         *calls("s3: PutObject", f"{REHEARSALS}/releases/20260101T000000.000000Z-release.json"),
         *calls("ecr: DescribeImages", REPOSITORY),
         *calls("codedeploy: GetDeploymentGroup ListDeployments", GROUP),
-        *calls("elasticloadbalancing: DescribeListeners DescribeTargetGroups", ANY),
+        *calls("elasticloadbalancing: DescribeListeners DescribeRules DescribeTargetGroups", ANY),
         *calls("iam: GetRole", "arn:aws:iam::123456789012:role/ledger-staging-codedeploy"),
         *calls("ecs: DescribeServices", SERVICE),
         *[*REGISTER, *PASS],

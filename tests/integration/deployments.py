@@ -12,10 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.model import Shape
-from botocore.session import get_session
-from botocore.validate import ParamValidator
-
+from tests.aws_models import conform, conform_refusal
 from tests.integration.moto_server import Cloud, Refused
 
 EVENTS = (
@@ -88,10 +85,24 @@ class Deployments:
 
     group: dict[str, Any]
     next_story: tuple[Moment, ...] = SUCCESS
+    page: int = 100  # deployments in one answer of ListDeployments
     all: dict[str, Deployment] = field(default_factory=dict)
 
     def join(self, cloud: Cloud) -> None:
-        answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        for action in self.answers:
+            cloud.play(action, lambda given, _moto, action=action: self.answer(action, given))
+
+    def answer(self, action: str, given: dict[str, Any]) -> dict[str, Any]:
+        """What CodeDeploy could say, by botocore's model: also where it refuses."""
+        try:
+            return conform(action, self.answers[action](given))
+        except Refused as refused:
+            conform_refusal("codedeploy", action, refused.code)
+            raise
+
+    @property
+    def answers(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        return {
             "GetDeploymentGroup": self._group,
             "CreateDeployment": self._create,
             "GetDeployment": self._get,
@@ -101,8 +112,6 @@ class Deployments:
             "BatchGetDeploymentTargets": self._target,
             "StopDeployment": self._stop,
         }
-        for action, answer in answers.items():
-            cloud.play(action, lambda given, _moto, action=action, answer=answer: conform(action, answer(given)))
 
     def add(self, story: tuple[Moment, ...], task_definition: str, **more: Any) -> Deployment:
         """One that there was before."""
@@ -136,7 +145,10 @@ class Deployments:
     def _list(self, given: dict[str, Any]) -> dict[str, Any]:
         only = given.get("includeOnlyStatuses")
         newest = sorted(self.all.values(), key=lambda one: one.created, reverse=True)
-        return {"deployments": [one.id for one in newest if only is None or one.now.status in only]}
+        found = [one.id for one in newest if only is None or one.now.status in only]
+        start = int(given.get("nextToken", 0))
+        more = {"nextToken": str(start + self.page)} if start + self.page < len(found) else {}
+        return {"deployments": found[start : start + self.page], **more}
 
     def _targets(self, given: dict[str, Any]) -> dict[str, Any]:
         if self._found(given).now.status == "Created":
@@ -198,28 +210,6 @@ Resources:
 """
 
 
-def conform(operation: str, answer: dict[str, Any], service: str = "codedeploy") -> dict[str, Any]:
-    """The answer, if it is one that botocore's model of the service knows."""
-    shape = get_session().get_service_model(service).operation_model(operation).output_shape
-    report = ParamValidator().validate(answer, shape)
-    assert not report.has_errors(), f"{operation}: {report.generate_report()}"
-    wrong = list(_odd_words(shape, answer, operation))
-    assert wrong == []
-    return answer
-
-
-def _odd_words(shape: Shape, value: Any, place: str) -> Any:
-    """Words that an enumeration of the model does not have."""
-    if shape.type_name == "structure":
-        for name, one in value.items():
-            yield from _odd_words(shape.members[name], one, f"{place}.{name}")
-    elif shape.type_name == "list":
-        for one in value:
-            yield from _odd_words(shape.member, one, f"{place}[]")
-    elif shape.type_name == "string" and getattr(shape, "enum", None) and value not in shape.enum:
-        yield f"{place}: {value}"
-
-
 def _event(now: Moment, number: int, name: str) -> dict[str, Any]:
     status = "Succeeded" if number < now.at else "Pending"
     if number == now.at and now.status != "Created":
@@ -245,4 +235,4 @@ def _side(label: str, traffic: float, running: int) -> dict[str, Any]:
     }
 
 
-__all__ = ["ALARM", "HOOK_FAILS", "NEVER_HEALTHY", "READY", "SUCCESS", "Deployments", "Moment", "conform", "replace"]
+__all__ = ["ALARM", "HOOK_FAILS", "NEVER_HEALTHY", "READY", "SUCCESS", "Deployments", "Moment", "replace"]

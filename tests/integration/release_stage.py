@@ -15,8 +15,9 @@ import pytest
 
 from greenroom.program import Program, TasksFile
 from greenroom.rehearsal.document import Drill, Image, Rehearsal, Source
-from greenroom.release import logs, one_off, watching
-from tests.integration.deployments import Deployments, conform
+from greenroom.release import entering, logs, one_off, rollback, watching
+from tests.aws_models import conform, conform_xml
+from tests.integration.deployments import Deployments
 from tests.integration.moto_server import Cloud, cloud, moto
 from tests.rehearsal import examples
 
@@ -168,16 +169,21 @@ def stage(
     shutil.copytree(checkout, root)
     monkeypatch.chdir(root)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    for module in (watching, one_off, logs):
+    for module in (watching, one_off, logs, entering):
         monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(one_off, "LAG_SECONDS", 0.2)
+    monkeypatch.setattr(rollback, "TAKEN_BACK_SECONDS", 0.2)
     made = _environment(cloud, root, capsys)
     made.deployments.join(cloud)
     cloud.play(
         "DescribeServices", lambda _given, _moto: conform("DescribeServices", {"services": [made.service]}, "ecs")
     )
-    cloud.play("SimulatePrincipalPolicy", lambda given, _moto: _simulated(made, given))
-    cloud.play("RunTask", lambda _given, there: _begun(made, there()))
-    cloud.play("DescribeTasks", lambda _given, there: _ended(made, there()))
+    cloud.play(
+        "SimulatePrincipalPolicy",
+        lambda given, _moto: conform_xml("iam", "SimulatePrincipalPolicy", _simulated(made, given)),
+    )
+    cloud.play("RunTask", lambda _given, there: conform("RunTask", _begun(made, there()), "ecs"))
+    cloud.play("DescribeTasks", lambda _given, there: conform("DescribeTasks", _ended(made, there()), "ecs"))
     made.clear()
     return made
 
@@ -238,6 +244,7 @@ def _definition(digest: str) -> dict[str, Any]:
     }.items():
         text = text.replace(name, value)
     found: dict[str, Any] = json.loads(text)
+    found["containerDefinitions"][0]["memory"] = 1024  # as in the template of the checkout
     return found
 
 
