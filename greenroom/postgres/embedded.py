@@ -66,7 +66,7 @@ class Server:
         Sessions on it end; it takes 0.2 s. Returns the names of the settings that do not hold here, because this server
         refuses them or this machine has not so much memory.
         """
-        with connect(self.address) as connection:
+        with connect(self.postmaster.local) as connection:
             taken = phases.taken_over(connection, settings)
         self.postmaster.rest()
         try:

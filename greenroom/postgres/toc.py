@@ -175,9 +175,9 @@ class _Reader:
         return "gzip" if self._int() else "none"
 
     def _int(self) -> int:
-        negative = self._bytes(1) == b"\x01"
-        value = int.from_bytes(self._bytes(self._integer), "little")
-        return -value if negative else value
+        found = self._bytes(1 + self._integer)  # its sign, and the number without it
+        value = int.from_bytes(found[1:], "little")
+        return -value if found[0] == 1 else value
 
     def _string(self) -> str | None:
         length = self._int()
