@@ -25,6 +25,7 @@ PROGRAM = "terraform"
 LEAST = (1, 11)
 Message = Mapping[str, Any]
 STOPPING = "Terraform finishes what it has begun and saves its state; Ctrl-C once more kills it in the middle"
+KILLING = "Terraform is killed"
 
 
 @dataclass
@@ -41,8 +42,8 @@ class Done:
         return [one for one in self.diagnostics if one.get("severity") == "error"]
 
 
-def refuse_missing() -> None:
-    """Raises GreenroomError where there is no Terraform, or one that is too old."""
+def version() -> str:
+    """What the program says of itself. Raises GreenroomError where there is none, or one that is too old."""
     found = shell.run([PROGRAM, "version", "-json"], check=False, env={"CHECKPOINT_DISABLE": "1"})
     if found.code == 127:
         raise GreenroomError(
@@ -54,12 +55,13 @@ def refuse_missing() -> None:
         raise GreenroomError(
             f"terraform {has} is here, and the root module needs 1.11 or newer.", "Install a newer one."
         )
+    return found.stdout
 
 
 def run(stack: Stack, words: Sequence[str | Path], progress: Progress, heard: Callable[[Message], None]) -> Done:
     """A subcommand with `-json` to its end; `heard` gets every message. Raises Stopped once an interrupted one has."""
     done = Done(0)
-    asked: BaseException | None = None
+    asked: list[BaseException] = []
     argv: list[str | Path] = [PROGRAM, f"-chdir={stack.module}", *words]
     with shell.spawn(
         argv, env=stack.variables, stdin=shell.DEVNULL, stdout=shell.PIPE, stderr=shell.STDOUT, start_new_session=True
@@ -73,22 +75,22 @@ def run(stack: Stack, words: Sequence[str | Path], progress: Progress, heard: Ca
                     break
                 _take(line, done, heard)
             except (KeyboardInterrupt, Terminated) as stop:
-                asked = stop
-                progress.step(STOPPING)
+                asked.append(stop)
+                progress.step(STOPPING if len(asked) == 1 else KILLING)
                 child.send_signal(signal.SIGINT)
                 lines = _lines(child.stdout.fileno())
         done.code = child.wait()
     if asked:
-        raise Stopped(asked, done)
+        raise Stopped(asked[0], done, killed=len(asked) > 1)
     return done
 
 
 class Stopped(Exception):
-    """It was asked to stop, and has ended: `by` is what asked."""
+    """It was asked to stop, and has ended: `by` is what asked; twice, and it was `killed`."""
 
-    def __init__(self, by: BaseException, done: Done) -> None:
+    def __init__(self, by: BaseException, done: Done, *, killed: bool = False) -> None:
         super().__init__(str(by))
-        self.by, self.done = by, done
+        self.by, self.done, self.killed = by, done, killed
 
 
 def text_of(stack: Stack, words: Sequence[str | Path]) -> str:
