@@ -11,6 +11,7 @@ one_off.py     one ECS task to its end, with its log
 migrating.py   the one-off task that migrates
 deployer.py    what shifts the traffic, as the rest sees it; codedeploy.py the one that there is
 watching.py    a deployment to its end; health.py what the load balancer says meanwhile
+timing.py      how long it will take, by what is set: arithmetic
 deploying.py   a release, from look to bake
 rollback.py    the way back, in the middle and afterwards
 records.py     what was released, by whom and why unrehearsed
