@@ -149,7 +149,7 @@ def _bootstrap(stack: Stack, *, yes: bool, dry_run: bool) -> int:
     if not yes and not agreed("Do that?"):
         return ANSWER_IS_NO
     bootstrap.do(stack, steps)
-    print(f"Done. Next: ./inv tf-apply --environment {stack.environment.name}")
+    print(f"Done. Next: ./inv hook-package, then ./inv tf-apply --environment {stack.environment.name}")
     return DONE
 
 
@@ -189,6 +189,8 @@ def _apply(stack: Stack, allowed: list[str], file: str | None, *, destroy: bool,
         with console.progress() as progress:
             applied = applying.apply(made, progress)
     print(applying.told(applied))
+    if not destroy:
+        print(f"Where it all is: ./inv tf-output --environment {stack.environment.name}")
     return DONE
 
 

@@ -100,7 +100,7 @@ def test_second_interrupt_kills_terraform(desk: Desk, cloud: Cloud, overheard: t
         ctrl_c(child)
         assert asked[f"PUT {STATE}"].wait(60)
         ctrl_c(child)
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=60)
     assert child.returncode == 130, err
     assert "Terraform is killed" in err and "Traceback" not in err
     assert "Two interrupts received" in log.read_text()
