@@ -16,7 +16,7 @@ from greenroom.errors import GreenroomError
 from greenroom.infra import plan as plans
 from greenroom.infra import terraform
 from greenroom.infra.plan import Change
-from greenroom.infra.refusals import complete, failure
+from greenroom.infra.refusals import complete, failure, text_of
 from greenroom.infra.stack import Stack
 from greenroom.infra.terraform import Message, Stopped
 
@@ -154,11 +154,11 @@ def told(applied: Applied, *, cut_off: bool = False, killed: bool = False) -> st
 
 def outputs(stack: Stack) -> dict[str, Any]:
     """The outputs of the state, by name; what is sensitive is None. Raises GreenroomError."""
-    found: Mapping[str, Any] = json.loads(terraform.text_of(stack, ["output", "-json"]))
+    found: Mapping[str, Any] = json.loads(text_of(stack, "read its outputs", ["output", "-json", "-no-color"]))
     return {name: None if one.get("sensitive") else one["value"] for name, one in found.items()}
 
 
 def _read(stack: Stack, file: Path) -> Plan:
-    shown = json.loads(terraform.text_of(stack, ["show", "-json", file]))
+    shown = json.loads(text_of(stack, "show the plan", ["show", "-json", "-no-color", file]))
     changed = any(one.get("actions") != ["no-op"] for one in (shown.get("output_changes") or {}).values())
     return Plan(stack, file, plans.read(shown), changed)

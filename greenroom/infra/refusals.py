@@ -73,6 +73,14 @@ def complete(
         raise failure(stack, doing, done)
 
 
+def text_of(stack: Stack, doing: str, words: Sequence[str | Path]) -> str:
+    """What a reading subcommand prints. Raises GreenroomError."""
+    text, done = terraform.read(stack, words)
+    if done.code != 0:
+        raise failure(stack, doing, done)
+    return text
+
+
 def failure(stack: Stack, doing: str, done: Done) -> GreenroomError:
     """Why a subcommand failed, for people."""
     text = "\n".join([*map(_text, done.errors), *done.said])

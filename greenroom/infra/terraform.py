@@ -23,6 +23,7 @@ from greenroom.infra.stack import Stack
 
 PROGRAM = "terraform"
 LEAST = (1, 11)
+_BOX = "╷│╵ "
 Message = Mapping[str, Any]
 STOPPING = "Terraform finishes what it has begun and saves its state; Ctrl-C once more kills it in the middle"
 KILLING = "Terraform is killed"
@@ -93,9 +94,11 @@ class Stopped(Exception):
         self.by, self.done, self.killed = by, done, killed
 
 
-def text_of(stack: Stack, words: Sequence[str | Path]) -> str:
-    """What a reading subcommand prints. Raises GreenroomError with its last line."""
-    return shell.run([PROGRAM, f"-chdir={stack.module}", *words], env=stack.variables).stdout
+def read(stack: Stack, words: Sequence[str | Path]) -> tuple[str, Done]:
+    """What a reading subcommand prints, and how it ended: it says what is wrong in a box, on standard error."""
+    ended = shell.run([PROGRAM, f"-chdir={stack.module}", *words], env=stack.variables, check=False)
+    said = [line.strip(_BOX) for line in ended.stderr.splitlines()]
+    return ended.stdout, Done(ended.code, said=[line for line in said if line])
 
 
 def _take(line: str, done: Done, heard: Callable[[Message], None]) -> None:

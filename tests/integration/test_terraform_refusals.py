@@ -71,12 +71,13 @@ def test_state_without_a_bucket_is_told(desk: Desk) -> None:
 def test_state_whose_bucket_has_gone_is_told(desk: Desk) -> None:
     """Terraform has been prepared, and is not again."""
     bootstrapped(desk)
-    assert desk.run("tf-plan", "--environment", "staging").returncode == 0
+    assert desk.run("tf-output", "--environment", "staging").returncode == 0
     with closing(desk.client("s3")) as s3:
         s3.delete_bucket(Bucket=BUCKET)
-    done = desk.run("tf-plan", "--environment", "staging")
-    assert done.returncode == 2
-    assert f"the bucket of the state, {BUCKET}, does not exist." in done.stderr
+    for task in ("tf-plan", "tf-output"):
+        done = desk.run(task, "--environment", "staging")
+        assert done.returncode == 2
+        assert f"the bucket of the state, {BUCKET}, does not exist." in done.stderr, done.stderr
 
 
 def test_module_that_is_wrong_is_told_with_its_place(desk: Desk) -> None:
