@@ -43,8 +43,8 @@ class Done:
         return [one for one in self.diagnostics if one.get("severity") == "error"]
 
 
-def version() -> str:
-    """What the program says of itself. Raises GreenroomError where there is none, or one that is too old."""
+def refuse_missing() -> None:
+    """Raises GreenroomError where there is no Terraform, or one that is too old."""
     found = shell.run([PROGRAM, "version", "-json"], check=False, env={"CHECKPOINT_DISABLE": "1"})
     if found.code == 127:
         raise GreenroomError(
@@ -56,7 +56,6 @@ def version() -> str:
         raise GreenroomError(
             f"terraform {has} is here, and the root module needs 1.11 or newer.", "Install a newer one."
         )
-    return found.stdout
 
 
 def run(stack: Stack, words: Sequence[str | Path], progress: Progress, heard: Callable[[Message], None]) -> Done:
