@@ -170,6 +170,7 @@ def _refuse_to_write(model: Any, **_others: Any) -> None:
 def refusals() -> Iterator[None]:
     """What botocore raises within becomes an AwsError: one sentence, never a secret."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -177,6 +178,13 @@ def refusals() -> Iterator[None]:
         raise _of_service(error) from None
     except BotoCoreError as error:
         raise _of_botocore(error) from None
+    except ResponseParserError:
+        raise AwsError(
+            "unreachable",
+            "ResponseParserError",
+            "what answers in AWS's place is not AWS: its answer is no answer of that service.",
+            "Check HTTPS_PROXY and AWS_ENDPOINT_URL: a proxy's page for its users looks like that.",
+        ) from None
 
 
 def _of_service(error: Any) -> AwsError:

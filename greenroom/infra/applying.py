@@ -16,7 +16,7 @@ from greenroom.errors import GreenroomError
 from greenroom.infra import plan as plans
 from greenroom.infra import terraform
 from greenroom.infra.plan import Change
-from greenroom.infra.refusals import failure
+from greenroom.infra.refusals import complete, failure, text_of
 from greenroom.infra.stack import Stack
 from greenroom.infra.terraform import Message, Stopped
 
@@ -36,6 +36,31 @@ class Plan:
     def empty(self) -> bool:
         """Whether applying it would do nothing at all."""
         return not (self.changes or self.outputs_change)
+
+
+@dataclass
+class Heard:
+    """What `plan -json` has said so far: enough, where nothing is changed or replaced and nobody will ask why."""
+
+    seen: int = 0
+    changes: list[Change] = field(default_factory=list)
+    outputs: bool = False
+
+    def hear(self, message: Message, progress: Progress) -> None:
+        """Take a message in."""
+        kind = message.get("type")
+        if kind in ("refresh_complete", "apply_complete"):
+            self.seen += 1
+            progress.detail(f"{self.seen} looked at")
+        elif kind == "outputs":
+            self.outputs = any(one.get("action") != "noop" for one in message["outputs"].values())
+        elif change := plans.spoken(message):
+            self.changes.append(change)
+
+    @property
+    def asks_why(self) -> bool:
+        """Whether the plan itself must be looked at: to show one starts the provider again, for seconds."""
+        return any(change.action in ("changed", "REPLACED") for change in self.changes)
 
 
 @dataclass
@@ -62,33 +87,18 @@ class Applied:
             progress.detail(f"{len(self.done)} of {self.planned} · {waiting}{at}")
 
 
-def prepare(stack: Stack, progress: Progress) -> None:
-    """`terraform init`: its provider, and its state. Raises GreenroomError."""
-    terraform.refuse_missing()
-    stack.work.mkdir(parents=True, exist_ok=True)
-    progress.step(f"terraform init: the state in {stack.bucket}")
-    words = ["init", "-json", "-input=false", "-reconfigure", f"-backend-config={stack.backend}"]
-    _end(stack, "prepare itself", terraform.run(stack, words, progress, lambda _message: None))
-
-
 @contextmanager
 def planned(stack: Stack, progress: Progress, *, destroy: bool = False, lock: bool = True) -> Iterator[Plan]:
     """A plan, for as long as the block lasts; its file is gone afterwards. Raises GreenroomError."""
     with TemporaryDirectory(prefix="greenroom-plan-") as place:
         file = Path(place) / "plan"
         progress.step("terraform plan: what is there, and what would be" + (" destroyed" if destroy else ""))
-        seen = 0
-
-        def heard(message: Message) -> None:
-            nonlocal seen
-            if message.get("type") in ("refresh_complete", "apply_complete"):
-                seen += 1
-                progress.detail(f"{seen} looked at")
-
+        heard = Heard()
         words = ["plan", "-json", "-input=false", f"-out={file}", f"-var-file={stack.values}"]
         words += [f"-lock-timeout={LOCK_SECONDS}s"] if lock else ["-lock=false"]
-        _end(stack, "plan", terraform.run(stack, [*words, *(["-destroy"] if destroy else [])], progress, heard))
-        yield _read(stack, file)
+        words += ["-destroy"] if destroy else []
+        complete(stack, "plan", words, progress, lambda message: heard.hear(message, progress))
+        yield _read(stack, file) if heard.asks_why else Plan(stack, file, plans.ordered(heard.changes), heard.outputs)
 
 
 def saved(stack: Stack, file: Path) -> Plan:
@@ -114,7 +124,7 @@ def apply(plan: Plan, progress: Progress) -> Applied:
     try:
         done = terraform.run(stack, words, progress, lambda message: applied.hear(message, progress))
     except Stopped as stopped:
-        print(f"Stopped. {told(applied, cut_off=True)}", flush=True)
+        print(f"Stopped. {told(applied, cut_off=True, killed=stopped.killed)}", flush=True)
         raise stopped.by from None
     if done.code != 0:
         error = failure(stack, "apply the plan", done)
@@ -122,7 +132,7 @@ def apply(plan: Plan, progress: Progress) -> Applied:
     return applied
 
 
-def told(applied: Applied, *, cut_off: bool = False) -> str:
+def told(applied: Applied, *, cut_off: bool = False, killed: bool = False) -> str:
     """What has been applied, for whoever must go on from there.
 
     The provider answers a stop by giving up the calls that are under way: AWS may carry them out all the same.
@@ -134,21 +144,21 @@ def told(applied: Applied, *, cut_off: bool = False) -> str:
     if unsure:
         lines.append(f"Cut off: {', '.join(unsure)}: it may be in AWS, and is not in the state.")
         lines.append("The next plan tells; what it cannot create because it is there: terraform import.")
+    if killed:
+        lines.append(
+            "It was killed, perhaps before it had saved: the state may lack some of this, and be locked still."
+        )
+        lines.append("Run again: it says by whom it is locked, and how to unlock it.")
     return "\n".join(lines)
 
 
 def outputs(stack: Stack) -> dict[str, Any]:
     """The outputs of the state, by name; what is sensitive is None. Raises GreenroomError."""
-    found: Mapping[str, Any] = json.loads(terraform.text_of(stack, ["output", "-json"]))
+    found: Mapping[str, Any] = json.loads(text_of(stack, "read its outputs", ["output", "-json", "-no-color"]))
     return {name: None if one.get("sensitive") else one["value"] for name, one in found.items()}
 
 
 def _read(stack: Stack, file: Path) -> Plan:
-    shown = json.loads(terraform.text_of(stack, ["show", "-json", file]))
+    shown = json.loads(text_of(stack, "show the plan", ["show", "-json", "-no-color", file]))
     changed = any(one.get("actions") != ["no-op"] for one in (shown.get("output_changes") or {}).values())
     return Plan(stack, file, plans.read(shown), changed)
-
-
-def _end(stack: Stack, doing: str, done: terraform.Done) -> None:
-    if done.code != 0:
-        raise failure(stack, doing, done)

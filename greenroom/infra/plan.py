@@ -31,6 +31,14 @@ _ACTIONS: dict[tuple[str, ...], Action] = {
     ("create", "delete"): "REPLACED",
     ("create", "forget"): "REPLACED",
 }
+# The same, as `plan -json` says them while it goes; what it has no word for changes nothing in AWS.
+_SPOKEN: dict[str, Action] = {
+    "create": "created",
+    "update": "changed",
+    "delete": "DESTROYED",
+    "remove": "forgotten",
+    "replace": "REPLACED",
+}
 
 
 @dataclass(frozen=True)
@@ -53,9 +61,21 @@ class Change:
 
 
 def read(shown: Mapping[str, Any]) -> list[Change]:
-    """From `terraform show -json PLAN`: what is lost first, then what changes, then what is new."""
-    found = [_change(one) for one in shown.get("resource_changes", ()) if _action(one)]
-    return sorted(found, key=lambda change: (-list(SIGNS).index(change.action), change.address))
+    """From `terraform show -json PLAN`, `ordered`."""
+    return ordered(_change(one) for one in shown.get("resource_changes", ()) if _action(one))
+
+
+def spoken(message: Mapping[str, Any]) -> Change | None:
+    """What a message of `terraform plan -json` says of one resource: what would become of it, and not why."""
+    change = message.get("change") or {}
+    action = _SPOKEN.get(str(change.get("action"))) if message.get("type") == "planned_change" else None
+    resource = change.get("resource") or {}
+    return Change(str(resource["addr"]), str(resource["resource_type"]), action) if action else None
+
+
+def ordered(changes: Iterable[Change]) -> list[Change]:
+    """What is lost first, then what changes, then what is new."""
+    return sorted(changes, key=lambda change: (-list(SIGNS).index(change.action), change.address))
 
 
 def summary(changes: Collection[Change]) -> str:

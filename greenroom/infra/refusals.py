@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from greenroom.console import Progress
 from greenroom.errors import GreenroomError
-from greenroom.infra.stack import Stack
-from greenroom.infra.terraform import Done, Message
+from greenroom.infra import terraform
+from greenroom.infra.stack import MODULE, Stack
+from greenroom.infra.terraform import Done, Message, Stopped
 
 MOST_LINES = 12
+ERRORED = "errored.tfstate"  # Terraform's name for the state that it could not save
 _LOCK = re.compile(r"^\s*(ID|Who|Created|Operation):\s+(.+?)\s*$", re.MULTILINE)
 
 
@@ -56,9 +61,31 @@ _KNOWN = (
 )
 
 
+def complete(
+    stack: Stack, doing: str, words: Sequence[str | Path], progress: Progress, heard: Callable[[Message], None]
+) -> None:
+    """A subcommand that must succeed; an interrupt is raised once it has ended. Raises GreenroomError."""
+    try:
+        done = terraform.run(stack, words, progress, heard)
+    except Stopped as stopped:
+        raise stopped.by from None
+    if done.code != 0:
+        raise failure(stack, doing, done)
+
+
+def text_of(stack: Stack, doing: str, words: Sequence[str | Path]) -> str:
+    """What a reading subcommand prints. Raises GreenroomError."""
+    text, done = terraform.read(stack, words)
+    if done.code != 0:
+        raise failure(stack, doing, done)
+    return text
+
+
 def failure(stack: Stack, doing: str, done: Done) -> GreenroomError:
     """Why a subcommand failed, for people."""
     text = "\n".join([*map(_text, done.errors), *done.said])
+    if ERRORED in text and (stack.module / ERRORED).is_file():
+        return _unsaved(stack)
     if "Error acquiring the state lock" in text:
         return _locked(stack, text)
     environment = stack.environment
@@ -78,7 +105,16 @@ def _locked(stack: Stack, text: str) -> GreenroomError:
     return GreenroomError(
         f"the state of {stack.environment.name} is locked{by}{since} ({told.get('Operation', 'unknown')}).",
         "Wait until that is done. If its process is gone for sure: "
-        f"terraform -chdir={stack.module.name} force-unlock {told.get('ID', 'ID')}",
+        f"{stack.by_hand} force-unlock {told.get('ID', 'ID')}",
+    )
+
+
+def _unsaved(stack: Stack) -> GreenroomError:
+    """The one failure after which running again is wrong: it would make everything a second time."""
+    return GreenroomError(
+        f"Terraform could not save the state to {stack.bucket}; all that it knows lies in {MODULE / ERRORED}.",
+        "Mend the way to AWS (did the credentials expire in the middle?), then save it, and run nothing before: "
+        f"{stack.by_hand} state push {ERRORED}",
     )
 
 

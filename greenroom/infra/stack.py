@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,17 @@ class Stack:
         if not named:
             raise GreenroomError(f"{self.backend} names no bucket.", 'Write it there: bucket = "..."')
         return named
+
+    @property
+    def by_hand(self) -> str:
+        """How a person calls Terraform for this environment, from the root of the checkout."""
+        told = {
+            "TF_DATA_DIR": str(self.work),
+            "AWS_PROFILE": self.environment.profile,
+            "AWS_ENDPOINT_URL": self.endpoint,
+        }
+        words = [f"{name}={shlex.quote(value)}" for name, value in told.items() if value]
+        return " ".join([*words, f"terraform -chdir={MODULE}"])
 
     @property
     def variables(self) -> dict[str, str]:

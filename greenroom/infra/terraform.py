@@ -23,8 +23,10 @@ from greenroom.infra.stack import Stack
 
 PROGRAM = "terraform"
 LEAST = (1, 11)
+_BOX = "╷│╵ "
 Message = Mapping[str, Any]
 STOPPING = "Terraform finishes what it has begun and saves its state; Ctrl-C once more kills it in the middle"
+KILLING = "Terraform is killed"
 
 
 @dataclass
@@ -59,7 +61,7 @@ def refuse_missing() -> None:
 def run(stack: Stack, words: Sequence[str | Path], progress: Progress, heard: Callable[[Message], None]) -> Done:
     """A subcommand with `-json` to its end; `heard` gets every message. Raises Stopped once an interrupted one has."""
     done = Done(0)
-    asked: BaseException | None = None
+    asked: list[BaseException] = []
     argv: list[str | Path] = [PROGRAM, f"-chdir={stack.module}", *words]
     with shell.spawn(
         argv, env=stack.variables, stdin=shell.DEVNULL, stdout=shell.PIPE, stderr=shell.STDOUT, start_new_session=True
@@ -73,27 +75,29 @@ def run(stack: Stack, words: Sequence[str | Path], progress: Progress, heard: Ca
                     break
                 _take(line, done, heard)
             except (KeyboardInterrupt, Terminated) as stop:
-                asked = stop
-                progress.step(STOPPING)
+                asked.append(stop)
+                progress.step(STOPPING if len(asked) == 1 else KILLING)
                 child.send_signal(signal.SIGINT)
                 lines = _lines(child.stdout.fileno())
         done.code = child.wait()
     if asked:
-        raise Stopped(asked, done)
+        raise Stopped(asked[0], done, killed=len(asked) > 1)
     return done
 
 
 class Stopped(Exception):
-    """It was asked to stop, and has ended: `by` is what asked."""
+    """It was asked to stop, and has ended: `by` is what asked; twice, and it was `killed`."""
 
-    def __init__(self, by: BaseException, done: Done) -> None:
+    def __init__(self, by: BaseException, done: Done, *, killed: bool = False) -> None:
         super().__init__(str(by))
-        self.by, self.done = by, done
+        self.by, self.done, self.killed = by, done, killed
 
 
-def text_of(stack: Stack, words: Sequence[str | Path]) -> str:
-    """What a reading subcommand prints. Raises GreenroomError with its last line."""
-    return shell.run([PROGRAM, f"-chdir={stack.module}", *words], env=stack.variables).stdout
+def read(stack: Stack, words: Sequence[str | Path]) -> tuple[str, Done]:
+    """What a reading subcommand prints, and how it ended: it says what is wrong in a box, on standard error."""
+    ended = shell.run([PROGRAM, f"-chdir={stack.module}", *words], env=stack.variables, check=False)
+    said = [line.strip(_BOX) for line in ended.stderr.splitlines()]
+    return ended.stdout, Done(ended.code, said=[line for line in said if line])
 
 
 def _take(line: str, done: Done, heard: Callable[[Message], None]) -> None:

@@ -12,6 +12,7 @@ patience.py    a bad moment of AWS is waited out; who stops watching is told wha
 migrating.py   the one-off task that migrates
 deployer.py    what shifts the traffic, as the rest sees it; codedeploy.py the one that there is
 watching.py    a deployment to its end; health.py what the load balancer says meanwhile
+timing.py      how long it will take, by what is set: arithmetic
 deploying.py   a release, from look to bake
 rollback.py    the way back, in the middle and afterwards; schema.py whether the schema allows it
 records.py     what was released, by whom and why unrehearsed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, cast
 
 import yaml
@@ -26,6 +27,8 @@ STATES: dict[str, State] = {
 }
 UNDER_WAY = ["Created", "Queued", "InProgress", "Baking", "Ready"]
 BATCH = 25  # deployments that BatchGetDeployments takes
+_CANARY = re.compile(r"^CodeDeployDefault\.ECSCanary\d+Percent(\d+)Minutes$")
+_LINEAR = re.compile(r"^CodeDeployDefault\.ECSLinear(\d+)PercentEvery(\d+)Minutes?$")
 LONGEST = 1000  # characters of a description; the record in the bucket has all of it
 _PHASES = {
     "Pending": "pending",
@@ -48,14 +51,18 @@ class CodeDeploy:
         services = group.get("ecsServices") or [{}]
         pairs = (group.get("loadBalancerInfo") or {}).get("targetGroupPairInfoList") or [{}]
         listeners = (pairs[0].get("prodTrafficRoute") or {}).get("listenerArns") or [None]
-        ending = (group.get("blueGreenDeploymentConfiguration") or {}).get("terminateBlueInstancesOnDeploymentSuccess")
+        blue_green = group.get("blueGreenDeploymentConfiguration") or {}
+        ending = blue_green.get("terminateBlueInstancesOnDeploymentSuccess") or {}
+        ready = blue_green.get("deploymentReadyOption") or {}
         return Wiring(
             service=f"{services[0].get('clusterName')}/{services[0].get('serviceName')}",
             listener=listeners[0],
             target_groups=tuple(one["name"] for one in pairs[0].get("targetGroups") or ()),
             role=group.get("serviceRoleArn"),
-            bake_minutes=int((ending or {}).get("terminationWaitTimeInMinutes", 0)),
+            bake_minutes=int(ending.get("terminationWaitTimeInMinutes", 0)),
             rolls_back=bool((group.get("autoRollbackConfiguration") or {}).get("enabled")),
+            wait_minutes=int(ready.get("waitTimeInMinutes", 0)),
+            shift_minutes=_shift_minutes(str(group.get("deploymentConfigName", ""))),
         )
 
     def start(self, task_definition: str, appspec: str, description: str) -> str:
@@ -158,6 +165,15 @@ class CodeDeploy:
         answer = self._guard.call("codedeploy", "batch_get_deployment_targets", deploymentId=deployment, targetIds=ids)
         found = answer.get("deploymentTargets") or [{}]
         return cast(dict[str, Any], found[0].get("ecsTarget") or {})
+
+
+def _shift_minutes(configuration: str) -> int:
+    """Of CodeDeploy's own configurations, by their names; 0 for all at once, and for one of the team's own."""
+    if found := _CANARY.search(configuration):
+        return int(found[1])
+    if found := _LINEAR.search(configuration):
+        return (100 // int(found[1]) - 1) * int(found[2])
+    return 0
 
 
 def _state(info: dict[str, Any]) -> State:

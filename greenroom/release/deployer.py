@@ -77,7 +77,10 @@ class Past:
 
 @dataclass(frozen=True)
 class Wiring:
-    """What the deployer will do it with; listener and target groups by name or ARN."""
+    """What the deployer will do it with; listener and target groups by name or ARN.
+
+    `wait_minutes` is how long it waits for somebody to say go on, `shift_minutes` from the first traffic to all of it.
+    """
 
     service: str
     listener: str | None
@@ -85,6 +88,8 @@ class Wiring:
     role: str | None
     bake_minutes: int
     rolls_back: bool
+    wait_minutes: int = 0
+    shift_minutes: int = 0
 
 
 class Deployer(Protocol):

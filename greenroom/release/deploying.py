@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from greenroom import console
 from greenroom.errors import ANSWER_IS_NO, GreenroomError
-from greenroom.release import files, gate, migrating, records, watching
+from greenroom.release import files, gate, migrating, records, timing, watching
 from greenroom.release.doctor import Check, Subject, refuse_unfit
 from greenroom.release.files import short
 
@@ -32,7 +32,9 @@ def preview(subject: Subject, *, only_migrate: bool = False) -> str:
         back = "alarms and failures take it back" if wiring.rolls_back else "NOTHING takes it back by itself"
         steps.append(f"shift the traffic from {short(subject.service.running_now)} by {where.deployment_group}; {back}")
         steps.append(f"bake: {keep}, then end it")
-    return "\n".join(f"  {number} {step}" for number, step in enumerate(steps, 1))
+    lines = [f"  {number} {step}" for number, step in enumerate(steps, 1)]
+    lines += [] if only_migrate else [f"    {line}" for line in timing.shown(subject.guard, wiring, subject.files)]
+    return "\n".join(lines)
 
 
 def migrate(subject: Subject, say: Callable[[str], None]) -> records.Record:

@@ -56,6 +56,13 @@ class Files:
         return self.registration("image").get("executionRoleArn")
 
     @property
+    def has_hook(self) -> bool:
+        """Whether something is asked in the middle of a deployment."""
+        import yaml
+
+        return bool(yaml.safe_load(self.appspec).get("Hooks"))
+
+    @property
     def roles(self) -> list[str]:
         """ARNs of the task's role and of the one that starts it."""
         definition = self.registration("image")

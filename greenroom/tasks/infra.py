@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, TextIO
 
 from invoke import Context, Exit, task
 
@@ -108,7 +109,7 @@ def tf_output(_context: Context, environment: str, endpoint_url: str | None = No
     from greenroom.interrupts import answered
 
     with answered():
-        _output(_stack(environment, endpoint_url), name)
+        _output(_stack(environment, endpoint_url, told=sys.stderr), name)
 
 
 @task
@@ -121,7 +122,7 @@ def hook_package(_context: Context) -> None:
     print(f"wrote {hook.package(root).relative_to(root)}")
 
 
-def _stack(environment: str, endpoint_url: str | None) -> Stack:
+def _stack(environment: str, endpoint_url: str | None, told: TextIO | None = None) -> Stack:
     """The environment's stack, its account checked and told."""
     from greenroom import config, shell
     from greenroom.infra import stack
@@ -130,7 +131,7 @@ def _stack(environment: str, endpoint_url: str | None) -> Stack:
         shell.set_variable("AWS_ENDPOINT_URL", endpoint_url)
     found = stack.of(config.load(), environment, shell.variable("AWS_ENDPOINT_URL"))
     stack.refuse_other_account(found)
-    print(found.environment.place + (f", by {found.endpoint}" if found.endpoint else ""), flush=True)
+    print(found.environment.place + (f", by {found.endpoint}" if found.endpoint else ""), file=told, flush=True)
     return found
 
 
@@ -148,7 +149,7 @@ def _bootstrap(stack: Stack, *, yes: bool, dry_run: bool) -> int:
     if not yes and not agreed("Do that?"):
         return ANSWER_IS_NO
     bootstrap.do(stack, steps)
-    print(f"Done. Next: ./inv tf-apply --environment {stack.environment.name}")
+    print(f"Done. Next: ./inv hook-package, then ./inv tf-apply --environment {stack.environment.name}")
     return DONE
 
 
@@ -156,10 +157,10 @@ def _plan(stack: Stack, out: str | None, *, check: bool) -> int:
     from pathlib import Path
 
     from greenroom import console
-    from greenroom.infra import applying, plan
+    from greenroom.infra import applying, plan, preparing
 
     with console.progress() as progress:
-        applying.prepare(stack, progress)
+        preparing.prepare(stack, progress)
         with applying.planned(stack, progress, lock=out is not None) as made:
             if out:
                 applying.keep(made, Path(out))
@@ -172,11 +173,11 @@ def _apply(stack: Stack, allowed: list[str], file: str | None, *, destroy: bool,
     from pathlib import Path
 
     from greenroom import console
-    from greenroom.infra import applying, plan
+    from greenroom.infra import applying, plan, preparing
 
     with ExitStack() as kept:
         with console.progress() as progress:
-            applying.prepare(stack, progress)
+            preparing.prepare(stack, progress)
             made = (
                 applying.saved(stack, Path(file))
                 if file
@@ -188,6 +189,8 @@ def _apply(stack: Stack, allowed: list[str], file: str | None, *, destroy: bool,
         with console.progress() as progress:
             applied = applying.apply(made, progress)
     print(applying.told(applied))
+    if not destroy:
+        print(f"Where it all is: ./inv tf-output --environment {stack.environment.name}")
     return DONE
 
 
@@ -205,10 +208,10 @@ def _output(stack: Stack, name: str | None) -> None:
 
     from greenroom import console
     from greenroom.errors import GreenroomError
-    from greenroom.infra import applying
+    from greenroom.infra import applying, preparing
 
     with console.progress() as progress:
-        applying.prepare(stack, progress)
+        preparing.prepare(stack, progress)
     found = applying.outputs(stack)
     if name and name not in found:
         raise GreenroomError(f"there is no output {name} (there: {', '.join(sorted(found)) or 'none'}).")

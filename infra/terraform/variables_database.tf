@@ -51,10 +51,15 @@ variable "database" {
 }
 
 variable "database_password" {
-  description = "Password of database.user, the same as DJANGO_DB_PASS in SSM. Needed when the database is made, and when database_password_version changes; else leave it out. It is written and never read back, and stands in no state; a plan that is saved holds it until it is applied. Give it as TF_VAR_database_password."
+  description = "Password of database.user, the same as DJANGO_DB_PASS in SSM. Needed for every plan: the provider wants it beside its version, and sends it when the database is made and when database_password_version changes. It is written and never read back, and stands in no state; a plan that is saved holds it until it is applied. Give it as TF_VAR_database_password."
   type        = string
   default     = null
   sensitive   = true
+
+  validation {
+    condition     = var.database_password != null || var.existing_database != null
+    error_message = "database_password is missing: give the database's password as TF_VAR_database_password, the first one before it is made, later the same as DJANGO_DB_PASS in SSM."
+  }
 
   validation {
     condition     = var.database_password == null ? true : can(regex("^[!#-.0-?A-~]{16,128}$", var.database_password))

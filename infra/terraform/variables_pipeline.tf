@@ -140,7 +140,7 @@ variable "hook_zip" {
 
   validation {
     condition     = fileexists(var.hook_zip)
-    error_message = "There is no such file: package the hook first."
+    error_message = "There is no build/hook.zip yet. Package it: ./inv hook-package"
   }
 }
 

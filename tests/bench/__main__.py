@@ -16,6 +16,7 @@ SUITES = {
     "hazards": "the figures of docs/hazards.md, on the catalogue's examples",
     "prediction": "stalls that were rehearsed against those that a load on the source suffers",
     "ssm": "a start of the app that reads 60 parameters from SSM",
+    "infra": "a plan of all of infra/terraform against the stand-in for AWS, and how long a release takes",
     "image": "the app's image: built again, its size, its start, and requests a second against bare gunicorn",
     "memory": "the watching process, and what the agent adds to the app",
 }

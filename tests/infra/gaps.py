@@ -3,8 +3,9 @@
 - CodeBuild refuses projects whose source is a pipeline, and cannot change one: kept here.
 - CodeDeploy can neither change nor delete, and forgets alarms and triggers: kept here.
 - CodePipeline writes times as text, where the protocol has numbers.
-- Application Auto Scaling forgets its tags; ECS some of what a service was made with; RDS that it was asked for
-  Performance Insights, and that a parameter is the user's; EC2 what a rule that names a group is for: remembered here.
+- Application Auto Scaling forgets its tags; ECS some of what a service was made with, and its task set; RDS that it was
+  asked for Performance Insights, and that a parameter is the user's; EC2 what a rule that names a group is for:
+  remembered here.
 
 `GAPS` are of the JSON protocol: what was asked, and a way to ask moto. `XML_GAPS` are of the query protocol: what was
 asked, and moto's answer.
@@ -189,7 +190,18 @@ def describe_services(kept: Kept, asked: Json, ask: Ask) -> Json:
     answer = ask(asked)
     for service in answer["services"]:
         service |= kept.services.get(service["serviceName"], {})
+        service["taskSets"] = [_primary(service)]
     return answer
+
+
+def _primary(service: Json) -> Json:
+    """The side that bears the traffic: with CodeDeploy as its controller, a service has its tasks there."""
+    taken = ("taskDefinition", "loadBalancers", "networkConfiguration", "launchType", "createdAt")
+    return {
+        **{name: service[name] for name in taken if name in service},
+        **{"id": "ecs-svc/1", "status": "PRIMARY", "taskSetArn": f"{service['serviceArn']}/ecs-svc/1"},
+        **{"computedDesiredCount": service["desiredCount"], "runningCount": service["desiredCount"], "pendingCount": 0},
+    }
 
 
 Gap = Callable[[Kept, Json, Ask], Json]

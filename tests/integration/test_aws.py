@@ -97,6 +97,13 @@ def test_wrong_credentials_do_not_quote_the_request(cloud: Cloud) -> None:
     assert refusal(cloud).sentence == "AWS does not accept the credentials (SignatureDoesNotMatch)."
 
 
+def test_page_of_a_proxy_is_no_answer_of_aws(cloud: Cloud) -> None:
+    cloud.play("DescribeDBInstances", lambda _given, _moto: "<!doctype html>\n<title>Sign in to the network</title>")
+    error = refusal(cloud)
+    assert error.sentence == "what answers in AWS's place is not AWS: its answer is no answer of that service."
+    assert error.why == "unreachable"
+
+
 def test_access_denied_names_the_action_that_is_missing(cloud: Cloud) -> None:
     said = "User: arn:aws:iam::1:user/me is not authorized to perform: rds:AddTagsToResource on resource: arn:aws:rds:x"
     cloud.refuse("DescribeDBInstances", "AccessDenied", said, status=403)

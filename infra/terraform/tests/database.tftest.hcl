@@ -90,6 +90,16 @@ run "password_that_rds_refuses_is_refused" {
   expect_failures = [var.database_password]
 }
 
+run "password_that_lacks_is_asked_for" {
+  command = plan
+
+  variables {
+    database_password = null
+  }
+
+  expect_failures = [var.database_password]
+}
+
 run "buckets_are_closed" {
   command = apply
 
