@@ -24,6 +24,15 @@ def raise_when_terminated() -> None:
             signal.signal(number, _terminated)
 
 
+def nothing_interrupts() -> None:
+    """For the way out, when the exit code is decided: another one would end it with a code of the kernel's.
+
+    Python gives its handlers up before it ends; a signal that is ignored stays ignored.
+    """
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def answered() -> Iterator[None]:
     """For a task's body: an interrupted one exits with 130 or 143 when all is released, under bare `inv` as well."""

@@ -23,7 +23,7 @@ from invoke.parser import Argument, Parser, ParserContext
 
 from greenroom import __version__
 from greenroom.errors import COULD_NOT_RUN, DONE, INTERRUPTED, GreenroomError, Terminated
-from greenroom.interrupts import raise_when_terminated
+from greenroom.interrupts import nothing_interrupts, raise_when_terminated
 
 BUG = 70  # EX_SOFTWARE of sysexits.h: 1 is taken, it means that the answer is no
 
@@ -37,7 +37,11 @@ class Program(InvokeProgram):
 
     def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
         """Run the tasks that `argv` names, and leave the process with their exit code, unless `exit` is false."""
-        code = self.answer(argv)
+        try:
+            code = self.answer(argv)
+        finally:
+            if exit:
+                nothing_interrupts()
         if exit:
             sys.exit(code)
 

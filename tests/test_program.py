@@ -164,6 +164,18 @@ def test_second_signal_does_not_cut_the_release(repository: Path) -> None:
     assert (process.returncode, out, err) == (143, "released\n", "Terminated.\n")
 
 
+def test_second_signal_on_the_way_out_changes_no_exit_code(repository: Path) -> None:
+    """Python has given its handlers back by then."""
+    with subprocess.Popen(words("hold"), cwd=repository, stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline() == "acquired\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == "Interrupted.\n"
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    assert process.returncode == 130
+
+
 def test_list_is_grouped_by_file(repository: Path) -> None:
     for argv in ([], ["--list"]):
         assert inv(repository, *argv).stdout == (

@@ -81,7 +81,7 @@ def test_interrupted_transfer_goes_on_in_the_next_call(vpn: Bastion, archive: Pa
     assert told[0] > had and same(archive, tmp_path / "here")
 
 
-@pytest.mark.parametrize("content", [b"something else" * 1000, b"x" * (SIZE + 5)])
+@pytest.mark.parametrize("content", [b"something else" * 1000, b"x" * (SIZE + 5)], ids=["other", "longer"])
 def test_what_is_no_beginning_of_it_is_brought_anew(
     content: bytes, vpn: Bastion, archive: Path, tmp_path: Path
 ) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import itertools
 import secrets
 import uuid
 from typing import Any, Callable, Dict
 
 SHORT = 20  # characters of a text that is made up
 LONG = 5000  # of one that has no limit
+# Days that a row is moved by: past what most tables span, each row past the ones before, and past another process's.
+FIRST_DAYS, NEXT_DAYS, MOST_ROWS = 20_000, 211, 10_000
+
+_count = itertools.count(secrets.randbelow(1000))
 
 
 class Apart:
     """Values for one new row. All its days and ranges move equally far, so that what was in order stays in order."""
 
     def __init__(self) -> None:
-        self._days = datetime.timedelta(days=1 + secrets.randbelow(50_000))
+        self._days = datetime.timedelta(days=FIRST_DAYS + NEXT_DAYS * (next(_count) % MOST_ROWS))
         self._further = datetime.timedelta(microseconds=secrets.randbelow(10**9))
         self._number = 10**5 + secrets.randbelow(10**8)
 

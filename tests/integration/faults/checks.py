@@ -117,12 +117,8 @@ def sessions(source: Source) -> list[str]:
 
 def files(stage: Stage) -> set[str]:
     """Everything below TMPDIR, HOME, cache and checkout, but the rooms that stand."""
-    while True:
-        try:
-            found = [(root, path) for root in _roots(stage) for path in root.rglob("*")]
-            return {str(path) for root, path in found if not _stands(path.relative_to(root))}
-        except FileNotFoundError:  # a directory went while it was looked at: so something is still being removed
-            time.sleep(0.05)
+    found = [(root, path) for root in _roots(stage) for path in _below(root)]
+    return {str(path) for root, path in found if not _stands(path.relative_to(root))}
 
 
 def listened(stage: Stage) -> set[str]:
@@ -167,7 +163,15 @@ def _stands(path: Path) -> bool:
 
 def _all_files(place: Path) -> Iterator[Path]:
     """But the data of a server that stands."""
-    return (path for path in place.rglob("*") if path.is_file() and "data" not in path.parts)
+    return (path for path in _below(place) if path.is_file() and "data" not in path.parts)
+
+
+def _below(place: Path) -> list[Path]:
+    while True:
+        try:
+            return list(place.rglob("*"))
+        except FileNotFoundError:  # a directory went while it was looked at: so something is still being removed
+            time.sleep(0.05)
 
 
 def _content(path: Path) -> bytes:
