@@ -7,6 +7,8 @@ import pytest
 from ledger.ingest import ingest
 from tests.rehearsal.examples import ALL
 
+pytestmark = pytest.mark.full
+
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", sorted(ALL))

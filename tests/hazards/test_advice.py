@@ -12,6 +12,8 @@ from greenroom.rehearsal.document import Rehearsal
 from tests.hazards.advice import read_under_lock, written
 from tests.hazards.harness import HERE, furnished, rehearsed, write_project
 
+pytestmark = pytest.mark.full
+
 PRODUCT = 'models.ForeignKey("shop.Product", models.SET_NULL, related_name="+", '
 NOTE = "models.CharField(max_length=100"
 DOTS = {  # what an advice leaves to its reader, and what that is for the example

@@ -9,6 +9,8 @@ import pytest
 from greenroom.postgres.embedded import Server
 from tests.hazards.releases import HEAD, ITEM, ITEMS, detail, drilled, said
 
+pytestmark = pytest.mark.full
+
 EMAIL = (
     HEAD
     + """

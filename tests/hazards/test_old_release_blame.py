@@ -9,6 +9,8 @@ import pytest
 from greenroom.postgres.embedded import Server
 from tests.hazards.releases import HEAD, ITEMS, QUANTITY, detail, drilled
 
+pytestmark = pytest.mark.full
+
 PLACE = (
     HEAD
     + """

@@ -25,6 +25,8 @@ from tests.hazards.releases import (
     told_by_variables,
 )
 
+pytestmark = pytest.mark.full
+
 
 def environment(place: Path, source: Path) -> str:
     """An interpreter that has what this one has, and `source` installed as editable."""

@@ -13,6 +13,8 @@ from tests.hazards.harness import HERE, ROWS, furnished, rehearsed, write_projec
 from tests.hazards.test_advice import scans
 from tests.hazards.test_twins import typed
 
+pytestmark = pytest.mark.full
+
 TABLE, PARTITIONS = "shop_orderline", 5
 PARENT = HERE / "partitioned" / "H25"  # which is not about the partitioned table, but about one that it refers to
 EXAMPLES = [path for path in sorted(HERE.glob("partitioned/*/bad*")) if path.parent != PARENT]

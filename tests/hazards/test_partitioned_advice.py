@@ -12,6 +12,8 @@ from tests.hazards.advice import written
 from tests.hazards.harness import HERE, furnished, rehearsed, write_project
 from tests.hazards.test_advice import scans
 
+pytestmark = pytest.mark.full
+
 PRODUCT = 'models.ForeignKey("shop.Product", models.SET_NULL, related_name="+", '
 DOTS = {  # what an advice leaves to its reader, and what that is for the example
     "H01": [],

@@ -14,6 +14,8 @@ from greenroom.postgres.embedded import Server
 from greenroom.rehearsal.document import Rehearsal
 from tests.hazards.releases import HERE, NAMES, git, image, rehearsed, release, rows, stock, told_by_variables
 
+pytestmark = pytest.mark.full
+
 SAYS = {
     "C01": "stock.Item cannot read (and 6 more actions): note is gone (SQLSTATE 42703).",
     "C02": "stock.Tag cannot read (and 4 more actions): the table stock_tag is gone (SQLSTATE 42P01).",

@@ -16,6 +16,8 @@ from greenroom.rehearsal.twins.wanted import MECHANICAL
 from tests.hazards.harness import HERE, PASSWORD, furnished, write_project
 from tests.own_places import surroundings
 
+pytestmark = pytest.mark.full
+
 ROOT = HERE.parents[1]
 BUDGET_MS = "3"
 WRITTEN = {

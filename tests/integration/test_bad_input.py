@@ -19,6 +19,8 @@ from greenroom.postgres.embedded import Server, embedded
 from tests.integration.projects import PASSWORD, shop, write_project
 from tests.own_places import surroundings
 
+pytestmark = pytest.mark.full
+
 UNREACHABLE = "postgresql://someone@127.0.0.1:9/shop"
 
 

@@ -24,6 +24,8 @@ from greenroom.postgres.server import connect
 from tests.integration.projects import PASSWORD, shop, write_project
 from tests.integration.test_target_command import HARMLESS, ROOT, Desk, desk_of
 
+pytestmark = pytest.mark.full
+
 MAKING = 'psql -qX -c "CREATE DATABASE \\"$1\\" TEMPLATE \\"$SOURCE\\""; echo "$URL/$1"'
 ENDING = 'echo "$1" >> "$PLACE/released"; psql -qX -c "DROP DATABASE IF EXISTS \\"$1\\""'
 

@@ -24,7 +24,7 @@ from tests.integration.shop import PLANTED, ROWS, Shop, shop
 
 IMAGE = "postgres:18"
 
-pytestmark = pytest.mark.xdist_group("containers")
+pytestmark = [pytest.mark.full, pytest.mark.xdist_group("containers")]
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ from greenroom.postgres.containers import ContainerServer
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import CannotConnect, connect
 
-pytestmark = pytest.mark.xdist_group("containers")
+pytestmark = [pytest.mark.full, pytest.mark.xdist_group("containers")]
 
 # holds a server until its standard input ends; prints its container's name
 HOLDER = """

@@ -23,6 +23,8 @@ from greenroom.postgres.server import connect
 from greenroom.secret import Secret
 from tests.integration.everything import PASSWORD, READER, compared, database, dump_and_restore, everything, rows
 
+pytestmark = pytest.mark.full
+
 COPY = {"big_bytes": 0, "least_bytes": 0}  # every table by COPY, in sessions of its own
 SHARED = {"big_bytes": 1 << 40, "least_bytes": 0}  # every table by COPY, in two pairs of sessions
 DUMP = {"least_bytes": 1 << 40}  # all by pg_dump

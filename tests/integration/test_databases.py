@@ -34,6 +34,8 @@ from greenroom.ssh import traces
 from tests.integration.bastion import Bastion, bastion
 from tests.integration.shop import PLANTED, Shop, request, shop
 
+pytestmark = pytest.mark.full
+
 ROOT = Path(__file__).parents[2]
 NO_ENGINE = "unix:///nonexistent/docker.sock"  # other tests have containers meanwhile
 CREATING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE \"shop%%' AND state = 'active'"

@@ -23,6 +23,8 @@ from greenroom.rehearsal.rehearse import rehearse
 from greenroom.rehearsal.request import Request
 from tests.integration.projects import PASSWORD, shop, write_project
 
+pytestmark = pytest.mark.full
+
 ROWS = 60_000
 ADD_NOTE = "migrations.AddField('Line', 'extra', models.IntegerField(null=True))"
 CONCURRENTLY = "AddIndexConcurrently('line', models.Index(fields=['quantity'], name='line_quantity'))"

@@ -24,6 +24,8 @@ from tests.integration.test_command_targets import document, report
 from tests.integration.test_engines import BEFORE, Estate, estate, session
 from tests.integration.test_target_command import Desk, desk_of
 
+pytestmark = pytest.mark.full
+
 __all__ = ["cloud", "estate", "moto", "session"]
 KINDS = [
     pytest.param(('kind = "aurora-clone"', 'cluster = "prod"'), id="aurora"),

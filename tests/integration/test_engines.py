@@ -32,6 +32,8 @@ from greenroom.secret import Secret
 from tests.integration.moto_server import CREDENTIALS, Cloud, cloud, moto
 from tests.integration.shop import PLANTED, ROWS, Shop, shop
 
+pytestmark = pytest.mark.full
+
 __all__ = ["cloud", "moto"]
 ROOT = Path(__file__).parents[2]
 AURORA = AuroraTarget(kind="aurora-clone", name="shop", user="app", cluster="prod")

@@ -17,6 +17,8 @@ from greenroom.postgres.embedded import Server
 from greenroom.secret import Secret
 from tests.own_places import surroundings
 
+pytestmark = pytest.mark.full
+
 SITE = Path(__file__).parents[1] / "foreign" / "wagtail_site"
 EARLIER = "0088"
 LOG_ENTRIES = 20_000

@@ -27,7 +27,7 @@ from tests.integration.certified import certified
 from tests.integration.projects import PASSWORD, shop, write_project
 from tests.integration.small_images import SHOP, USER, built, containers, needed
 
-pytestmark = [pytest.mark.xdist_group("containers"), pytest.mark.usefixtures("engine")]
+pytestmark = [pytest.mark.full, pytest.mark.xdist_group("containers"), pytest.mark.usefixtures("engine")]
 
 ROWS = 60_000
 INDEX = "migrations.AddIndex('line', models.Index(fields=['quantity'], name='line_quantity'))"

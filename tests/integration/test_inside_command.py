@@ -24,7 +24,7 @@ from greenroom.rehearsal.inside.image import chosen
 from tests.integration.projects import PASSWORD, shop, write_project
 from tests.integration.small_images import BASE, SHOP, WITH_DJANGO, built, containers, needed
 
-pytestmark = [pytest.mark.xdist_group("containers"), pytest.mark.usefixtures("engine")]
+pytestmark = [pytest.mark.full, pytest.mark.xdist_group("containers"), pytest.mark.usefixtures("engine")]
 
 ROOT = Path(__file__).parents[2]
 HARMLESS = "migrations.AddField('Line', 'extra', models.IntegerField(null=True))"

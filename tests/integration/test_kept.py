@@ -23,6 +23,8 @@ from greenroom.postgres.server import CannotConnect, connect
 from greenroom.secret import Secret
 from tests.integration.test_embedded import gone, hold, until
 
+pytestmark = pytest.mark.full
+
 NAME = "shop__fix_1a2b3c"
 # keeps a server with a row in it, prints where it is, and waits; how it ends is the test's business
 KEEPER = """

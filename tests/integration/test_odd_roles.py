@@ -17,6 +17,8 @@ from tests.integration.bastion import Bastion
 from tests.integration.shop import ROWS, Shop
 from tests.integration.test_targets import places, source, vpn, wanted
 
+pytestmark = pytest.mark.full
+
 __all__ = ["places", "source", "vpn"]
 
 

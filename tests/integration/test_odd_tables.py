@@ -17,6 +17,8 @@ from greenroom.rehearsal.fidelity import BLIND
 from tests.integration.projects import shop, write_project
 from tests.integration.test_rehearsal import rehearsed
 
+pytestmark = pytest.mark.full
+
 ODD = '"od%d s"."we""ird %s; --"'
 TABLES = [
     'CREATE SCHEMA "od%d s"',

@@ -19,6 +19,8 @@ from greenroom.postgres.embedded import Server
 from greenroom.release import gate, migrating, one_off
 from tests.integration.projects import shop, write_project
 
+pytestmark = pytest.mark.full
+
 KEY = 0x677265656E
 NOTE = "migrations.AddField('Customer', 'name', models.TextField(null=True))"
 SECOND = "migrations.AddField('Customer', 'city', models.TextField(null=True))"

@@ -13,6 +13,8 @@ from tests.integration.release_stage import DIGEST, OTHER, ROOT, Stage, checkout
 from tests.integration.test_release_refusals import report
 from tests.integration.test_releases import UNHEALTHY, released
 
+pytestmark = pytest.mark.full
+
 __all__ = ["checkout", "cloud", "moto", "stage"]
 
 BLOCK = re.compile(r"```console\n\$ (\./inv .*?)\n(.*?)```", re.DOTALL)

@@ -31,6 +31,8 @@ from tests.integration.release_stage import (
 )
 from tests.integration.release_stage import _definition as definition
 
+pytestmark = pytest.mark.full
+
 __all__ = ["checkout", "cloud", "moto", "stage"]
 
 IMAGE = ("--image", DIGEST)

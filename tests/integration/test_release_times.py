@@ -6,6 +6,8 @@ import pytest
 
 from tests.integration.release_stage import DIGEST, Stage, checkout, cloud, moto, stage
 
+pytestmark = pytest.mark.full
+
 __all__ = ["checkout", "cloud", "moto", "stage"]
 
 

@@ -22,6 +22,8 @@ from tests.integration.release_stage import (
     stage,
 )
 
+pytestmark = pytest.mark.full
+
 __all__ = ["checkout", "cloud", "moto", "stage"]
 
 UNHEALTHY = """<DescribeTargetHealthResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/">

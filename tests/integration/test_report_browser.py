@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from greenroom.rehearsal.report import files, timeline
 from tests.rehearsal import examples
 
+pytestmark = pytest.mark.full
+
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     "--no-sandbox",

@@ -15,6 +15,8 @@ from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect, facts
 from tests.integration.shop import PLANTED, Shop, shop
 
+pytestmark = pytest.mark.full
+
 STRICT = {
     "default_transaction_read_only": "on",
     "idle_in_transaction_session_timeout": "90s",

@@ -19,6 +19,8 @@ from greenroom.rehearsal.rehearse import rehearse
 from greenroom.rehearsal.request import Request
 from tests.integration.projects import shop, write_project
 
+pytestmark = pytest.mark.full
+
 INDEX = "AddIndexConcurrently('line', models.Index(fields=['quantity'], name='line_quantity'))"
 COLUMN = "migrations.AddField('line', 'extra', models.IntegerField(null=True, db_index=True))"
 GRANT = "migrations.RunSQL('GRANT SELECT ON shop_line TO readers', 'REVOKE SELECT ON shop_line FROM readers')"

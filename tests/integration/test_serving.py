@@ -29,7 +29,7 @@ from tests.integration.running import (
     served,
 )
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = [pytest.mark.full, pytest.mark.xdist_group("serving")]
 
 HSTS = "max-age=31536000; includeSubDomains"
 

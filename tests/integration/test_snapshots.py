@@ -21,6 +21,8 @@ from greenroom.postgres.server import connect, facts
 from greenroom.postgres.snapshots import Contents, Key, Snapshot, Stored
 from tests.integration.reflink import NotHere, reflinking, used_bytes
 
+pytestmark = pytest.mark.full
+
 KEY = Key("dump nightly.dump", "nightly.dump", "d1")
 LIMIT_GB = 20.0
 MEGABYTE = 1_000_000

@@ -21,6 +21,8 @@ from greenroom.rehearsal.report import files, github, terminal
 from greenroom.rehearsal.request import Request
 from tests.integration.projects import PASSWORD, shop, write_project
 
+pytestmark = pytest.mark.full
+
 SECRET = "planted-s3cret-of-a-customer"
 INDEX = "migrations.AddIndex('Line', models.Index(fields=['quantity', 'note'], name='line_qn'))"
 

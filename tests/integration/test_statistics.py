@@ -25,6 +25,8 @@ from greenroom.postgres.statistics.giving import give
 from greenroom.postgres.statistics.reading import coming
 from tests.integration.everything import database, everything
 
+pytestmark = pytest.mark.full
+
 KINDS = (Path(__file__).parent / "kinds.sql").read_bytes()
 PLANTED = "Pl4nted.Person"
 LEFT_TO_ANALYSE = {"extended", "ranged", "searched", "shown"}

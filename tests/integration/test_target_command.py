@@ -21,6 +21,8 @@ from tests.integration.bastion import bastion, needed, until
 from tests.integration.moto_server import CREDENTIALS, Cloud, cloud, moto
 from tests.integration.projects import PASSWORD, shop, write_project
 
+pytestmark = pytest.mark.full
+
 __all__ = ["cloud", "moto"]
 ROOT = Path(__file__).parents[2]
 HARMLESS = "migrations.AddField('Line', 'extra', models.IntegerField(null=True))"

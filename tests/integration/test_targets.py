@@ -22,6 +22,8 @@ from tests.integration.bastion import Bastion, bastion, needed
 from tests.integration.certified import certified
 from tests.integration.shop import PLANTED, ROWS, Shop, shop
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(autouse=True)
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from greenroom.postgres.embedded import Server
 from tests.integration.projects import SETTINGS, shop, write_project
 from tests.integration.test_twins import CHECK, FILL, INDEX, the_twin, tried
 
+pytestmark = pytest.mark.full
+
 SQL = "migrations.RunSQL({!r}, migrations.RunSQL.noop)"
 RUN = "migrations.RunPython({}, migrations.RunPython.noop)"
 COLUMN = "migrations.AddField('line', 'copy', models.IntegerField(null=True))"

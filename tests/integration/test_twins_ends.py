@@ -15,6 +15,8 @@ from greenroom.postgres.embedded import Server
 from tests.integration.projects import shop, write_project
 from tests.integration.test_twins import CHECK, FILL, INDEX, the_twin, tried
 
+pytestmark = pytest.mark.full
+
 RUN = "migrations.RunPython(fill, migrations.RunPython.noop)"
 COLUMN = "migrations.AddField('line', 'copy', models.IntegerField(null=True))"
 

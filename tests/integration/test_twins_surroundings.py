@@ -13,6 +13,8 @@ from greenroom.postgres.embedded import Server
 from tests.integration.projects import shop, write_project
 from tests.integration.test_twins import CHECK, INDEX, the_twin, tried
 
+pytestmark = pytest.mark.full
+
 NESTED = """
 from django.contrib.postgres.fields import ArrayField
 from django.db import migrations, models
