@@ -59,10 +59,15 @@ class Module:
         return Done(done.returncode, done.stdout)
 
 
-def prepared(place: Path, **environment: str) -> Module:
-    """A copy below `place`, beside what it refers to, initialised without a backend."""
+def need_terraform() -> None:
+    """Skip where a user's machine has none; where no test may be skipped, as in CI, that is a failure."""
     if shutil.which("terraform") is None:
         pytest.skip("Terraform is not installed")
+
+
+def prepared(place: Path, **environment: str) -> Module:
+    """A copy below `place`, beside what it refers to, initialised without a backend."""
+    need_terraform()
     shutil.copytree(SOURCE, place / "infra" / "terraform", ignore=LEFT_OUT)
     shutil.copytree(ROOT / "ci", place / "ci")
     module = Module(place / "infra" / "terraform", environment)

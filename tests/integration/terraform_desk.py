@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.infra.module import need_terraform
 from tests.integration.moto_server import CREDENTIALS, Cloud, cloud, moto
 
 __all__ = ["cloud", "moto"]
@@ -101,8 +101,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, cloud: Cloud) -> Desk:
-    if shutil.which("terraform") is None:
-        pytest.skip("terraform is not on this machine")
+    need_terraform()
     made = Desk(tmp_path / "shop", cloud.url)
     environments = made.module / "environments"
     environments.mkdir(parents=True)
