@@ -7,11 +7,13 @@ from __future__ import annotations
 import gc
 import sys
 
-from config.environment import web_server
 from config.settings.base import logging
+from config.values import web_server
 from config.variables import BadEnvironment
 from config.workers import limits
 from config.workers import workers as number_of_workers
+
+gc.disable()  # until workers are made: whatever is loaded stays, and looking through it again and again takes time
 
 try:
     values = web_server()
@@ -45,3 +47,8 @@ def when_ready(_server: object) -> None:
     """Before the workers are made: the collector passes over what they all share, which stays shared so."""
     gc.collect()
     gc.freeze()
+
+
+def pre_fork(_server: object, _worker: object) -> None:
+    """At every worker, so that it also holds after this file was read anew, by SIGHUP."""
+    gc.enable()

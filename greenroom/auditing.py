@@ -24,6 +24,11 @@ class Audit:
     unanswered: tuple[str, ...]
 
     @property
+    def held(self) -> bool:
+        """Whether every package was answered for."""
+        return not self.unanswered
+
+    @property
     def told(self) -> str:
         """For a person: a scan that was not held is said to be none."""
         lines = [f"FAIL  {self.pins}: {found}" for found in self.weaknesses]
@@ -38,9 +43,12 @@ class Audit:
         return "\n".join(lines)
 
 
-def audit(root: Path, pins: str) -> Audit:
-    """Ask about every package of a file of pins. Where pip-audit gives no answer at all, none is answered."""
-    words = ("--disable-pip", "--require-hashes", "--format", "json", "--progress-spinner", "off")
+def audit(root: Path, pins: str, service: tuple[str, ...] = ()) -> Audit:
+    """Ask about every package of a file of pins. Where pip-audit gives no answer at all, none is answered.
+
+    `service` are options of pip-audit that name another service to ask; by default it is PyPI.
+    """
+    words = ("--disable-pip", "--require-hashes", "--format", "json", "--progress-spinner", "off", *service)
     done = shell.run([tool(root, "pip-audit"), *words, "--requirement", pins], cwd=root, check=False)
     try:
         return told(pins, json.loads(done.stdout)["dependencies"])

@@ -37,15 +37,8 @@ Why = Literal[
 # Error codes, as in AWS's documentation of common errors and in botocore's models of RDS and SSM.
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _CREDENTIALS = {
-    "AuthFailure",
-    "IncompleteSignature",
-    "IncompleteSignatureException",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "InvalidToken",
-    "MissingAuthenticationToken",
-    "OptInRequired",
-    "SignatureDoesNotMatch",
+    *("AuthFailure", "IncompleteSignature", "IncompleteSignatureException", "InvalidClientTokenId", "OptInRequired"),
+    *("InvalidSignatureException", "InvalidToken", "MissingAuthenticationToken", "SignatureDoesNotMatch"),
     "UnrecognizedClientException",
 }
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
@@ -100,7 +93,13 @@ def client(service: str, *, region: str | None = None, profile: str | None = Non
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             user_agent_extra="greenroom",
         )
-        return boto3.Session(profile_name=profile, region_name=region).client(service, config=patience)
+        try:
+            made = boto3.Session(profile_name=profile, region_name=region).client(service, config=patience)
+            _ = urlsplit(made.meta.endpoint_url).port  # botocore looks at it only when it calls
+        except ValueError:  # its text quotes the address, and an address can hold a password
+            setting = "a setting of AWS is malformed: AWS_ENDPOINT_URL, or its like in ~/.aws/config."
+            raise AwsError("refused", "ValueError", setting, "It is of the form http://127.0.0.1:5000.") from None
+        return made
 
 
 def read_only(service: str, *, region: str | None = None, profile: str | None = None) -> Any:

@@ -1,5 +1,7 @@
 """`[tool.greenroom]` of pyproject.toml: this project's facts, checked whole before anything is touched.
 
+Here are the project, environments and databases, and how all is read; tables.py has the tables that need no other.
+
 An error names the path (`tool.greenroom.rehearsal.probed_tables: ...`). Durations carry their unit in the name.
 """
 
@@ -20,7 +22,7 @@ from pydantic import (
 )
 
 from greenroom.errors import GreenroomError
-from greenroom.tables import ImageFacts, ReleaseFacts, Smoke, Table
+from greenroom.tables import Demo, ImageFacts, RehearsalDefaults, ReleaseFacts, Smoke, Snapshots, Table
 
 
 class DatabaseVariables(Table):
@@ -75,16 +77,6 @@ class Environment(Table):
     def place(self) -> str:
         """What is shown before anything is done there."""
         return f"{self.name}: account {self.account}, {self.region}, {self.ssm_path}"
-
-
-class Demo(Table):
-    """How `migrate-rehearse` without a source makes its own: an earlier state of the app, and data."""
-
-    migrate_to: list[str] = Field(min_length=1, description="app.migration, each")
-    load: list[str] = Field(min_length=1, description="manage.py command and arguments")
-    load_little: list[str] = Field(
-        [], description="the same for `serve` and `up --demo`: a little, at the newest state"
-    )
 
 
 class Target(Table):
@@ -165,6 +157,7 @@ class AuroraTarget(EngineTarget):
     cluster: str = Field(min_length=1, description="identifier of the source cluster")
     instance_class: str = Field("db.r6g.large", description="of the clone's one instance")
     security_groups: list[str] = Field([], description="of the clone; none: the source's")
+    parameter_group: str | None = Field(None, description="of the clone's cluster; None: the source's")
 
 
 class RdsTarget(EngineTarget):
@@ -175,6 +168,7 @@ class RdsTarget(EngineTarget):
     snapshot: Literal["newest", "fresh"] = Field("newest", description="the newest that there is, or one made now")
     instance_class: str | None = Field(None, description="of the restored one; None: the source's")
     security_groups: list[str] = Field([], description="of the restored one; none: the source's")
+    parameter_group: str | None = Field(None, description="of the restored one; None: the source's")
 
 
 class CommandTarget(Table):
@@ -202,36 +196,6 @@ AnyTarget = Annotated[
     | Annotated[CommandTarget, Tag("command")],
     Discriminator(_kind, "kind", f"kind is one of {', '.join(KINDS)}"),
 ]
-
-
-class Snapshots(Table):
-    """Restored copies that are kept here, so that the next rehearsal starts from a clone."""
-
-    limit_gb: float = Field(20, ge=0, description="10^9 bytes of disk; the oldest go first; 0: none is kept")
-    max_age_hours: float = Field(24, gt=0, description="an older one of a target is made again")
-
-
-class Accepted(Table):
-    """Something that the running release will not be able to do, and why that is no harm."""
-
-    hazard: str = Field(pattern="^C[0-9]{2}$")
-    model: str = Field(min_length=1, description="app.Model")
-    reason: str = Field(min_length=1, description="shown in the report")
-
-
-class RehearsalDefaults(Table):
-    """What a rehearsal uses where no option says otherwise."""
-
-    budget_read_ms: float = Field(1000, gt=0)
-    budget_write_ms: float = Field(2000, gt=0)
-    timeout_seconds: float = Field(3600, gt=0)
-    probed_tables: int = Field(8, ge=0, le=64)
-    report_dir: Path = Path("build/rehearsals")
-    lease_hours: float = Field(24, gt=0, description="how long a copy may stand when nobody drops it")
-    base: str | None = Field(None, description="the running release, as git knows it; None: the newest tag before HEAD")
-    accepted: list[Accepted] = []
-    static_hints: bool = Field(True, description="ask squawk about the migrations' SQL")
-    kept_hours: float = Field(168, gt=0, description="the same, of one that was kept on purpose")
 
 
 class Config(Table):

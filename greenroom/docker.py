@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from greenroom import shell
 from greenroom.console import Progress
+from greenroom.docker_refusals import SHOWS_IMAGES, EngineSaysNo, explained, follow, reason, unanswered
 from greenroom.errors import GreenroomError
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Engine:
         """The image of that name, id or digest; None where it is not here. Raises GreenroomError."""
         from docker.errors import ImageNotFound
 
-        with explained(f"look for the image {name}"):
+        with explained(f"look for the image {name}", SHOWS_IMAGES):
             try:
                 return _image(name, self._client.images.get(name).attrs, self._client.version()["Arch"])
             except ImageNotFound:
@@ -231,97 +231,26 @@ def connected() -> Iterator[DockerClient]:
     try:
         client = docker.from_env()  # asks the engine for its version
     except (DockerException, RequestException, OSError) as error:
-        raise _unanswered(error) from error
+        raise unanswered(error) from error
     try:
         yield client
     finally:
         client.close()
 
 
-class NoEngine(GreenroomError):
-    """No engine answers, or not to this user: then it can hold nothing of ours that runs."""
-
-
-class EngineSaysNo(Exception):
-    """The engine gives up what it streams, and says why there."""
-
-
 def _image(name: str, attributes: Mapping[str, Any], machine: str) -> Image:
     settings: Mapping[str, Any] = attributes.get("Config") or {}
     pairs = [word.partition("=") for word in settings.get("Env") or ()]
     digests = [reference.partition("@")[2] for reference in attributes.get("RepoDigests") or ()]
+    named = name.partition("@")[2]
     return Image(
         name=name,
         environment={key: value for key, _, value in pairs},
         id=attributes["Id"],
-        digest=next(iter(digests), None),
+        digest=named if named in digests else next(iter(digests), None),
         user=settings.get("User") or "",
         directory=settings.get("WorkingDir") or "/",
         architecture=attributes.get("Architecture") or "",
         machine=machine,
         labels=settings.get("Labels") or {},
     )
-
-
-def follow(lines: Iterator[dict[str, Any]], progress: Progress) -> dict[str, Any]:
-    """Tell how many bytes of how many have come or gone, layer by layer as the engine learns of them.
-
-    Returns what it says beside that, such as the digest. Raises EngineSaysNo.
-    """
-    layers: dict[str, tuple[int, int]] = {}
-    said: dict[str, Any] = {}
-    for line in lines:
-        if "error" in line:
-            raise EngineSaysNo(line["error"])
-        said |= line.get("aux") or {}
-        counted = line.get("progressDetail") or {}
-        if line.get("status") in ("Downloading", "Pushing") and counted.get("total"):
-            layers[line["id"]] = (counted["current"], counted["total"])
-            done, total = (sum(sizes) / 1e6 for sizes in zip(*layers.values(), strict=True))
-            progress.detail(f"{done:.0f} of {total:.0f} MB")
-    return said
-
-
-@contextmanager
-def explained(doing: str) -> Iterator[None]:
-    """What the engine refuses, as one sentence."""
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
-
-    try:
-        yield
-    except (DockerException, RequestException) as error:
-        raise GreenroomError(
-            f"Docker's engine could not {doing}: {reason(error)}.", "`docker ps -a` shows what it has."
-        ) from error
-
-
-def reason(error: Exception) -> str:
-    """The engine's own words, without the address that was asked."""
-    words = getattr(error, "explanation", None) or str(error)
-    return shell.last_line(str(words)).rstrip(".")
-
-
-def _unanswered(error: Exception) -> NoEngine:
-    where = shell.variable("DOCKER_HOST") or "its local socket"
-    if any(isinstance(cause, PermissionError) for cause in _causes(error)):
-        return NoEngine(
-            f"this user may not speak to Docker's engine ({where}).",
-            "Join the group `docker` and log in again; or restore with --server embedded.",
-        )
-    return NoEngine(
-        f"no Docker engine answers at {where}: does it run?",
-        "Start it (systemctl start docker), or set DOCKER_HOST; or restore with --server embedded.",
-    )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that led to it: urllib3 hands the first one on as an argument."""
-    waiting, seen = [error], set()
-    while waiting:
-        cause = waiting.pop()
-        if id(cause) not in seen:
-            seen.add(id(cause))
-            yield cause
-            further = (cause.__cause__, cause.__context__, *cause.args)
-            waiting += [found for found in further if isinstance(found, BaseException)]

@@ -95,6 +95,15 @@ def files(directory: Path, below: Path) -> list[str]:
     return [name for name in (found or "").split("\0") if name]
 
 
+def untracked(directory: Path, paths: list[str]) -> list[str]:
+    """Files within `paths` that git does not track, also those that it ignores, from `directory`.
+
+    Of a repository within it the name alone, with `/` at its end. None where `directory` is in no repository.
+    """
+    found = _ask(directory, "--literal-pathspecs", "ls-files", "-z", "--others", "--", *paths)
+    return [name for name in (found or "").split("\0") if name]
+
+
 def tags(directory: Path) -> list[str]:
     """Tags of commits that HEAD comes from, the newest commit first."""
     found = _ask(

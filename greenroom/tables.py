@@ -1,4 +1,7 @@
-"""What every table of `[tool.greenroom]` is, and those of image, `smoke` and release; config.py has the others."""
+"""What every table of `[tool.greenroom]` is, and those that need no other: how something is done where no option says.
+
+config.py has the project, environments and databases.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,46 @@ class ImageFacts(Table):
     def stored_as(self) -> str:
         """The name of its repository."""
         return self.repository or self.name
+
+
+class Demo(Table):
+    """How `migrate-rehearse` without a source makes its own: an earlier state of the app, and data."""
+
+    migrate_to: list[str] = Field(min_length=1, description="app.migration, each")
+    load: list[str] = Field(min_length=1, description="manage.py command and arguments")
+    load_little: list[str] = Field(
+        [], description="the same for `serve` and `up --demo`: a little, at the newest state"
+    )
+
+
+class Snapshots(Table):
+    """Restored copies that are kept here, so that the next rehearsal starts from a clone."""
+
+    limit_gb: float = Field(20, ge=0, description="10^9 bytes of disk; the oldest go first; 0: none is kept")
+    max_age_hours: float = Field(24, gt=0, description="an older one of a target is made again")
+
+
+class Accepted(Table):
+    """Something that the running release will not be able to do, and why that is no harm."""
+
+    hazard: str = Field(pattern="^C[0-9]{2}$")
+    model: str = Field(min_length=1, description="app.Model")
+    reason: str = Field(min_length=1, description="shown in the report")
+
+
+class RehearsalDefaults(Table):
+    """What a rehearsal uses where no option says otherwise."""
+
+    budget_read_ms: float = Field(1000, gt=0)
+    budget_write_ms: float = Field(2000, gt=0)
+    timeout_seconds: float = Field(3600, gt=0)
+    probed_tables: int = Field(8, ge=0, le=64)
+    report_dir: Path = Path("build/rehearsals")
+    lease_hours: float = Field(24, gt=0, description="how long a copy may stand when nobody drops it")
+    base: str | None = Field(None, description="the running release, as git knows it; None: the newest tag before HEAD")
+    accepted: list[Accepted] = []
+    static_hints: bool = Field(True, description="ask squawk about the migrations' SQL")
+    kept_hours: float = Field(168, gt=0, description="the same, of one that was kept on purpose")
 
 
 class Smoke(Table):

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from greenroom.auditing import told
+from greenroom.errors import ANSWER_IS_NO, COULD_NOT_RUN, DONE
+from greenroom.tasks.checks import scanned_code
 
 PINS = "requirements/app.txt"
 SOUND = {"name": "django", "version": "5.2.19", "vulns": []}
@@ -22,3 +26,16 @@ def test_told_that_it_was_not_held_where_nobody_answers() -> None:
     found = told(PINS, [SOUND, UNKNOWN])
     assert found.told.startswith(f"NOT HELD  pip-audit {PINS}: nothing could be learnt of 1 of 2 packages.")
     assert found.weaknesses == ()
+
+
+@pytest.mark.parametrize(
+    ("sound", "held", "code"),
+    [
+        (True, True, DONE),
+        (True, False, COULD_NOT_RUN),
+        (False, True, ANSWER_IS_NO),
+        (False, False, ANSWER_IS_NO),
+    ],
+)
+def test_code_of_a_scan(sound: bool, held: bool, code: int) -> None:
+    assert scanned_code(sound, held=held) == code

@@ -68,3 +68,17 @@ def test_arguments_that_aws_would_refuse_are_named_before_they_leave() -> None:
         "ci/taskdef.json: Invalid type for parameter family, value: 1, type: <class 'int'>, "
         "valid types: <class 'str'>.",
     ]
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["localhost:5000", "nonsense", "http://", "http://[::1", "http://me:pl4nted@localhost:99999"]
+)
+def test_endpoint_that_is_none_is_told_without_it(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("AWS_ENDPOINT_URL", endpoint), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(AwsError) as refused:
+        aws.client("sts", region="eu-central-1")
+    assert (refused.value.code, refused.value.sentence) == (
+        COULD_NOT_RUN,
+        "a setting of AWS is malformed: AWS_ENDPOINT_URL, or its like in ~/.aws/config.",
+    )

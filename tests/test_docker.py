@@ -9,7 +9,7 @@ from docker.errors import DockerException
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from urllib3.exceptions import ProtocolError
 
-from greenroom import docker
+from greenroom import docker, docker_refusals
 from greenroom.console import Silent
 from greenroom.errors import GreenroomError
 
@@ -31,14 +31,14 @@ def test_pull_tells_how_much_has_come_of_all_layers_that_are_known() -> None:
     ]
     told = Told()
 
-    docker.follow(iter(lines), told)
+    docker_refusals.follow(iter(lines), told)
 
     assert told.details == ["1 of 4 MB", "3 of 10 MB"]
 
 
 def test_pull_that_fails_in_its_stream_fails() -> None:
-    with pytest.raises(docker.EngineSaysNo, match="no space left on device"):
-        docker.follow(iter([{"error": "write: no space left on device"}]), Silent())
+    with pytest.raises(docker_refusals.EngineSaysNo, match="no space left on device"):
+        docker_refusals.follow(iter([{"error": "write: no space left on device"}]), Silent())
 
 
 def test_engine_that_refuses_this_user_says_what_to_join(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,3 +55,14 @@ def test_engine_that_refuses_this_user_says_what_to_join(monkeypatch: pytest.Mon
 
     assert told.value.sentence == "this user may not speak to Docker's engine (its local socket)."
     assert told.value.hint == "Join the group `docker` and log in again; or restore with --server embedded."
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [("ledger:1", "sha256:aa"), ("here/ledger@sha256:bb", "sha256:bb"), ("here/ledger@sha256:cc", "sha256:aa")],
+)
+def test_digest_is_the_one_that_an_image_is_named_by(name: str, digest: str) -> None:
+    """A registry may know it by several: a list's, and its own; a rehearsal is filed under the one that is released."""
+    attributes = {"Id": "sha256:00", "RepoDigests": ["there/ledger@sha256:aa", "here/ledger@sha256:bb"]}
+
+    assert docker._image(name, attributes, "amd64").digest == digest

@@ -1,6 +1,6 @@
 """The registry: every environment variable that the app knows, declared once.
 
-Settings read their values from here and nowhere else, and all documentation of variables is made from `describe()`.
+Settings read their values by values.py and from nowhere else; all documentation of variables is made from `describe()`.
 Before adding a variable, look here for one to reuse (`./inv env-find WORD`). An empty value counts as not set.
 """
 
@@ -8,26 +8,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import InitSettingsSource
 
-from config import ssm, variables
-from config.variables import (
-    FROM_TASK_DEFINITION,
-    BadEnvironment,
-    Problem,
-    Source,
-    Variables,
-    WebOrigins,
-    Words,
-    explain,
-    facts,
-    name,
-    variable,
-)
+from config import variables
+from config.variables import FROM_TASK_DEFINITION, HostNames, Variables, WebOrigins, admits, variable
 
 PLAIN_SECRET_KEY = "plain-python-only: sessions signed with this are worth nothing 0123456789"  # noqa: S105
+
+DIFFERENT_CHARACTERS = 5
 
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -89,7 +78,7 @@ class WebServer(Variables):
 
 
 class Environment(WebServer, ParameterStore):
-    """The values, as the two containers have them: what has no default must be set."""
+    """All of them, as the two containers have them: what has no default must be set."""
 
     settings_module: str | None = variable(
         "DJANGO_SETTINGS_MODULE",
@@ -103,12 +92,12 @@ class Environment(WebServer, ParameterStore):
     secret_key: SecretStr = variable(
         "DJANGO_SECRET_KEY",
         plain=PLAIN_SECRET_KEY,
-        description="Signs sessions and tokens, 50 characters or more; everybody is logged out when it changes.",
+        description="Signs sessions and tokens, 50 random characters or more; everybody is logged out when it changes.",
         example="the output of: openssl rand -base64 48",
         used_by=("SECRET_KEY",),
         min_length=50,
     )
-    allowed_hosts: Words = variable(
+    allowed_hosts: HostNames = variable(
         "DJANGO_ALLOWED_HOSTS",
         plain=["localhost", "127.0.0.1", "[::1]"],
         description="Host names that requests may ask for, separated by commas. Health checks are answered under any.",
@@ -192,8 +181,9 @@ class Environment(WebServer, ParameterStore):
         "DJANGO_DB_SSLMODE",
         "require",
         plain="prefer",
-        description="How far the connection to the database insists on TLS, in libpq's words.",
-        example="verify-full",
+        description="How far the connection to the database insists on TLS, in libpq's words. verify-full needs the "
+        "server's root certificates in the image, in the file that PGSSLROOTCERT names.",
+        example="require",
         used_by=("DATABASES",),
     )
     db_conn_max_age: int = variable(
@@ -214,88 +204,29 @@ class Environment(WebServer, ParameterStore):
         used_by=("LOGGING",),
     )
 
+    @field_validator("secret_key")
+    @classmethod
+    def _random(cls, value: SecretStr) -> SecretStr:
+        """As Django's own check security.W009 has it."""
+        known = value.get_secret_value()
+        if len(set(known)) < DIFFERENT_CHARACTERS or known.startswith("django-insecure-"):
+            raise ValueError("it is not random")
+        return value
+
+    @field_validator("external_host_name")
+    @classmethod
+    def _allowed(cls, value: str, info: ValidationInfo) -> str:
+        """Health checks are answered under any name: without this, all else would be refused and nobody be told."""
+        if not any(admits(pattern, value) for pattern in info.data.get("allowed_hosts", ["*"])):
+            raise ValueError("DJANGO_ALLOWED_HOSTS does not admit it, so that every page would be refused")
+        return value
+
     @property
     def external_origin(self) -> str:
         """Scheme, host and port as a browser writes them in the Origin header: without the scheme's own port."""
-        port = (
-            ""
-            if self.external_port_num == {"http": 80, "https": 443}[self.external_protocol]
-            else self.external_port_num
-        )
-        return f"{self.external_protocol}://{self.external_host_name}{f':{port}' if port else ''}"
-
-    @classmethod
-    def sources(cls, given: Source, own: Source) -> tuple[Source, ...]:
-        return given, own, *parameters(cls)
-
-
-class PlainPythonEnvironment(Environment):
-    """The values in plain Python: every variable has a default, and SSM is not read."""
-
-    @classmethod
-    def sources(cls, given: Source, own: Source) -> tuple[Source, ...]:
-        plain = {name(field): facts(field)["plain"] for field in cls.model_fields.values()}
-        defaults = {key: value for key, value in plain.items() if value is not None}
-        return given, own, InitSettingsSource(cls, init_kwargs=defaults)
-
-
-class GivenEnvironment(Environment):
-    """Values that are not this process's own."""
-
-    @classmethod
-    def sources(cls, given: Source, own: Source) -> tuple[Source, ...]:
-        return (given,)
-
-
-def parameters(kind: type[Environment]) -> tuple[Source, ...]:
-    """SSM as a source of what the environment does not set; none where it is not to be read, or where is not known."""
-    try:
-        store = ParameterStore()
-    except ValidationError:
-        return ()
-    if not (store.read_ssm_params and store.ssm_params_path and store.aws_default_region):
-        return ()
-    values = ssm.values(kind, store.ssm_params_path, store.aws_default_region)
-    return (InitSettingsSource(kind, init_kwargs=dict(values)),)
-
-
-def read(kind: type[Environment] = Environment) -> Environment:
-    """The values of this process's environment. Raises BadEnvironment naming every variable that is wrong."""
-    try:
-        return kind()
-    except ValidationError as error:
-        wrong = problems_of(error)
-    raise BadEnvironment(complaint(wrong))
-
-
-def web_server() -> WebServer:
-    """What the web server needs of it. Raises BadEnvironment naming every variable that is wrong, also the others."""
-    try:
-        return WebServer()
-    except ValidationError:
-        return read()
-
-
-def check(values: dict[str, str]) -> list[Problem]:
-    """What a container would find wrong with these values, were they all that it is given."""
-    try:
-        GivenEnvironment(**{key: value for key, value in values.items() if value})  # type: ignore[arg-type]
-    except ValidationError as error:
-        return problems_of(error)
-    return []
-
-
-def problems_of(error: ValidationError) -> list[Problem]:
-    return variables.problems(Environment, error.errors(include_url=False, include_context=False, include_input=False))
-
-
-def complaint(wrong: list[Problem]) -> str:
-    """Where SSM could not be asked for what it should have, only that is said: the rest may well be there."""
-    switches = {name(field) for field in ParameterStore.model_fields.values()}
-    if switches & {found.name for found in wrong}:
-        return explain(Environment, [found for found in wrong if found.name in switches or found.kind == "malformed"])
-    store = ParameterStore()
-    return explain(Environment, wrong, store.ssm_params_path if store.read_ssm_params else None)
+        implied = {"http": 80, "https": 443}[self.external_protocol]
+        port = "" if self.external_port_num == implied else f":{self.external_port_num}"
+        return f"{self.external_protocol}://{self.external_host_name}{port}"
 
 
 def describe() -> list[dict[str, Any]]:

@@ -29,16 +29,23 @@ def values(kind: type[Variables], path: str, region: str) -> dict[str, str]:
     found = {key.removeprefix(f"{path}/"): value for key, value in parameters(path, region).items()}
     declared = {name(field): field for field in kind.model_fields.values()}
     ours = {key for key in found.keys() & declared.keys() if not is_set_by_task_definition(declared[key])}
-    for key in sorted(found.keys() - ours):
-        why = "the task definition sets it" if key in declared else "the registry has no such variable"
-        logger.warning("SSM parameter %s/%s is not used: %s.", path, key, why)
+    unused = sorted(found.keys() - ours)
+    warn(path, "the registry has no such variable", [key for key in unused if key not in declared])
+    warn(path, "the task definition sets it", [key for key in unused if key in declared])
     return {key: found[key] for key in ours}
+
+
+def warn(path: str, why: str, unused: list[str]) -> None:
+    """In one line: there may be many, in each container."""
+    if unused:
+        logger.warning("SSM parameters below %s that are not used, since %s: %s.", path, why, ", ".join(unused))
 
 
 def parameters(path: str, region: str) -> dict[str, str]:
     """Every parameter below the path, decrypted, by its whole name. A page may be empty and others follow."""
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
     from botocore.session import Session
 
     logging.getLogger("botocore").setLevel(logging.WARNING)  # at DEBUG it writes whole answers, secrets with them
@@ -49,7 +56,8 @@ def parameters(path: str, region: str) -> dict[str, str]:
         user_agent_extra="ledger",
     )
     try:
-        with closing(Session().create_client("ssm", region_name=region, config=patience)) as client:
+        session = Session(include_builtin_handlers=False)  # they are for other services, and cost 4 ms
+        with closing(session.create_client("ssm", region_name=region, config=patience)) as client:
             pages = client.get_paginator("get_parameters_by_path").paginate(
                 Path=path, Recursive=True, WithDecryption=True, PaginationConfig={"PageSize": PAGE}
             )
@@ -58,6 +66,11 @@ def parameters(path: str, region: str) -> dict[str, str]:
         sentence = refused(error.response.get("Error", {}).get("Code", ""), path, region)
     except BotoCoreError as error:
         sentence = unreachable(error, path, region)
+    except (KeyError, ValueError, ResponseParserError) as error:  # their text quotes the address, or what was answered
+        sentence = (
+            f"SSM's endpoint in {region} is no address, or what answers there for {path} is not SSM "
+            f"({type(error).__name__}): see AWS_ENDPOINT_URL and HTTPS_PROXY."
+        )
     raise BadEnvironment(sentence)
 
 

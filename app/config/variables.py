@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -11,6 +12,8 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 REQUIRED: Any = ...
 CONSTRAINTS = ("enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "pattern")
+
+HOST = re.compile(r"\*|\.?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
 
 Source = PydanticBaseSettingsSource
 Origin = Literal["SSM", "task definition", "compose", "default or shell"]
@@ -68,7 +71,20 @@ def check_origin(value: str) -> str:
     return value
 
 
-Words = Annotated[list[str], NoDecode, BeforeValidator(split)]
+def check_host(value: str) -> str:
+    """As Django's ALLOWED_HOSTS has it: with a scheme or a port it would fit no request at all."""
+    if not HOST.fullmatch(value):
+        raise ValueError("each is a host name without scheme and port, such as ledger.example.com")
+    return value
+
+
+def admits(pattern: str, host: str) -> bool:
+    """Whether requests for the host are answered, as Django's ALLOWED_HOSTS has it: `.example.com` with all below."""
+    pattern, host = pattern.lower(), host.lower()
+    return pattern in ("*", host) or (pattern.startswith(".") and f".{host}".endswith(pattern))
+
+
+HostNames = Annotated[list[Annotated[str, AfterValidator(check_host)]], NoDecode, BeforeValidator(split)]
 WebOrigins = Annotated[list[Annotated[str, AfterValidator(check_origin)]], NoDecode, BeforeValidator(split)]
 
 

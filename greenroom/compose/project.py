@@ -94,7 +94,7 @@ class Project:
         if done.code != 0:
             raise GreenroomError(
                 f"compose.yaml cannot be used: {shell.last_line(done.stderr)}",
-                "Correct it; `docker compose config` says the same.",
+                "Correct it, or the variable that fills it in; `docker compose config` says the same.",
             )
         return dict(json.loads(done.stdout))
 

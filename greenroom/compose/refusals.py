@@ -6,6 +6,7 @@ import re
 
 from greenroom import docker, ports, shell
 from greenroom.compose.project import ALL, Port, Project
+from greenroom.docker_refusals import NoEngine
 from greenroom.errors import GreenroomError
 
 WITHOUT = "Without containers: ./inv serve"
@@ -17,7 +18,7 @@ def refuse_without_engine() -> None:
     try:
         with docker.engine():
             pass
-    except docker.NoEngine as error:
+    except NoEngine as error:
         raise GreenroomError(error.sentence, f"Start it: systemctl start docker. {WITHOUT}") from None
     if shell.run(["docker", "compose", "version"], check=False).code != 0:
         raise GreenroomError("docker has no `compose` command.", f"Install its plugin docker-compose. {WITHOUT}")

@@ -70,15 +70,14 @@ def take_down(project: Project, *, volumes: bool = False) -> None:
 def _wait(
     project: Project, before: list[Container], starter: shell.Popen[bytes], said: IO[bytes], progress: Progress
 ) -> None:
-    """What was there before and looks the same may be about to be started again: it is judged at the end."""
+    known = {container.id for container in before}
     deadline = time.monotonic() + MOST_SECONDS
     wanted, one_shots = set(project.services), project.one_shots
     while True:
         ended = starter.poll()
         found = [container for container in project.containers if container.service in wanted]
         progress.detail(" · ".join(f"{container.service}: {container.words}" for container in found))
-        judged = [container for container in found if ended is not None or container not in before]
-        if bad := next((container for container in judged if _is_unwell(container, one_shots)), None):
+        if bad := first_unwell(found, one_shots, set() if ended is not None else known):
             raise _unwell(project, bad)
         if ended:
             raise _not_started(said)
@@ -92,6 +91,13 @@ def _wait(
 def is_well(container: Container, one_shots: set[str]) -> bool:
     """Healthy, running where nobody checks, or done with what it was started for."""
     return container.words == "done" if container.service in one_shots else container.words in ("healthy", "running")
+
+
+def first_unwell(found: list[Container], one_shots: set[str], known: set[str]) -> Container | None:
+    """Of those whose id is not among the `known`: what stood before may be about to be started again, or replaced,
+    and is stopped for that.
+    """
+    return next((one for one in found if one.id not in known and _is_unwell(one, one_shots)), None)
 
 
 def _is_unwell(container: Container, one_shots: set[str]) -> bool:

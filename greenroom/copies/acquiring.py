@@ -66,7 +66,7 @@ class Acquired:
     it is dropped, None where an engine has made it. `seconds` runs from the first step to a copy that is ready.
     Of one that outlives the task, `environment` is a file of variables for the app; `drop_as` is its name for db-drop
     where that is another, `drop_at` further words; and `forward` is the command that opens its address again, where
-    that is a port of ours with the VPN host behind it.
+    that is a port of ours with the VPN host behind it. `disk_gb` is of its server, where the target tells it.
     """
 
     kind: Kind
@@ -87,6 +87,7 @@ class Acquired:
     role: str | None = None
     notes: list[str] = field(default_factory=list)
     size_bytes: int = 0
+    disk_gb: float | None = None
     seconds: float = 0.0
     dropped: bool = False
 

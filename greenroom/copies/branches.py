@@ -17,7 +17,7 @@ from greenroom.copies.reach import Reached, for_app, reached
 from greenroom.errors import GreenroomError
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import branch as branches
-from greenroom.postgres import copying, dumping, lease, masking, readable, restoring, room
+from greenroom.postgres import copying, dumping, lease, masking, outside, readable, restoring, room
 from greenroom.postgres.analysis import analyse
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.holding import Held, held
@@ -106,8 +106,10 @@ def _refuse(request: CopyRequest, wanted: Wanted, found: Origin, progress: Progr
             masking.refuse_uncovered(connection, list(wanted.rules), wanted.name)
         if not request.template:
             readable.refuse_unreadable(connection, found.real, found.excluded)
-        size = patiently(connection, found.real, progress, lambda: room.size_to_copy(connection, found.excluded))
-        return room.refuse_no_room_on_server(connection, wanted.target, size)
+        size, rewritten = patiently(
+            connection, found.real, progress, lambda: origin.sizes(connection, found.excluded, wanted.rules)
+        )
+        return room.refuse_no_room_on_server(connection, wanted.target, size, rewritten_bytes=rewritten)
 
 
 def _way(request: CopyRequest, wanted: Wanted, found: Origin, connections: ExitStack) -> Way:
@@ -115,7 +117,9 @@ def _way(request: CopyRequest, wanted: Wanted, found: Origin, connections: ExitS
     if request.template:
         return Way("template")
     note = None
-    if wanted.target.via and not wanted.rules:
+    if wanted.target.via and found.mapped_servers:
+        note = "pg_restore takes user mappings out of a pipe as they come: copied through a tunnel, without them"
+    elif wanted.target.via and not wanted.rules:
         from greenroom.ssh.connection import connected
 
         there = far.far_dump(connections.enter_context(connected(wanted.target.via)), found)
@@ -130,8 +134,9 @@ def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
     notes = (
         _by_template(found, copy, progress) if way.method == "template" else _filled(found, wanted, way, copy, progress)
     )
-    refused = [*branches.apply_settings(copy.connection, copy.name, found.settings)]
-    refused += branches.open_as(copy.connection, copy.name, found.privileges)
+    with copy.sure() as connection:
+        refused = branches.apply_settings(connection, copy.name, found.settings)
+        refused += branches.open_as(connection, copy.name, found.privileges)
     migrates = migrator_of(target, own=False)
     with connect(migrates.address) as connection:
         here, hindered = facts(connection), hindrances(connection)
@@ -150,13 +155,14 @@ def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         role=migrates.role,
         notes=[
             *notes,
-            *dumping.left_behind(found.subscriptions),
+            *dumping.left_behind(found.subscriptions, found.mapped_servers),
             *_refused(refused),
             *migrates.notes,
             *hindered,
             *_tunnel_notes(found),
         ],
         size_bytes=here.size_bytes,
+        disk_gb=wanted.target.disk_gb,
     )
 
 
@@ -165,6 +171,8 @@ def _by_template(found: Origin, copy: Held, progress: Progress) -> list[str]:
     owner = found.facts.owner if found.ownership else None
     branches.create_by_template(copy.connection, copy.name, found.real.database, owner)
     copy.grant()
+    with connect(copy.maintenance.at(copy.name)) as connection:
+        outside.drop_mappings(connection, "the branch", "Leave --template out: then they are not copied.")
     return []
 
 
@@ -179,6 +187,7 @@ def _filled(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         label=found.real.server,
         version_num=found.facts.version_num,
         ownership=found.ownership,
+        strange=_strange(found, copy),
     )
     masked: list[str] = []
     _fill(found, way, target, _masking(wanted, target, masked, progress), progress)
@@ -189,10 +198,17 @@ def _filled(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         *([way.note] if way.note else []),
         *([] if found.ownership else [_belongs_to_user(found)]),
         *([] if analysed else ["not every table could be analysed"]),
-        *([f"{len(target.passed_over)} owners, privileges or comments could not be set"] if target.passed_over else []),
+        *target.notes,
         *([f"not copied: the rows of {', '.join(found.excluded)}"] if found.excluded else []),
         *masked,
     ]
+
+
+def _strange(found: Origin, copy: Held) -> list[str]:
+    """Tablespaces of the source's in which its role may make nothing."""
+    with asking(found.real), connect(found.address, read_only=True) as connection:
+        used = branches.tablespaces_of(connection)
+    return branches.strange_tablespaces(copy.connection, copy.name, used)
 
 
 def _belongs_to_user(found: Origin) -> str:

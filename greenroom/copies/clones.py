@@ -15,7 +15,7 @@ from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.copies.migrator import migrator_of
 from greenroom.copies.reach import for_app
 from greenroom.errors import GreenroomError
-from greenroom.postgres import lease, masking, passwords
+from greenroom.postgres import dumping, lease, masking, outside, passwords, receiving
 from greenroom.postgres.address import Address
 from greenroom.postgres.engines.acquiring import engine_copy
 from greenroom.postgres.engines.engine_copy import EngineCopy
@@ -24,6 +24,14 @@ from greenroom.postgres.server import connect, facts
 from greenroom.secret import Secret
 
 Target = AuroraTarget | RdsTarget | CommandTarget
+_LET_IT_DROP = (
+    "Let it act for that server's owner (GRANT owner TO it), name the owner as the target's user, or let a command's "
+    "acquire say DROP USER MAPPING: docs/engines.md."
+)
+_LET_IT_STOP = (
+    "Let it act for that subscription's owner (GRANT owner TO it), or give the copy's server "
+    "max_logical_replication_workers = 0: docs/engines.md."
+)
 
 
 @contextmanager
@@ -100,7 +108,7 @@ def _tunnel_notes(target: Target) -> list[str]:
 
 
 def _ready(target: Target, name: str, copy: EngineCopy, terms: Lease, address: Address, progress: Progress) -> Acquired:
-    notes = [*copy.notes, *_masked(target, name, address, progress)]
+    notes = [*copy.notes, *_cut_off(target, address), *_masked(target, name, address, progress)]
     _grant(address, terms)
     migrates = migrator_of(address, own=False)
     with connect(migrates.address) as connection:
@@ -119,6 +127,18 @@ def _ready(target: Target, name: str, copy: EngineCopy, terms: Lease, address: A
         notes=[*notes, *migrates.notes],
         size_bytes=here.size_bytes,
     )
+
+
+def _cut_off(target: Target, address: Address) -> list[str]:
+    """What leads from the copy to others goes first: masks and migrations have triggers.
+
+    AWS makes a whole server; a command may have made a database on one where others have theirs.
+    """
+    whole_server = not isinstance(target, CommandTarget)
+    stopped = receiving.stop_subscriptions(address, _LET_IT_STOP, whole_server=whole_server)
+    with connect(address) as connection:
+        servers = outside.drop_mappings(connection, "the copy", _LET_IT_DROP)
+    return [*stopped, *dumping.left_behind([], servers)]
 
 
 def _masked(target: Target, name: str, address: Address, progress: Progress) -> list[str]:

@@ -36,8 +36,9 @@ def cloned(copy: Acquired, request: CopyRequest) -> Iterator[Acquired]:
     with _holding(copy, maintenance, name, terms) as clone:
         branch.create_by_template(clone.connection, name, database, owner, file_copy=copy.own_server)
         clone.grant()
-        branch.apply_settings(clone.connection, name, settings)
-        branch.open_as(clone.connection, name, privileges)
+        with clone.sure() as connection:
+            branch.apply_settings(connection, name, settings)
+            branch.open_as(connection, name, privileges)
         clone.whole = True
         yield replace(
             copy,
@@ -51,10 +52,15 @@ def cloned(copy: Acquired, request: CopyRequest) -> Iterator[Acquired]:
 
 
 def _holding(copy: Acquired, maintenance: Address, name: str, terms: Lease) -> AbstractContextManager[Held]:
-    """Where the server goes with the copy, nothing has to be written down for one that finds it later."""
-    if copy.own_server or copy.held is None:
-        return held_in_passing(maintenance, name, terms)
-    return held(maintenance, name, terms, keep=False, real=copy.held.real, via=copy.held.via)
+    """Where the server goes with the copy, nothing has to be written down for one that finds it later.
+
+    A command's goes with it, or is one that others use: nobody knows.
+    """
+    if copy.held and not copy.own_server:
+        return held(maintenance, name, terms, keep=False, real=copy.held.real, via=copy.held.via)
+    if copy.method == "command":
+        return held(maintenance, name, terms, keep=False)
+    return held_in_passing(maintenance, name, terms)
 
 
 def _owner(connection: psycopg.Connection) -> str | None:
@@ -66,7 +72,7 @@ def _owner(connection: psycopg.Connection) -> str | None:
 
 def _refuse_no_room(connection: psycopg.Connection, copy: Acquired) -> None:
     """Raises GreenroomError where the disk is known to be too full for another one."""
-    found, needed = room.server_room(connection), int(copy.size_bytes * ROOM_SHARE)
+    found, needed = room.server_room(connection, copy.disk_gb), int(copy.size_bytes * ROOM_SHARE)
     if found and found.free < needed:
         raise GreenroomError(
             f"{copy.label} has {room.told(found.free)} free, and a clone of the copy needs about {room.told(needed)}.",

@@ -11,7 +11,6 @@ from pathlib import Path
 from psycopg import sql
 
 from greenroom import shell
-from greenroom.config import Demo
 from greenroom.console import Progress
 from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.copies.project import environment_of, interpreter
@@ -23,6 +22,7 @@ from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.holding import Held, held_with_server
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import connect, facts
+from greenroom.tables import Demo
 
 _CALLS = """
 import json, sys

@@ -19,7 +19,7 @@ from greenroom.copies.origin import Origin
 from greenroom.errors import GreenroomError
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import dump_failure, dumping, restoring
-from greenroom.postgres.address import Address
+from greenroom.postgres.address import KEPT_ALIVE, Address
 from greenroom.postgres.arriving import Arriving, arriving
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.server import only_reading
@@ -270,7 +270,7 @@ def _words(far: FarDump, origin: Origin, excluded: list[tuple[str, str]], compre
 
 def _near(real: Address) -> Address:
     """The server as the host knows it."""
-    near = {key: value for key, value in real.options.items() if key in ("sslmode", "options")}
+    near = {key: value for key, value in real.options.items() if key in ("sslmode", "options", *KEPT_ALIVE)}
     return Address(real.host, real.port, real.database, real.user, None, near)
 
 

@@ -20,13 +20,15 @@ class Migrator:
     notes: list[str] = field(default_factory=list)
 
 
-def migrator_of(copy: Address, own: bool) -> Migrator:
+def migrator_of(copy: Address, own: bool, nearest: Address | None = None) -> Migrator:
     """Find the role that owns the tables of a copy that the superuser of our `own` server, or the given user, made.
+
+    `nearest` is another way to it, for the one who asks.
 
     On a server of our own that role gets a password, so that it logs in itself and its settings apply. On a given one
     the given user becomes it by SET ROLE, where it may.
     """
-    with connect(copy) as connection:
+    with connect(nearest or copy) as connection:
         owner = roles.owner_of_tables(connection)
         user = connection.info.user
         if own and owner != user:

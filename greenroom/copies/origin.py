@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
 
 from greenroom.console import Progress
 from greenroom.copies.reach import Reached
-from greenroom.postgres import branch, masking, roles
+from greenroom.postgres import branch, masking, outside, roles, room
 from greenroom.postgres.address import Address
 from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
@@ -35,7 +36,8 @@ class Origin:
 
     `needed_to_own` are the statements after which the role could act for every owner there, as a branch needs it;
     `excluded` are the tables whose rows stay there, as SQL names them, and `left_out` the same by schema and name;
-    `sizes` are bytes of each table's rows, by `schema.table`.
+    `sizes` are bytes of each table's rows, by `schema.table`; `mapped_servers` are the foreign servers that somebody
+    has a user mapping for.
     """
 
     address: Address
@@ -50,6 +52,7 @@ class Origin:
     left_out: list[tuple[str, str]]
     sizes: dict[str, int]
     subscriptions: list[str]
+    mapped_servers: list[str]
 
     @property
     def ownership(self) -> bool:
@@ -82,6 +85,12 @@ def read(source: Reached, name: str, exclude_data: list[str], rules: list[Rule],
         )
 
 
+def sizes(connection: psycopg.Connection, excluded: Sequence[str], rules: Sequence[Rule]) -> tuple[int, int]:
+    """Bytes of all that is copied, and of the largest table that is masked: each part of it is written anew."""
+    masked = {(rule.schema, rule.table) for rule in rules if rule.changes}
+    return room.size_to_copy(connection, excluded), room.size_to_mask(connection, masked, excluded)
+
+
 def _read(
     connection: psycopg.Connection, source: Reached, name: str, exclude_data: list[str], rules: list[Rule]
 ) -> Origin:
@@ -100,6 +109,7 @@ def _read(
         left_out=_parts(connection, excluded),
         sizes=_sizes(connection),
         subscriptions=_subscriptions(connection),
+        mapped_servers=outside.mapped_servers(connection),
     )
 
 

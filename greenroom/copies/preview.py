@@ -58,7 +58,7 @@ def _beside(request: CopyRequest, target: PostgresTarget, connections: ExitStack
     return [
         _source(request, found),
         ("copy", f"a branch of {found.real.database} on its own server, made {where}"),
-        *[("note", note) for note in [*notes, *([way.note] if way.note else [])]],
+        *[("note", note) for note in [*notes, *([way.note] if way.note else []), *_left_behind(found)]],
         *_rows(target, found, list(wanted.rules)),
     ]
 
@@ -78,7 +78,7 @@ def _here(request: CopyRequest, target: PostgresTarget, connections: ExitStack, 
         ("copy", copy),
         *([("room", f"{room.told(room.free_bytes(scratch))} free here")] if request.server == EMBEDDED else []),
         *([("extensions", f"{', '.join(archive.extensions)}: all there")] if archive.extensions else []),
-        *[("note", note) for note in [*notes, *dumping.left_behind(seen.origin.subscriptions)]],
+        *[("note", note) for note in [*notes, *_left_behind(seen.origin)]],
         *_rows(target, seen.origin, seen.rules),
     ]
 
@@ -87,6 +87,10 @@ def _source(request: CopyRequest, origin: Origin) -> Line:
     via = f" through {origin.via}" if origin.via else ""
     size = room.told(origin.facts.size_bytes)
     return "source", f"{request.target}: {origin.real}{via}: {size}, PostgreSQL {origin.facts.version}"
+
+
+def _left_behind(origin: Origin) -> list[str]:
+    return dumping.left_behind(origin.subscriptions, origin.mapped_servers)
 
 
 def _rows(target: PostgresTarget, origin: Origin, rules: list[Rule]) -> list[Line]:

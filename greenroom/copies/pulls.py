@@ -12,7 +12,7 @@ from greenroom.config import PostgresTarget
 from greenroom.console import Progress
 from greenroom.copies import snapshot
 from greenroom.copies.acquiring import DOCKER, EMBEDDED, Acquired, CopyRequest
-from greenroom.copies.origin import Origin, read
+from greenroom.copies.origin import Origin, read, sizes
 from greenroom.copies.reach import reached
 from greenroom.copies.restored import Content, restored
 from greenroom.copies.roads import Road, road
@@ -79,7 +79,7 @@ def _pulled(request: CopyRequest, key: Key | None, progress: Progress) -> Iterat
         seen = look(request, scratch, source, progress)
         origin = seen.origin
         ahead = _ahead(request, origin, early)
-        content = _content(request, origin, seen.road, seen.rules, scratch, source.close, progress, ahead)
+        content = _content(request, origin, seen.road, seen.rules, scratch, source, progress, ahead)
         if key:
             masks = [str(rule) for rule in seen.rules if rule.changes]
             content.keep_snapshot = snapshot.keeper(
@@ -117,8 +117,7 @@ def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Pa
             masking.refuse_uncovered(connection, rules, name)
         readable.refuse_unreadable(connection, origin.real, origin.excluded)
         covered = bool(rules) and not masking.uncovered(connection, rules)
-        size = patiently(connection, origin.real, progress, lambda: room.size_to_copy(connection, origin.excluded))
-    masked = max((origin.sizes.get(f"{rule.schema}.{rule.table}", 0) for rule in rules if rule.changes), default=0)
+        size, masked = patiently(connection, origin.real, progress, lambda: sizes(connection, origin.excluded, rules))
     data = scratch if request.server == EMBEDDED else _data_of_container(request)
     room.refuse_too_small(size, archive=scratch if target.via else None, data=data, rewritten_bytes=masked)
     return covered
@@ -146,21 +145,21 @@ def _content(
     road: Road,
     rules: list[Rule],
     scratch: Path,
-    close_source: Callable[[], None],
+    source: ExitStack,
     progress: Progress,
     ahead: Ahead | None,
 ) -> Content:
     progress.step(f"reading the schema of {origin.real.database}")
     road.schema(origin, scratch / "schema", progress, ahead.start if ahead else None)
+    coming = source.enter_context(_statistics(request, origin, rules))
     archive = archives.inspect(scratch / "schema")
 
     def fill(
         target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
     ) -> Statistics | None:
-        with _statistics(request, origin, rules) as coming:
-            road.fill(origin, target, before_indexes, progress)
-            statistics = coming.arrived()
-        close_source()
+        road.fill(origin, target, before_indexes, progress)
+        statistics = coming.arrived()
+        source.close()
         return statistics
 
     def masks(target: restoring.Target) -> list[str]:
@@ -179,7 +178,7 @@ def _content(
         notes=[
             *([road.note] if road.note else []),
             *([f"not copied: the rows of {', '.join(origin.excluded)}"] if origin.excluded else []),
-            *dumping.left_behind(origin.subscriptions),
+            *dumping.left_behind(origin.subscriptions, origin.mapped_servers),
         ],
     )
 

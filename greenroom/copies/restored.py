@@ -81,7 +81,7 @@ def made_true(server: OwnServer, settings: Mapping[str, str]) -> list[str]:
 def ready(where: Place, copy: Held, method: Method, source: ServerFacts) -> Acquired:
     """The copy as its migrating role sees it."""
     admin = where.maintenance.at(copy.name)
-    migrates = migrator_of(admin, own=where.own is not None)
+    migrates = migrator_of(admin, own=where.own is not None, nearest=where.nearest.at(copy.name))
     with connect(migrates.address) as connection:
         here, hindered = facts(connection), hindrances(connection)
     return Acquired(
@@ -106,7 +106,7 @@ def ready(where: Place, copy: Held, method: Method, source: ServerFacts) -> Acqu
 def _holding(where: Place, name: str, terms: Lease) -> Iterator[Held]:
     """On a server of our own the copy goes with the server."""
     if where.own:
-        with held_with_server(where.maintenance, name, terms) as copy:
+        with held_with_server(where.maintenance, name, terms, nearest=where.nearest) as copy:
             yield copy
     else:
         with held(where.maintenance, name, terms.with_roles(list(where.missing)), keep=terms.kept) as copy:
@@ -118,7 +118,7 @@ def _fill(content: Content, where: Place, copy: Held, progress: Progress) -> Non
     archive = content.archive
     _make_roles(archive, where, copy)
     owner = next((e.owner for e in archive.contents.of_kind("DATABASE")), None) if where.ownership else None
-    note = branch.create_empty(copy.connection, copy.name, owner, archive.locale)
+    note = branch.create_empty(copy.connection, copy.name, owner, archive.locale, file_copy=where.own is not None)
     copy.grant()
     target = restoring.Target(
         where.nearest.at(copy.name),
@@ -127,20 +127,23 @@ def _fill(content: Content, where: Place, copy: Held, progress: Progress) -> Non
         version_num=copy.connection.info.server_version,
         log=where.log,
         ownership=where.ownership,
+        strange=branch.strange_tablespaces(copy.connection, copy.name, archive.tablespaces),
     )
     statistics = content.fill(target, _masking(content, target, where, progress), progress)
-    refused = branch.apply_statements(copy.connection, copy.name, archive.properties)
+    with copy.sure() as connection:
+        refused = branch.apply_statements(connection, copy.name, archive.properties)
     progress.step("vacuum and analyse")
     if where.own and note is None:  # in another locale, the bounds of histograms are in another order
         settled = settle(target.address, content.client, statistics)
     else:
         settled = [] if analyse(target.address, content.client) else [INCOMPLETE]
-    refused += branch.open_as(copy.connection, copy.name, archive.privileges)
+    with copy.sure() as connection:
+        refused += branch.open_as(connection, copy.name, archive.privileges)
     where.notes += [
         *([note] if note else []),
         *([f"not applied to the copy: {', '.join(dict.fromkeys(refused))}"] if refused else []),
         *settled,
-        *([f"{len(target.passed_over)} owners, privileges or comments could not be set"] if target.passed_over else []),
+        *target.notes,
         *content.notes,
     ]
 

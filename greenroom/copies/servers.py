@@ -135,9 +135,10 @@ def server_for(major: int, extensions: Iterable[str]) -> Binaries:
 
 
 def _own(server: OwnServer, archive: Archive, log: Path | None) -> Place:
-    with connect(server.address) as connection:
+    found = Place(server.address, server.label, server, superuser=True, ownership=True, missing=(), log=log)
+    with connect(found.nearest) as connection:
         _refuse(connection, archive, server.label)
-    return Place(server.address, server.label, server, superuser=True, ownership=True, missing=(), log=log)
+    return found
 
 
 def _given(address: Address, archive: Archive) -> Place:
@@ -161,5 +162,4 @@ def _given(address: Address, archive: Archive) -> Place:
 def _refuse(connection: psycopg.Connection, archive: Archive, label: str) -> None:
     archives.refuse_older_server(archive, connection.info.server_version // 10000, label)
     available = {name for (name,) in connection.execute("SELECT name FROM pg_available_extensions")}
-    icu = connection.execute("SELECT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')").fetchone()
-    archives.refuse_missing(archive, available, bool(icu and icu[0]), label)
+    archives.refuse_missing(archive, available, archives.built_with(connection), label)

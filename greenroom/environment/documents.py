@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import wrap
 
 from greenroom.environment.registry import KINDS, Registry, Variable, written
+from greenroom.errors import GreenroomError
 
 PAGE = Path("docs/environment.md")
 EXAMPLE = Path(".env.example")
@@ -31,6 +33,12 @@ the process ends before it serves. A changed parameter is seen by the next deplo
 
 An empty value counts as not set.
 
+`./inv env-check` looks at the app's code too, without running it. Beside the registry it refuses `os.environ`,
+`os.getenv` and `os.path.expandvars` under whatever name, click's `envvar=`, libraries that read variables
+(pydantic_settings, dotenv, decouple, environ, environs, dj_database_url), `variable(...)`, and classes derived from the
+registry's. It does not see what is put together at run time, such as `vars(os)["environ"]` or
+`getattr(os, "env" + "iron")`, nor what other libraries read by themselves.
+
 ## SSM
 
 ```toml
@@ -45,7 +53,9 @@ account = "123456789012"   # credentials of another account are refused
 `./inv env-diff --environment staging` compares `.env.staging` (or `--from FILE`) with SSM; secrets are shown as
 fingerprints that hold for one run. `./inv env-push --environment staging` shows the same, asks, and writes what
 differs: secrets as SecureString, with description and pattern from the registry. It deletes nothing, and refuses what
-the app would refuse. `./inv env-check --environment staging` says what SSM lacks, and what is wrong there.
+the app would refuse. In the file, ` #` begins a comment unless the value stands in quotes; both tasks refuse a secret
+that is cut so, and a name without `=`. `./inv env-check --environment staging` says what SSM lacks, and what is wrong
+there.
 
 | who | may do |
 |---|---|
@@ -63,13 +73,26 @@ _EXAMPLE = """\
 # Copy it to .env.staging (git ignores that) and fill it in; then
 #     ./inv env-diff --environment staging     what differs from SSM
 #     ./inv env-push --environment staging     write what differs
-# An empty value counts as not set.
+# An empty value counts as not set; one with a # in it stands in single quotes.
 """
 
 
 def documents(registry: Registry, source: Path) -> dict[Path, str]:
     """What each file should hold. `source`: the registry's own file, from the root."""
     return {PAGE: page(registry, source), EXAMPLE: example(registry)}
+
+
+def write(root: Path, texts: dict[Path, str]) -> Iterator[Path]:
+    """Write them below the root, and yield each when it is there. Raises GreenroomError for one that cannot be."""
+    for name, text in texts.items():
+        try:
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise GreenroomError(
+                f"{root / name} cannot be written: {error.strerror}.", "Make way for it, then run again: ./inv env-docs"
+            ) from None
+        yield name
 
 
 def page(registry: Registry, source: Path) -> str:

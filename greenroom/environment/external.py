@@ -13,7 +13,7 @@ PROTOCOL, HOST, PORT = "DJANGO_EXTERNAL_PROTOCOL", "DJANGO_EXTERNAL_HOST_NAME", 
 def url(config: Config) -> str:
     """Of the three variables, each from the shell, else as plain Python has it. Raises GreenroomError."""
     registry = load(config)
-    return f"{_value(registry, PROTOCOL)}://{_value(registry, HOST)}:{_value(registry, PORT)}"
+    return f"{_value(registry, PROTOCOL)}://{_value(registry, HOST)}:{port(config)}"
 
 
 def port(config: Config) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from greenroom.environment.finding import find
 from greenroom.environment.registry import KINDS, Kind, Registry, Variable
+from greenroom.errors import GreenroomError
 
 DEFAULT_SHOWN = 28  # characters of a default
 
@@ -22,7 +23,12 @@ def table(registry: Registry, kind: Kind | None) -> str:
 
 
 def found(registry: Registry, word: str, source: Path) -> tuple[str, bool]:
-    """What to reuse, or how to add one; and whether there is anything to reuse. `source`: the registry's own file."""
+    """What to reuse, or how to add one; and whether there is anything to reuse. `source`: the registry's own file.
+
+    Raises GreenroomError where there is no word.
+    """
+    if not word.strip():
+        raise GreenroomError("env-find looks for a word, and there is none.", "Such as: ./inv env-find password")
     variables = find(registry, word)
     if not variables:
         return f"Nothing in the registry is like {word}.\n{_adding(source)}", False

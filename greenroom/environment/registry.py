@@ -87,6 +87,11 @@ class Registry:
         return [name for name, variable in self.variables.items() if variable.required]
 
     @property
+    def secrets(self) -> list[str]:
+        """The names whose values are never shown."""
+        return [name for name, variable in self.variables.items() if variable.secret]
+
+    @property
     def prefixes(self) -> tuple[str, ...]:
         """How names of the app begin, such as DJANGO_."""
         return tuple(sorted({f"{name.partition('_')[0]}_" for name in self.variables} - {OTHERS}))

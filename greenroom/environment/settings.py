@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from greenroom.environment import values
+from greenroom.environment.hcl import without_comments
 from greenroom.errors import GreenroomError
 from greenroom.secret import Secret
 
@@ -17,7 +18,6 @@ TASK_DEFINITION = Path("ci/taskdef.json")
 BUILDSPECS = "ci/buildspec*.yml"
 TERRAFORM = "infra/terraform/*.tf"
 _PLACEHOLDER = re.compile(r"<[^<>]+>|\$")  # filled in elsewhere
-_HCL_COMMENT = re.compile(r"^\s*(?:#|//)[^\n]*|/\*.*?\*/", re.MULTILINE | re.DOTALL)
 
 
 class Settings(NamedTuple):
@@ -39,9 +39,11 @@ def compose(root: Path) -> list[Settings]:
     found = []
     for path in (root / name for name in COMPOSE):
         services = _yaml(path).get("services") or {} if path.is_file() else {}
-        found += [
-            Settings(f"{path.name}, service {name}", _service(root, service)) for name, service in services.items()
-        ]
+        if not isinstance(services, dict):
+            raise _misshapen(f"{path.name}: services: is no mapping")
+        for name, service in services.items():
+            place = f"{path.name}, service {name}"
+            found.append(Settings(place, _service(root, place, service)))
     return found
 
 
@@ -51,7 +53,7 @@ def task_definition(root: Path, name: Path = TASK_DEFINITION) -> list[Settings]:
     if not path.is_file():
         return []
     try:
-        containers = json.loads(path.read_text(encoding="utf-8"))["containerDefinitions"]
+        containers = json.loads(_text(path))["containerDefinitions"]
         return [_container(name, container) for container in containers]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GreenroomError(
@@ -65,27 +67,44 @@ def mentions(root: Path, prefixes: tuple[str, ...]) -> list[Mention]:
     word = re.compile(rf"\b(?:{'|'.join(map(re.escape, prefixes))})[A-Z0-9_]*[A-Z0-9]\b(?!_?\*)")
     found = []
     for path in [*sorted(root.glob(BUILDSPECS)), *sorted(root.glob(TERRAFORM))]:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        said = "\n".join(_strings(_yaml(path))) if path.suffix == ".yml" else _HCL_COMMENT.sub("", text)
+        if not path.is_file():
+            continue
+        is_yaml = path.suffix == ".yml"
+        said = "\n".join(_strings(_yaml(path))) if is_yaml else without_comments(_text(path, errors="replace"))
         found.append(Mention(str(path.relative_to(root)), sorted(set(word.findall(said)))))
     return found
 
 
-def _service(root: Path, service: Any) -> dict[str, Secret | None]:
+def _service(root: Path, place: str, service: Any) -> dict[str, Secret | None]:
     if not isinstance(service, dict):
-        return {}
+        raise _misshapen(f"{place} is no mapping")
     files = service.get("env_file") or []
     given: dict[str, Secret | None] = {}
-    for file in [files] if isinstance(files, str | dict) else files:
-        path = root / (file["path"] if isinstance(file, dict) else file)
-        given |= values.read(path) if path.is_file() else {}
+    for file in files if isinstance(files, list) else [files]:
+        name = file.get("path") if isinstance(file, dict) else file
+        if not isinstance(name, str):
+            raise _misshapen(f"{place}: an env_file: is neither a path nor has one")
+        given |= _file(root / name) if (root / name).is_file() else {}
     environment = service.get("environment") or {}
-    pairs = environment.items() if isinstance(environment, dict) else (_pair(word) for word in environment)
-    return given | {str(name): _value(value) for name, value in pairs}
+    if isinstance(environment, list) and all(isinstance(word, str) for word in environment):
+        environment = dict(map(_pair, environment))
+    if not isinstance(environment, dict):
+        raise _misshapen(f"{place}: environment: is neither NAME: value nor a list of NAME=value")
+    return given | {str(name): _value(value) for name, value in environment.items()}
 
 
-def _pair(word: Any) -> tuple[str, str | None]:
-    name, separator, value = str(word).partition("=")
+def _file(path: Path) -> dict[str, Secret | None]:
+    """As compose reads it: a name alone has its value from the shell, and a later line wins."""
+    found = {line.name: line.value for line in values.lines(path)}
+    return {name: value and _value(value.reveal()) for name, value in found.items() if value != Secret("")}
+
+
+def _misshapen(what: str) -> GreenroomError:
+    return GreenroomError(f"{what}.", "Correct it; docker compose config --quiet says what else is wrong.")
+
+
+def _pair(word: str) -> tuple[str, str | None]:
+    name, separator, value = word.partition("=")
     return name, value if separator else None
 
 
@@ -104,12 +123,21 @@ def _yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(_text(path))
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise GreenroomError(f"{path.name} is not YAML{where}.", "Correct it there, then run again.") from None
-    return document if isinstance(document, dict) else {}
+    if not isinstance(document, dict | None):
+        raise GreenroomError(f"{path.name} is no mapping.", "Correct it, then run again: its lines begin with NAME:")
+    return document or {}
+
+
+def _text(path: Path, errors: str = "strict") -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors=errors)
+    except OSError as error:
+        raise GreenroomError(f"{path} cannot be read: {error.strerror}.", "Make it readable, then run again.") from None
 
 
 def _strings(node: Any) -> Iterable[str]:

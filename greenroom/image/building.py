@@ -15,8 +15,8 @@ from typing import IO
 
 from greenroom import shell
 from greenroom.console import Progress
-from greenroom.docker import NoEngine
 from greenroom.docker_images import Built, images
+from greenroom.docker_refusals import NoEngine
 from greenroom.errors import GreenroomError
 from greenroom.image.planning import Plan, log_file
 
@@ -64,13 +64,7 @@ def build(plan: Plan, progress: Progress) -> Built:
 def check(plan: Plan) -> None:
     """Raise GreenroomError where it cannot run."""
     shell.run(["docker", "--version"])
-    try:
-        with images():
-            pass
-    except NoEngine as error:
-        raise GreenroomError(
-            error.sentence, "Start it (systemctl start docker), join the group `docker`, or set DOCKER_HOST."
-        ) from error
+    check_engine()
     if shell.run(["docker", "buildx", "version"], check=False).code != 0:
         raise GreenroomError(
             "this docker has no buildx, which builds images.",
@@ -78,6 +72,17 @@ def check(plan: Plan) -> None:
         )
     if plan.platform:
         _check_platform(plan)
+
+
+def check_engine() -> None:
+    """Raise GreenroomError where none answers."""
+    try:
+        with images():
+            pass
+    except NoEngine as error:
+        raise GreenroomError(
+            error.sentence, "Start it (systemctl start docker), join the group `docker`, or set DOCKER_HOST."
+        ) from error
 
 
 def _lines(stream: IO[bytes]) -> Iterator[str | None]:

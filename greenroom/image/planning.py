@@ -10,11 +10,13 @@ from pathlib import Path
 from greenroom import git
 from greenroom.config import Config, Environment
 from greenroom.errors import ANSWER_IS_NO, GreenroomError
+from greenroom.image import context
 
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
 COMMIT_SHOWN = 12  # characters of a commit in a tag
 DIRTY = "-dirty"
+NAMED = 3  # files that no commit has and the image would
 NEWEST = "latest"  # on this machine: never pushed
 
 
@@ -32,11 +34,13 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Plan:
-    """One build. `environment` is where it is pushed for; None: it stays here."""
+    """One build. `environment` is where it is pushed for; None: it stays here. `dirty`: no commit has all of it."""
 
     config: Config
+    wishes: Wishes
     tag: str
     revision: str | None
+    dirty: bool
     argv: tuple[str, ...]
     platform: str | None
     environment: Environment | None
@@ -50,19 +54,29 @@ class Plan:
     def shown(self) -> str:
         """What is said before anything runs: the command, and where the image goes."""
         lines = [f"build {self.name}", f"  {shlex.join(self.argv)}"]
-        if where := self.environment:
-            lines.append(f"push it for {where.name}: account {where.account}, {where.region}, ECR repository {self.at}")
-            lines.append(f"write imageDetail.json, taskdef.json, appspec.yaml into {self.config.image.release_dir}/")
+        if self.environment:
+            lines.append(f"push it for {self.at}")
+            lines.append(self.files)
         return "\n".join(lines)
 
     @property
     def at(self) -> str:
-        """Repository and tag, where it is pushed."""
-        return f"{self.config.image.stored_as}:{self.tag}"
+        """Where it is pushed, to the tag; empty where it stays here."""
+        where = self.environment
+        repository = f"ECR repository {self.config.image.stored_as}:{self.tag}"
+        return f"{where.name}: account {where.account}, {where.region}, {repository}" if where else ""
+
+    @property
+    def files(self) -> str:
+        """What is written of a pushed image."""
+        return f"write imageDetail.json, taskdef.json, appspec.yaml into {self.config.image.release_dir}/"
 
 
 def plan(config: Config, wishes: Wishes) -> Plan:
-    """Decide it. Raises GreenroomError: no Dockerfile, no name for it, a dirty tree, no environment to push for."""
+    """Decide it. Raises GreenroomError: no Dockerfile, no name for it, no environment to push for, or no commit.
+
+    That is pushed which a commit has whole: neither a tree that differs from it, nor files beside it.
+    """
     dockerfile = config.root / config.image.dockerfile
     if not dockerfile.is_file():
         raise GreenroomError(
@@ -71,15 +85,18 @@ def plan(config: Config, wishes: Wishes) -> Plan:
         )
     checkout = git.checkout(config.root)
     environment = _environment(config, wishes) if wishes.push else None
-    if environment and checkout.dirty and not wishes.dirty:
+    strangers = context.strangers(config)
+    if environment and not wishes.dirty:
+        _refuse_changes(config, checkout, strangers)
+    dirty = bool(checkout.dirty or strangers)
+    tag = _tag(wishes.tag, checkout.commit, dirty)
+    if environment and tag == NEWEST:
         raise GreenroomError(
-            "the tree differs from its commit, and what is pushed should be found again.",
-            "Commit first; or push it all the same: --dirty",
-            code=ANSWER_IS_NO,
+            f"{NEWEST} is never pushed: it does not say what it is of.",
+            "Give another --tag; without it, it is the commit.",
         )
-    tag = _tag(wishes.tag, checkout)
-    revision = f"{checkout.commit}{DIRTY if checkout.dirty else ''}" if checkout.commit else None
-    created = git.committed(config.root) if checkout.commit and not checkout.dirty else None
+    revision = f"{checkout.commit}{DIRTY if dirty else ''}" if checkout.commit else None
+    created = git.committed(config.root) if checkout.commit and not dirty else None
     platform = _platform(wishes.platform)
     labels = {"VERSION": tag, "REVISION": revision or "", "CREATED": created or ""}
     words = (
@@ -90,10 +107,33 @@ def plan(config: Config, wishes: Wishes) -> Plan:
         *("--tag", f"{config.image.name}:{tag}", "--tag", f"{config.image.name}:{NEWEST}"),
         str(config.image.context),
     )
-    return Plan(config, tag, revision, words, platform, environment)
+    return Plan(config, wishes, tag, revision, dirty, words, platform, environment)
 
 
-def _tag(given: str | None, checkout: git.Checkout) -> str:
+def check_unchanged(made: Plan) -> None:
+    """Raise GreenroomError where the tree is no longer the one that is to be pushed: saying yes can take a while."""
+    if made.environment and plan(made.config, made.wishes) != made:
+        raise GreenroomError("the tree is no longer what it was when you were asked: nothing was built.", "Run again.")
+
+
+def _refuse_changes(config: Config, checkout: git.Checkout, strangers: list[str]) -> None:
+    if checkout.dirty:
+        raise GreenroomError(
+            "the tree differs from its commit, and what is pushed should be found again.",
+            "Commit first; or push it all the same: --dirty",
+            code=ANSWER_IS_NO,
+        )
+    if strangers:
+        named = ", ".join(strangers[:NAMED]) + (f" and {len(strangers) - NAMED} more" if len(strangers) > NAMED else "")
+        ignore_file = context.ignore_file(config).relative_to(config.root)
+        raise GreenroomError(
+            f"git does not track what the image would have: {named}; and what is pushed should be found again.",
+            f"Take that away, commit it, or leave it out in {ignore_file}; or push it all the same: --dirty",
+            code=ANSWER_IS_NO,
+        )
+
+
+def _tag(given: str | None, commit: str | None, dirty: bool) -> str:
     if given is not None:
         if not TAG.fullmatch(given):
             raise GreenroomError(
@@ -101,9 +141,9 @@ def _tag(given: str | None, checkout: git.Checkout) -> str:
                 "Without --tag it is the git commit.",
             )
         return given
-    if checkout.commit is None:
+    if commit is None:
         raise GreenroomError("there is no git commit to name the image after.", "Commit first, or give a name: --tag")
-    return checkout.commit[:COMMIT_SHOWN] + (DIRTY if checkout.dirty else "")
+    return commit[:COMMIT_SHOWN] + (DIRTY if dirty else "")
 
 
 def _platform(given: str | None) -> str | None:

@@ -17,6 +17,7 @@ from greenroom.errors import GreenroomError
 
 DETAIL, TASKDEF, APPSPEC = "imageDetail.json", "taskdef.json", "appspec.yaml"  # the names that CodePipeline looks for
 OF_CODEPIPELINE = ("IMAGE1_NAME", "TASK_DEFINITION")
+PROCESSORS = {"amd64": "X86_64", "arm64": "ARM64"}  # as images name them, and as ECS does
 LARGEST_BYTES = 3 * 1000**2  # of an artifact that CodeDeployToECS takes
 _PLACEHOLDER = re.compile(r"<([A-Z][A-Z0-9_]*)>")
 
@@ -29,6 +30,28 @@ def filled(config: Config, environment: Environment) -> dict[str, str]:
     if wrong:
         raise GreenroomError("\n".join(wrong), "Correct that there, then run again.")
     return texts
+
+
+def check_processor(config: Config, texts: dict[str, str], architecture: str, options: str = "") -> None:
+    """Raise GreenroomError where the task definition is for other processors than the image: no task of it would start.
+
+    `options` are what a build for those of the task definition needs besides its platform.
+    """
+    path, wanted = config.image.taskdef, _processor(texts[TASKDEF])
+    if PROCESSORS.get(architecture) == wanted:
+        return
+    ways = [
+        f"build it with --platform linux/{name}{options}, on a machine of that kind or with an emulator"
+        for name, processor in PROCESSORS.items()
+        if processor == wanted
+    ]
+    if architecture in PROCESSORS:
+        ways.append(f"write {PROCESSORS[architecture]} there, and give the service tasks of that kind")
+    hint = "; or ".join(ways) or f"ECS has {' and '.join(PROCESSORS.values())}"
+    raise GreenroomError(
+        f"the image is for {architecture}, and {path} says cpuArchitecture: {wanted}: no task of it would start.",
+        f"{hint[0].upper()}{hint[1:]}.",
+    )
 
 
 def write(directory: Path, texts: dict[str, str], image: str) -> list[Path]:
@@ -70,7 +93,12 @@ def _problems(texts: dict[str, str], paths: dict[str, Path]) -> Iterator[str]:
         yield f"{paths[APPSPEC]} names no container: Resources, TargetService, Properties, LoadBalancerInfo."
     if containers is None or leads is None:
         return
-    if not any("<IMAGE1_NAME>" in str(container.get("image")) for container in containers.values()):
+    if _moves_to(texts[APPSPEC]) != "<TASK_DEFINITION>":
+        yield (
+            f"{paths[APPSPEC]} has TaskDefinition: {_moves_to(texts[APPSPEC])}, and not <TASK_DEFINITION>: what is "
+            "migrated for would not be what is deployed."
+        )
+    if not any(container.get("image") == "<IMAGE1_NAME>" for container in containers.values()):
         yield f'{paths[TASKDEF]} has no container whose image is "<IMAGE1_NAME>".'
     name, port = leads
     if name not in containers:
@@ -88,14 +116,32 @@ def _containers(text: str) -> dict[str, dict[str, Any]] | None:
         return None
 
 
+def _processor(text: str) -> str:
+    """Of the tasks; ECS takes X86_64 where the template does not say."""
+    platform = json.loads(text).get("runtimePlatform")
+    return str((platform if isinstance(platform, dict) else {}).get("cpuArchitecture", PROCESSORS["amd64"]))
+
+
 def balanced(text: str) -> tuple[str, Any] | None:
     """The container that the load balancer leads to, and its port."""
+    try:
+        info = _properties(text)["LoadBalancerInfo"]
+        return str(info["ContainerName"]), info["ContainerPort"]
+    except (KeyError, TypeError):
+        return None
+
+
+def _moves_to(text: str) -> str:
+    return str(_properties(text).get("TaskDefinition", "nothing"))
+
+
+def _properties(text: str) -> dict[str, Any]:
+    """Of the service that is deployed; empty where there is none."""
     import yaml
 
     try:
         resources = yaml.safe_load(text)["Resources"]
-        service = next(entry["TargetService"] for entry in resources if "TargetService" in entry)
-        info = service["Properties"]["LoadBalancerInfo"]
-        return str(info["ContainerName"]), info["ContainerPort"]
+        found = next(entry["TargetService"]["Properties"] for entry in resources if "TargetService" in entry)
     except (yaml.YAMLError, KeyError, TypeError, StopIteration):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -107,12 +107,23 @@ def saved(stack: Stack, file: Path) -> Plan:
         raise GreenroomError(
             f"there is no plan {file}.", f"Make it: ./inv tf-plan --environment {stack.environment.name} --out {file}"
         )
-    return _read(stack, file.resolve())
+    shown = _shown(stack, file.resolve())
+    _refuse_of_another(stack, shown, file)
+    return _plan(stack, file.resolve(), shown)
+
+
+def refuse_unkept(file: Path) -> None:
+    """Before the plan is made. Raises GreenroomError where it could not be kept."""
+    if file.is_dir():
+        raise GreenroomError(f"{file} is a directory.", "Name a file in it: --out FILE")
+    if not file.absolute().parent.is_dir():
+        raise GreenroomError(f"there is no directory {file.absolute().parent}.", "Make it, or name another: --out FILE")
 
 
 def keep(plan: Plan, file: Path) -> None:
-    """For a later `tf-apply --plan`: readable by its owner alone."""
+    """For a later `tf-apply --plan`: readable by its owner alone, whatever was there before."""
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as kept:
+        os.fchmod(kept.fileno(), 0o600)
         kept.write(plan.file.read_bytes())
 
 
@@ -159,6 +170,28 @@ def outputs(stack: Stack) -> dict[str, Any]:
 
 
 def _read(stack: Stack, file: Path) -> Plan:
-    shown = json.loads(text_of(stack, "show the plan", ["show", "-json", "-no-color", file]))
+    return _plan(stack, file, _shown(stack, file))
+
+
+def _shown(stack: Stack, file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text_of(stack, "show the plan", ["show", "-json", "-no-color", file]))
+    return found
+
+
+def _refuse_of_another(stack: Stack, shown: dict[str, Any], file: Path) -> None:
+    """Terraform applies a kept plan to the state that it was made for, whatever environment is named."""
+    there = stack.environment
+    ours = {"environment": there.name, "account": there.account, "region": there.region}
+    for name, wanted in ours.items():
+        of = (shown.get("variables") or {}).get(name, {}).get("value")
+        if of is not None and str(of) != wanted:  # a number, where the variable has no type
+            raise GreenroomError(
+                f"the plan {file} is of {name} {of}, and not of {wanted}.",
+                f"Name the environment that it was made for, or make one: ./inv tf-plan --environment {there.name} "
+                f"--out {file}",
+            )
+
+
+def _plan(stack: Stack, file: Path, shown: dict[str, Any]) -> Plan:
     changed = any(one.get("actions") != ["no-op"] for one in (shown.get("output_changes") or {}).values())
     return Plan(stack, file, plans.read(shown), changed)

@@ -54,6 +54,11 @@ _KNOWN = (
         "Make it, once: ./inv tf-bootstrap --environment {environment}",
     ),
     Known(
+        r"(dial|read|write) tcp .+: |TLS handshake timeout|response.*: unexpected EOF",
+        "a connection to AWS broke, or came to nothing, while Terraform worked.",
+        "Run the same again: Terraform goes on from what is there. If it stays, check the network and HTTPS_PROXY.",
+    ),
+    Known(
         r"Saved plan is stale",
         "the state has changed since this was planned; nothing was applied.",
         "Run again, and look at the new plan.",

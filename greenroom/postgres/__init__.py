@@ -14,6 +14,7 @@
 - `toc`        the table of contents of an archive, read by ourselves
 - `archive`    what a dump is, and whether it can be restored here
 - `restoring`  pg_restore, from a file or from a pipe of pg_dump
+- `complaints` what pg_restore complains of, and which of it a copy can do without
 - `branch`     a database beside another one, with its settings and privileges
 - `roles`      owners, stand-ins for missing ones, and the role that migrates
 - `analysis`   VACUUM and ANALYZE of a fresh copy

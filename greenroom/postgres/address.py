@@ -11,6 +11,14 @@ from greenroom.secret import Secret
 
 # all of libpq's that hold one, but the password: for these it has no variable, and a command line can be read by others
 SECRETS = ("oauth_client_secret", "scram_client_key", "scram_server_key", "sslpassword")
+# Whoever is gone without a word is given up within a minute or so, and not after libpq's two hours; what is silent for
+# as long as a copy takes is not forgotten on the way. A URL may have others.
+KEPT_ALIVE = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
 _VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "PGDATABASE"}
 
 
@@ -61,8 +69,12 @@ class Address:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Keyword arguments for `psycopg.connect`: with the password, so never to be printed."""
-        given = {"host": self.host, "port": str(self.port), "dbname": self.database, "user": self.user, **self.options}
+        """Keyword arguments for `psycopg.connect`: with the password, so never to be printed.
+
+        libpq has no variables for KEPT_ALIVE: its programs get them by `conninfo`.
+        """
+        where = {"host": self.host, "port": str(self.port), "dbname": self.database, "user": self.user}
+        given = {**KEPT_ALIVE, **where, **self.options}
         return {**given, "password": self.password.reveal()} if self.password else given
 
     @property

@@ -26,9 +26,10 @@ GIVEN = "planner statistics: the source's"
 NOT_TAKEN = "planner statistics: of ANALYZE here, this server did not take the source's (SQLSTATE {sqlstate})"
 _FAILED = "ERROR:"
 
-_CATALOGS = """
-SELECT format('pg_catalog.%I', relname) FROM pg_class
-WHERE relkind = 'r' AND relnamespace = 'pg_catalog'::regnamespace
+# the others are as initdb has left them: vacuumed and analysed
+_CHANGED_CATALOGS = """
+SELECT format('pg_catalog.%I', relname) FROM pg_stat_sys_tables
+WHERE schemaname = 'pg_catalog' AND n_mod_since_analyze > 0
 """
 # rows that COPY has frozen are settled, and their table has a map that says so
 _UNSETTLED = """
@@ -76,7 +77,7 @@ def _settled(
 ) -> tuple[bool, int, int]:
     """Whether every table could be, how many have the source's statistics, and how many of their own."""
     writing = unhindered(address, connection.info.server_version)
-    catalogs = [_vacuum(name, analyse=True) for (name,) in connection.execute(_CATALOGS)]
+    catalogs = [_vacuum(name, analyse=True) for (name,) in connection.execute(_CHANGED_CATALOGS)]
     with _running(writing, binaries, catalogs) as of_catalogs:
         given = give(connection, statistics)
         rest = connection.execute(_UNSETTLED, {"given": list(given)}).fetchall()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import psycopg
+
 from greenroom.errors import GreenroomError
 from greenroom.postgres import binaries as programs
-from greenroom.postgres import toc
+from greenroom.postgres import outside, toc
 from greenroom.postgres.binaries import Binaries
 
 COMPRESSED = 3.0
@@ -26,6 +29,13 @@ _IMAGES = {
     "postgis": "postgis/postgis:{major}-3.5",
     "vector": "pgvector/pgvector:pg{major}",
     "timescaledb": "timescale/timescaledb:latest-pg{major}",
+}
+# of a column of the type xml, and of one whose values are compressed by lz4, as pg_dump writes them
+_OF_XML = re.compile(r'^    (?:"(?:[^"]|"")+"|\S+) xml\b', re.MULTILINE)
+_BY_LZ4 = re.compile(r" SET COMPRESSION lz4;")
+_BUILDS = {
+    "ICU": "SELECT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')",
+    "lz4": "SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression'",
 }
 _ENDINGS = ("", ".gz", ".lz4", ".zst")
 
@@ -48,9 +58,26 @@ class Archive:
         return sorted(entry.name for entry in self.contents.of_kind("SUBSCRIPTION"))
 
     @property
-    def icu_collations(self) -> list[str]:
-        """Names of the collations that a server without ICU cannot make."""
-        return sorted(e.name for e in self.contents.of_kind("COLLATION") if "provider = icu" in e.definition)
+    def mapped_servers(self) -> list[str]:
+        """Names of the foreign servers for which it has user mappings, which are not restored."""
+        return outside.servers_in(self.contents)
+
+    @property
+    def tablespaces(self) -> list[str]:
+        """Names of those that tables or indexes lie in, other than the database's own."""
+        return sorted({entry.tablespace for entry in self.contents.entries if entry.tablespace})
+
+    @property
+    def needed_of_builds(self) -> dict[str, list[str]]:
+        """What not every build of PostgreSQL has (ICU, lz4, XML), and names of what in the dump needs it."""
+        tables = [entry for kind in ("TABLE", "MATERIALIZED VIEW") for entry in self.contents.of_kind(kind)]
+        collations = self.contents.of_kind("COLLATION")
+        found = {
+            "ICU": sorted(e.name for e in collations if "provider = icu" in e.definition),
+            "lz4": sorted(f"{e.schema}.{e.name}" for e in tables if _BY_LZ4.search(e.definition)),
+            "XML": sorted(f"{e.schema}.{e.name}" for e in tables if _OF_XML.search(e.definition)),
+        }
+        return {what: names for what, names in found.items() if names}
 
     @property
     def properties(self) -> list[str]:
@@ -143,21 +170,31 @@ def refuse_older_server(archive: Archive, server_major: int, label: str) -> None
         )
 
 
-def refuse_missing(archive: Archive, available: set[str], has_icu: bool, label: str) -> None:
-    """Refuse what the copy's server lacks, by name. Raises GreenroomError."""
+def built_with(connection: psycopg.Connection) -> set[str]:
+    """What a server has of that which not every build of PostgreSQL has: ICU, lz4, XML."""
+    found = {name for name, query in _BUILDS.items() if connection.execute(query.encode()).fetchone() == (True,)}
+    with suppress(psycopg.errors.FeatureNotSupported):
+        connection.execute("SELECT '<a/>'::xml")
+        found.add("XML")
+    return found
+
+
+def refuse_missing(archive: Archive, available: set[str], built: set[str], label: str) -> None:
+    """Refuse what the copy's server lacks, by name; `built` is what it is built with. Raises GreenroomError."""
+    major = archive.contents.server_major
     missing = [name for name in archive.extensions if name not in available]
     if missing:
         many = "s" if len(missing) > 1 else ""
         raise GreenroomError(
             f"{archive.path.name} needs the extension{many} {', '.join(missing)}, which {label} does not have.",
-            f"Restore on a server that has them: {_image_with(missing, archive.contents.server_major)}"
-            "--server postgresql://USER@HOST/postgres",
+            f"Restore on a server that has them: {_image_with(missing, major)}--server postgresql://USER@HOST/postgres",
         )
-    if archive.icu_collations and not has_icu:
-        raise GreenroomError(
-            f"{archive.path.name} needs ICU ({', '.join(archive.icu_collations)}), which {label} does not have.",
-            "Restore on a server built with ICU: --server postgresql://USER@HOST/postgres",
-        )
+    for what, names in archive.needed_of_builds.items():
+        if what not in built:
+            raise GreenroomError(
+                f"{archive.path.name} needs {what} ({', '.join(names)}), which {label} does not have.",
+                f"Restore on a server built with it: {_image_with([], major)}--server postgresql://USER@HOST/postgres",
+            )
 
 
 def _image_with(extensions: list[str], major: int) -> str:

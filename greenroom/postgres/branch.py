@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import psycopg
 from psycopg import sql
@@ -29,13 +29,16 @@ _PRIVILEGE = re.compile(rf"^((?:GRANT|REVOKE) .* ON DATABASE) {_NAME} (.*)$", re
 TEMPLATE_STRATEGY = 150000  # FILE_COPY has a name from here on; before, it was the only way
 
 
-def create_empty(connection: psycopg.Connection, name: str, owner: str | None, locale: str | None) -> str | None:
+def create_empty(
+    connection: psycopg.Connection, name: str, owner: str | None, locale: str | None, *, file_copy: bool = False
+) -> str | None:
     """CREATE DATABASE from template0; with the source's locale where the server knows it, else returns a note.
 
-    Until `open_as` it lets in its owner and superusers alone. Raises GreenroomError when the role may not, or the disk
-    is full.
+    `file_copy` takes a third of the time, at the price of two checkpoints of the whole server. Until `open_as` it lets
+    in its owner and superusers alone. Raises GreenroomError when the role may not, or the disk is full.
     """
     plain = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+    plain += _strategy(connection, file_copy=file_copy)
     owned = sql.SQL(" OWNER {}").format(sql.Identifier(owner)) if owner else sql.SQL("")
     if locale:
         try:
@@ -61,8 +64,7 @@ def create_by_template(
     not, or when the disk is full.
     """
     words = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
-    if file_copy and connection.info.server_version >= TEMPLATE_STRATEGY:
-        words += sql.SQL(" STRATEGY FILE_COPY")
+    words += _strategy(connection, file_copy=file_copy)
     if owner:
         words += sql.SQL(" OWNER {}").format(sql.Identifier(owner))
     try:
@@ -72,6 +74,11 @@ def create_by_template(
             f"others are connected to {source}, and a copy by TEMPLATE needs it to itself; nobody was disconnected.",
             "Leave --template out: then the rows are copied while others work there.",
         ) from error
+
+
+def _strategy(connection: psycopg.Connection, *, file_copy: bool) -> sql.SQL:
+    named = file_copy and connection.info.server_version >= TEMPLATE_STRATEGY
+    return sql.SQL(" STRATEGY FILE_COPY") if named else sql.SQL("")
 
 
 def locale_of(connection: psycopg.Connection) -> str:
@@ -100,6 +107,25 @@ def locale_of(connection: psycopg.Connection) -> str:
     return f"{literals} LOCALE_PROVIDER = { {'i': 'icu', 'b': 'builtin', 'c': 'libc'}[provider] }"  # else template0's
 
 
+def tablespaces_of(connection: psycopg.Connection) -> list[str]:
+    """Names of those that something of the connected database lies in, other than its own."""
+    rows = connection.execute(
+        "SELECT DISTINCT spcname FROM pg_tablespace t JOIN pg_class c ON c.reltablespace = t.oid "
+        "WHERE spcname <> 'pg_global' ORDER BY 1"
+    )
+    return [name for (name,) in rows]
+
+
+def strange_tablespaces(connection: psycopg.Connection, name: str, used: Sequence[str]) -> list[str]:
+    """Those of `used` that the server has not, or in which the role may make nothing for the database `name`."""
+    rows = connection.execute(
+        "SELECT spcname FROM pg_tablespace t WHERE spcname = ANY (%s) AND (has_tablespace_privilege(t.oid, 'CREATE') "
+        "OR t.oid = (SELECT dattablespace FROM pg_database WHERE datname = %s))",
+        [list(used), name],
+    )
+    return sorted(set(used) - {known for (known,) in rows})
+
+
 def settings_of(connection: psycopg.Connection) -> list[tuple[str | None, str, str]]:
     """Settings of the connected database, and of roles in it: role or None, name, value."""
     rows = connection.execute(
@@ -116,7 +142,10 @@ def settings_of(connection: psycopg.Connection) -> list[tuple[str | None, str, s
 def apply_settings(
     connection: psycopg.Connection, name: str, settings: Iterable[tuple[str | None, str, str]]
 ) -> list[str]:
-    """Give them to the database `name`; returns the names of those that the connected role may not set."""
+    """Give them to the database `name`; returns the names of those that the connected role may not set.
+
+    Raises psycopg.OperationalError where the connection is lost.
+    """
     refused = []
     for role, setting, value in settings:
         who = sql.SQL("ROLE {} IN ").format(sql.Identifier(role)) if role else sql.SQL("")
@@ -131,6 +160,8 @@ def apply_settings(
             else:
                 connection.execute(words + sql.SQL("TO {}").format(value))
         except psycopg.Error:
+            if connection.closed:
+                raise
             refused.append(setting)
     return refused
 
@@ -178,6 +209,8 @@ def apply_statements(connection: psycopg.Connection, name: str, statements: Iter
                 with connection.transaction():
                     connection.execute(renamed.encode())
             except psycopg.Error:
+                if connection.closed:
+                    raise
                 refused.append(" ".join(statement.split()[:2]))
     return refused
 

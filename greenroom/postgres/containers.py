@@ -21,6 +21,7 @@ from psycopg.conninfo import make_conninfo
 
 from greenroom import docker, places
 from greenroom.console import Progress
+from greenroom.docker_refusals import NoEngine
 from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
 from greenroom.postgres import cluster, phases
@@ -137,7 +138,7 @@ def standing() -> list[Remains]:
         with docker.engine() as engine:
             borne = [(container, Lease.read(container.labels[LABEL])) for container in engine.labelled(LABEL)]
             return [_remains(container, lease) for container, lease in borne if lease]
-    except docker.NoEngine:
+    except NoEngine:
         return []
 
 

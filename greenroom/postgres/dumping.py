@@ -107,12 +107,19 @@ def dump_into(
             raise failed()
 
 
-def left_behind(subscriptions: Sequence[str]) -> list[str]:
-    """The note on subscriptions that are in the source and not in the copy."""
-    if not subscriptions:
-        return []
-    many = "s" if len(subscriptions) > 1 else ""
-    return [f"not copied: the subscription{many} {', '.join(subscriptions)}, so that the copy receives nothing"]
+def left_behind(subscriptions: Sequence[str], servers: Sequence[str]) -> list[str]:
+    """The notes on what is in the source and not in the copy: subscriptions, user mappings of foreign `servers`."""
+    notes = []
+    if subscriptions:
+        many = "s" if len(subscriptions) > 1 else ""
+        notes.append(
+            f"not copied: the subscription{many} {', '.join(subscriptions)}, so that the copy receives nothing"
+        )
+    if servers:
+        many = "s" if len(servers) > 1 else ""
+        named = f"the foreign server{many} {', '.join(servers)}"
+        notes.append(f"not copied: user mappings for {named}, so that the copy reads and writes nothing there")
+    return notes
 
 
 @contextmanager

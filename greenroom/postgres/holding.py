@@ -51,6 +51,8 @@ class Session:
 class Held:
     """A database that is ours to make and to drop; `connection` is for saying CREATE DATABASE and the like.
 
+    After the copy is filled, which can take hours, `sure` has it.
+
     `keep` is obeyed once the copy is whole: what is half made is dropped in any case.
     """
 
@@ -78,6 +80,26 @@ class Held:
         if self.noted:
             journal.granted(self.noted, self.lease.oid)
 
+    @contextmanager
+    def sure(self) -> Iterator[psycopg.Connection]:
+        """`connection` after it was silent while the copy was filled: where it was lost meanwhile, a new one.
+
+        Raises GreenroomError where there is none, and where it is lost within the block.
+        """
+        if not _answers(self.connection):
+            self.connection.close()
+            self.connection = _reconnected(self.maintenance)
+            self.session = Session.of(self.connection)
+        try:
+            yield self.connection
+        except psycopg.OperationalError as error:
+            known = self.real or self.maintenance
+            raise GreenroomError(
+                f"{self.name} on {known.server} was filled, and could not be given its settings and privileges "
+                f"(SQLSTATE {error.sqlstate or 'none'}).",
+                "Does the server still run, and is the VPN on? Then run again.",
+            ) from error
+
 
 @contextmanager
 def held(
@@ -99,6 +121,7 @@ def held(
             with shielded():
                 if not (keep and copy.whole):
                     _release(copy)
+                copy.connection.close()
                 if copy.dropped:
                     noted.unlink(missing_ok=True)
                 if copy.left_behind:  # at once: the report may never be written
@@ -106,11 +129,19 @@ def held(
 
 
 @contextmanager
-def held_with_server(maintenance: Address, name: str, terms: Lease) -> Iterator[Held]:
-    """For a copy on a server of our own, which is removed as a whole: no journal, no DROP DATABASE."""
-    with connect(maintenance) as connection:
+def held_with_server(
+    maintenance: Address, name: str, terms: Lease, *, nearest: Address | None = None
+) -> Iterator[Held]:
+    """For a copy on a server of our own, which is removed as a whole: no journal, no DROP DATABASE.
+
+    `nearest` is another way to it, for the one who makes it.
+    """
+    with connect(nearest or maintenance) as connection:
         copy = Held(name, maintenance, terms, connection)
-        yield copy
+        try:
+            yield copy
+        finally:
+            copy.connection.close()
     copy.dropped = True
 
 
@@ -163,6 +194,14 @@ def _release(copy: Held) -> None:
         copy.left_behind = (
             f"the copy {copy.name} on {known.server} could not be dropped and was left behind; remove it with: {remedy}"
         )
+
+
+def _answers(connection: psycopg.Connection) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _reconnected(maintenance: Address) -> psycopg.Connection:

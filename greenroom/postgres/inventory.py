@@ -57,6 +57,7 @@ def named(scope: Scope, name: str) -> Remains:
     Raises GreenroomError (exit code 1) where there is none, or it is not ours to drop: what is not marked is not.
     """
     problems: list[str] = []
+    refusals: list[GreenroomError] = []  # a database that an engine ends may be called as its copy is
     for room in rooms(scope, problems):
         matching = [remains for remains in room if remains.name == name]
         if len(matching) > 1:
@@ -66,10 +67,11 @@ def named(scope: Scope, name: str) -> Remains:
                 "Say which: --url or --target.",
                 code=ANSWER_IS_NO,
             )
-        if matching and matching[0].refusal:
-            raise matching[0].refusal
-        if matching:
+        if matching and matching[0].refusal is None:
             return matching[0]
+        refusals += [remains.refusal for remains in matching if remains.refusal]
+    if refusals:
+        raise refusals[0]
     if problems:
         raise GreenroomError(f"{name} was not found, and not everybody answered:\n{problems[0]}")
     raise GreenroomError(

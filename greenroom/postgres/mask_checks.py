@@ -79,19 +79,24 @@ def wordy(connection: psycopg.Connection, without: Sequence[str]) -> list[str]:
 def uncovered(connection: psycopg.Connection, rules: Sequence[Rule]) -> list[str]:
     """`schema.table.column` of everything in the masked tables that may hold words and has no rule.
 
-    That is each type but those that cannot: numbers, times, enums, UUIDs, addresses of networks, and arrays of them.
-    A generated column follows those that it is made of; what a table's children add counts with it.
+    That is each type but those that cannot: numbers, times, enums, UUIDs, addresses of networks, arrays and ranges of
+    them. A generated column follows those that it is made of; what a table's children add counts with it. A column that
+    a table inherits is named where it comes from, which is where a rule for it can be: that may be no masked table.
     """
     masked = {(rule.schema, rule.table) for rule in rules}
     ruled = {str(rule) for rule in rules}
     roots = [table.oid for table in mask_columns.tables(connection) if (table.schema, table.name) in masked]
-    family = {table.oid: table for table in mask_columns.family_of(connection, roots)}
-    names = [
-        f"{family[column.table]}.{column.name}"
-        for column in mask_columns.columns(connection, family)
-        if not (column.wordless or column.generated or column.inherited)
-    ]
-    return sorted(set(names) - ruled)
+    family = [table.oid for table in mask_columns.family_of(connection, roots)]
+    above = mask_columns.above(connection, family)
+    named = {table.oid: table for table in mask_columns.tables(connection)}
+    looked_at = mask_columns.columns(connection, set(family).union(*above.values()))
+    own = {(column.table, column.name) for column in looked_at if not column.inherited}
+    names = set()
+    for column in looked_at:
+        if column.table in family and not (column.wordless or column.generated):
+            origins = [oid for oid in (column.table, *above.get(column.table, ())) if (oid, column.name) in own]
+            names |= {f"{named[oid]}.{column.name}" for oid in origins or [column.table]}
+    return sorted(names - ruled)
 
 
 def refuse_uncovered(connection: psycopg.Connection, rules: Sequence[Rule], target: str) -> None:

@@ -20,8 +20,8 @@ _FAMILIES = {
     "hstore": "hstore",
 }
 FAMILY = {name: family for family, names in _FAMILIES.items() for name in names.split()}
-# pg_type.typcategory of what cannot hold words: boolean, date, enum, geometry, network, number, range, interval, bits
-_WORDLESS_CATEGORIES = set("BDEGINRTV")
+# pg_type.typcategory of what cannot hold words: boolean, date, enum, geometry, network, number, interval, bits
+_WORDLESS_CATEGORIES = set("BDEGINTV")
 _WORDLESS = {"uuid", "pg_lsn", "xid", "xid8", "tid", "macaddr", "macaddr8"}
 
 
@@ -105,8 +105,23 @@ def family_of(connection: psycopg.Connection, oids: Iterable[int]) -> list[Table
     return [table for table in tables(connection) if table.oid in wanted]
 
 
+def above(connection: psycopg.Connection, oids: Iterable[int]) -> dict[int, set[int]]:
+    """All that each of these tables inherits from, directly or through others; what inherits nothing is left out."""
+    rows = connection.execute(
+        """
+        WITH RECURSIVE up AS (
+            SELECT inhrelid AS oid, inhparent AS parent FROM pg_catalog.pg_inherits WHERE inhrelid = ANY (%s::oid[])
+            UNION
+            SELECT up.oid, i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.parent)
+        SELECT oid, array_agg(parent) FROM up GROUP BY oid
+        """,
+        [list(oids)],
+    )
+    return {oid: set(parents) for oid, parents in rows}
+
+
 def columns(connection: psycopg.Connection, oids: Iterable[int]) -> list[Column]:
-    """All columns of these tables, in their order; domains and arrays are looked through."""
+    """All columns of these tables, in their order; domains and arrays are looked through, for words ranges too."""
     with connection.transaction():
         connection.execute("SET LOCAL search_path = ''")
         rows = connection.execute(_COLUMNS, [list(oids)]).fetchall()
@@ -128,7 +143,7 @@ def references(connection: psycopg.Connection) -> list[Reference]:
 
 _COLUMNS = """
 SELECT a.attrelid, a.attname, a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod),
-       base.typname, base.typcategory::text, base.typmod, base.is_array,
+       base.typname, base.core, base.core_category, base.typmod, base.is_array,
        a.attnotnull OR base.not_null, a.attgenerated <> '', a.attidentity = 'a', a.attinhcount > 0,
        c.relkind = 'p' AND EXISTS (  -- a column of the key, or of an expression in it, hangs on its whole table
            SELECT FROM pg_catalog.pg_depend d
@@ -139,27 +154,41 @@ SELECT a.attrelid, a.attname, a.attnum, pg_catalog.format_type(a.atttypid, a.att
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 CROSS JOIN LATERAL (
     WITH RECURSIVE under AS (
-        SELECT a.atttypid AS oid, a.atttypmod AS typmod, false AS is_array, false AS not_null, 0 AS depth
+        SELECT a.atttypid AS oid, a.atttypmod AS typmod, 0 AS depth,
+               false AS is_array, false AS not_null, false AS bound
         UNION ALL
-        SELECT CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END,
+        SELECT CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE coalesce(r.rngsubtype, t.typelem) END,
                CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE -1 END,
+               under.depth + 1,
                under.is_array OR t.typtype <> 'd',
                under.not_null OR t.typnotnull AND NOT under.is_array,
-               under.depth + 1
+               under.bound OR r.rngtypid IS NOT NULL
         FROM under JOIN pg_catalog.pg_type t ON t.oid = under.oid
-        WHERE t.typtype = 'd' OR t.typcategory = 'A' AND t.typelem <> 0)
-    SELECT t.typname, t.typcategory, under.typmod, under.is_array, under.not_null
-    FROM under JOIN pg_catalog.pg_type t ON t.oid = under.oid ORDER BY under.depth DESC LIMIT 1) AS base
+        LEFT JOIN pg_catalog.pg_range r ON t.oid IN (r.rngtypid, (to_jsonb(r) ->> 'rngmultitypid')::oid)  -- 14: multi
+        WHERE t.typtype = 'd' OR t.typcategory = 'A' AND t.typelem <> 0 OR r.rngtypid IS NOT NULL)
+    SELECT t.typname, under.typmod, under.is_array, under.not_null,  -- a range is a type, its bounds are what it holds
+           first_value(t.typname) OVER deepest AS core, first_value(t.typcategory::text) OVER deepest AS core_category
+    FROM under JOIN pg_catalog.pg_type t ON t.oid = under.oid
+    WINDOW deepest AS (ORDER BY under.depth DESC) ORDER BY under.bound, under.depth DESC LIMIT 1) AS base
 WHERE a.attrelid = ANY (%s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
 """
 
 
 def _column(
-    table: int, name: str, number: int, full: str, base: str, category: str, typmod: int, is_array: bool, *flags: object
+    table: int,
+    name: str,
+    number: int,
+    full: str,
+    base: str,
+    core: str,
+    category: str,
+    typmod: int,
+    is_array: bool,
+    *flags: object,
 ) -> Column:
     family = "array" if is_array else FAMILY.get(base, "other")
     length = typmod - 4 if base in ("varchar", "bpchar") and typmod > 4 else 63 if base == "name" else None
     shape = Shape(family, full, base, None if is_array else length)
-    wordless = category in _WORDLESS_CATEGORIES or base in _WORDLESS
+    wordless = category in _WORDLESS_CATEGORIES or core in _WORDLESS
     return Column(table, name, number, shape, wordless, *flags)  # type: ignore[arg-type]

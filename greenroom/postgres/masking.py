@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres import mask_columns
+from greenroom.postgres import mask_columns, mask_views
 from greenroom.postgres.excluding import excluded as excluded
 from greenroom.postgres.mask_checks import (
     Masked,
@@ -45,7 +45,8 @@ def apply(connection: psycopg.Connection, rules: Sequence[Rule]) -> list[str]:
     """Mask the connected copy, as its owner or a superuser; returns a note for each column: rows and kind.
 
     One UPDATE for each table and those that are parts of it, then VACUUM FULL, so that no old value stays in its files.
-    Triggers do not run, row security hides nothing. Raises GreenroomError, which never quotes a value: the copy is then
+    Triggers do not run, row security hides nothing. Materialised views of them that are filled already, as in a copy
+    that came whole, are filled anew, or emptied. Raises GreenroomError, which never quotes a value: the copy is then
     masked in part, and must be dropped.
     """
     found, wrong = fit(connection, rules)
@@ -59,8 +60,10 @@ def apply(connection: psycopg.Connection, rules: Sequence[Rule]) -> list[str]:
     finally:
         with contextlib.suppress(psycopg.Error):
             forget_salt(connection)
+    parts = mask_columns.family_of(connection, [table.oid for table in _tables_of(found)])
+    views = mask_views.renew(connection, [part.oid for part in parts]) if parts else []
     kept = [f"not masked, as declared: {masked.rule}" for masked in found if not masked.rule.changes]
-    return [*notes, *kept]
+    return [*notes, *views, *kept]
 
 
 def _tables_of(found: Sequence[Masked]) -> list[Table]:

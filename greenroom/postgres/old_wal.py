@@ -16,14 +16,16 @@ def forget(connection: psycopg.Connection) -> None:
     """Leave no segment that was written before, in use or kept for use. For a superuser in autocommit.
 
     A checkpoint renames the segments that it needs no longer, and their content stays until it is written over:
-    here it removes them. Raises GreenroomError where something holds them, such as a replication slot.
+    here it removes them. Those that were renamed before are used up: the segment that stays is one that did not lie
+    there when the server came to it. Raises GreenroomError where something holds them, such as a replication slot.
     """
-    before = _current(connection)
     with _removing(connection):
         for _ in range(SEGMENTS):
+            before = _names(connection)
             connection.execute("SELECT pg_switch_wal()")
             connection.execute("CHECKPOINT")
-            if _names(connection) == [_current(connection)] != [before]:
+            current = _current(connection)
+            if _names(connection) == [current] and current not in before:
                 return
     raise GreenroomError("the copy's server does not let go of its old write-ahead log.", "Run again, without --keep.")
 

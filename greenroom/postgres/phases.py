@@ -21,7 +21,7 @@ LOADING = {
     "synchronous_commit": "off",
     "autovacuum": "off",
     "wal_level": "minimal",  # rows copied into a table of the same transaction are not logged
-    "wal_skip_threshold": "0",  # however few they are: to sync them instead costs nothing here
+    "wal_skip_threshold": "64kB",  # fewer are logged after all: to sync a table looks through all of shared_buffers
     "max_wal_senders": "0",
     "max_wal_size": "32GB",
     "checkpoint_timeout": "1d",

@@ -25,7 +25,7 @@ LOOPBACK = "127.0.0.1"
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 REST_SECONDS = 300.0  # of the last checkpoint, when gigabytes have to reach the disk
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.003
 
 _OWN_PORTS = range(20_000, 32_768)  # below those that the kernel hands out: free again after a restart
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import psycopg
+from psycopg import sql
 
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
@@ -26,6 +27,16 @@ SELECT name, open FROM asked
 WHERE NOT open OR relkind = 'r' AND row_security_active(oid) AND NOT quoted = ANY (%s)
 ORDER BY name
 """
+# owners and grantees that the role can act for; pg_read_all_data does not hold for these
+_CLOSED_OBJECTS = """
+SELECT m.oid::text FROM pg_largeobject_metadata m
+WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+  AND current_setting('lo_compat_privileges') = 'off' AND NOT pg_has_role(m.lomowner, 'USAGE')
+  AND NOT EXISTS (
+      SELECT FROM aclexplode(m.lomacl) a WHERE a.privilege_type = 'SELECT'
+      AND (a.grantee = 0 OR pg_has_role(a.grantee, 'USAGE')))
+ORDER BY m.oid LIMIT 100
+"""
 
 
 def refuse_unreadable(connection: psycopg.Connection, source: Address, excluded: Sequence[str]) -> None:
@@ -44,6 +55,12 @@ def refuse_unreadable(connection: psycopg.Connection, source: Address, excluded:
         raise GreenroomError(
             f"row security hides rows of {_named([name for name, _ in barred])} from {source.user}, {where[3:]}.",
             "Use the owner of the tables or a role with BYPASSRLS, or leave their rows out (exclude_data).",
+        )
+    if objects := [oid for (oid,) in connection.execute(_CLOSED_OBJECTS)]:
+        raise GreenroomError(
+            f"{source.user} may not read the large objects {_named(objects)} {where}.",
+            f"Use their owner or a superuser, or let this role: GRANT SELECT ON LARGE OBJECT {objects[0]} TO "
+            f"{sql.Identifier(source.user).as_string()}, and so on.",
         )
 
 

@@ -16,21 +16,15 @@ from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 from greenroom.postgres.arriving import Arriving, arriving
 from greenroom.postgres.binaries import Binaries
-from greenroom.postgres.children import ENGLISH, STOP_SECONDS, lines_of, nameless, running
-from greenroom.postgres.dumping import UNCOMPRESSED, Relation, dump_words, dumping
+from greenroom.postgres.children import ENGLISH, lines_of, nameless, running
+from greenroom.postgres.complaints import Complaint, passed_over
 from greenroom.postgres.restore_progress import Working
-from greenroom.postgres.server import only_reading, unhindered
-from greenroom.shell import PIPE, Popen, TimeoutExpired
+from greenroom.postgres.server import unhindered
+from greenroom.shell import PIPE, Popen
 
 MOST_JOBS = 8
 TELL_SECONDS = 1.0
 
-# what pg_restore of a newer version says to an older server, and what only an extension's owner may do
-_HARMLESS = re.compile(r"SET transaction_timeout|COMMENT ON EXTENSION ")
-# what an ordinary role may not do to things that are the superuser's, and that no migration meets
-_HARMLESS_WITHOUT_SUPERUSER = re.compile(
-    r"ALTER .* OWNER TO |COMMENT ON SCHEMA public|GRANT |REVOKE |ALTER DEFAULT PRIVILEGES |SET SESSION AUTHORIZATION "
-)
 _QUOTES_ROWS = re.compile(r"TABLE DATA|MATERIALIZED VIEW DATA|BLOB|LARGE OBJECT|INDEX|CONSTRAINT|SEQUENCE SET")
 _ENTRY = re.compile(r"pg_restore: from TOC entry \d+; \d+ \d+ (?P<entry>.*)$")
 _DISK_FULL = "53100"
@@ -38,20 +32,13 @@ _NO_ROOM = ("No space left on device", "Disk quota exceeded", "could not extend 
 
 
 @dataclass
-class Complaint:
-    """An error of pg_restore: at which entry of the archive, in which words, for which command."""
-
-    entry: str = ""
-    words: str = ""
-    command: str = ""
-
-
-@dataclass
 class Target:
     """The database that is restored into. `superuser`: whether every owner and privilege can be set.
 
     `version_num` is its server's. `sizes` are bytes of the rows that will come, by `schema.table`, where they are
-    known; `packed` says how many bytes of rows one of these is.
+    known; `packed` says how many bytes of rows one of these is. `strange` are tablespaces of the source's that the
+    server has not, or the role may not use: then all lies in the database's own. `unfilled` are materialised views
+    whose query fails on the copy, and `unmade` is what only a superuser could make.
     """
 
     address: Address
@@ -60,20 +47,39 @@ class Target:
     version_num: int
     log: Path | None = None
     ownership: bool = True
+    strange: Sequence[str] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     packed: float = 1.0
     passed_over: list[str] = field(default_factory=list)
+    unfilled: list[str] = field(default_factory=list)
+    unmade: list[str] = field(default_factory=list)
 
     def words(self, binaries: Binaries) -> list[str | Path]:
         """pg_restore's argv, without the archive; the password goes by `environment`."""
         owners = [] if self.ownership else ["--no-owner", "--no-acl"]
-        words = [*owners, f"--dbname={self.writing.conninfo}"]
+        places = ["--no-tablespaces"] if self.strange else []
+        words = [*owners, *places, f"--dbname={self.writing.conninfo}"]
         return [binaries.program("pg_restore"), "--verbose", "--no-password", "--no-subscriptions", *words]
 
     @property
     def writing(self) -> Address:
         """For programs that write there."""
         return unhindered(self.address, self.version_num)
+
+    @property
+    def notes(self) -> list[str]:
+        """What of the source could not be given to it."""
+        told = {
+            f"{len(self.passed_over)} owners, privileges or comments could not be set": self.passed_over,
+            f"not made, as only a superuser may: {', '.join(dict.fromkeys(self.unmade))}": self.unmade,
+            f"not filled: {', '.join(self.unfilled)}; REFRESH MATERIALIZED VIEW fails here, as after pg_restore": (
+                self.unfilled
+            ),
+            f"all lies in the database's own tablespace: {', '.join(self.strange)} cannot be used on {self.label}": (
+                self.strange
+            ),
+        }
+        return [note for note, any_of_it in told.items() if any_of_it]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -147,37 +153,6 @@ def inherited(stored: Stored, *others: int | None) -> dict[str, tuple[int, ...]]
     return {"pass_fds": tuple(number for number in (stored.descriptor, *others) if number is not None)}
 
 
-def restore_from(
-    source: Address,
-    target: Target,
-    binaries: Binaries,
-    progress: Progress,
-    exclude_data: Sequence[Relation] = (),
-) -> None:
-    """Dump the source, in one snapshot that cannot write, straight into the target. Raises GreenroomError."""
-    reading = only_reading(source).conninfo
-    dump = dump_words(binaries.program("pg_dump"), reading, exclude_data, compress=UNCOMPRESSED)
-    with (
-        dumping(dump, source, PIPE) as (child, failed),
-        running(target.words(binaries), env=target.environment, stdin=child.stdout, stderr=PIPE) as restoring,
-    ):
-        assert child.stdout is not None and restoring.stderr is not None
-        child.stdout.close()  # pg_restore alone holds it: when that ends, pg_dump is told
-        watch(restoring.stderr, target, progress, lambda: _after(child, failed))
-        if child.wait() != 0:
-            raise failed()
-        refuse_silent_failure(restoring, target)
-
-
-def _after(child: Popen[bytes], failed: Callable[[], GreenroomError]) -> GreenroomError:
-    """What pg_restore met at the end of the pipe is what pg_dump ended with: it may still be about to say so."""
-    try:
-        child.wait(STOP_SECONDS)
-    except TimeoutExpired:
-        pass
-    return failed()
-
-
 def watch(
     said: Iterable[bytes],
     target: Target,
@@ -202,17 +177,8 @@ def watch(
                 raise _explained(complaint, target, cut_off)
         elif line.startswith("Command was: "):
             complaint.command = line.removeprefix("Command was: ")
-            if not _passed_over(complaint, target):
+            if disk_full(target, complaint.words) or not passed_over(complaint, target):
                 raise _explained(complaint, target, cut_off)
-
-
-def _passed_over(complaint: Complaint, target: Target) -> bool:
-    if _HARMLESS.match(complaint.command):
-        return True
-    if not target.superuser and _HARMLESS_WITHOUT_SUPERUSER.match(complaint.command):
-        target.passed_over.append(complaint.entry)
-        return True
-    return False
 
 
 def refuse_silent_failure(restoring: Popen[bytes], target: Target) -> None:
@@ -243,8 +209,8 @@ def _server_words(words: str) -> str:
 
 
 def _readable(entry: str) -> str:
-    """`TABLE public t owner` without the owner, which is the last word."""
-    return entry.rpartition(" ")[0] or entry
+    """`TABLE t owner` without the owner, which is the last word, unless there is none."""
+    return entry.removesuffix(" (no owner)") if entry.endswith(" (no owner)") else entry.rpartition(" ")[0] or entry
 
 
 def disk_full(target: Target, said: str = "", *, sqlstate: str | None = None) -> GreenroomError | None:

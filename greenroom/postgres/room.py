@@ -7,7 +7,7 @@ them is compressed. PostgreSQL itself has no function that tells how much of a d
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,11 +42,32 @@ def size_to_copy(connection: psycopg.Connection, excluded: Sequence[str]) -> int
     return int(row[0])
 
 
+def size_to_mask(connection: psycopg.Connection, masked: Iterable[tuple[str, str]], excluded: Sequence[str]) -> int:
+    """Bytes of the largest of these tables (schema and name) with all its parts, without those that stay there."""
+    schemas, names = zip(*masked, strict=True) if (masked := list(masked)) else ((), ())
+    row = connection.execute(
+        """
+        WITH RECURSIVE family AS (
+            SELECT c.oid AS root, c.oid FROM unnest(%s::text[], %s::text[]) AS given (schema, name)
+            JOIN pg_namespace n ON n.nspname = given.schema
+            JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = given.name
+            UNION
+            SELECT root, inhrelid FROM family JOIN pg_inherits ON inhparent = family.oid)
+        SELECT coalesce(max(size), 0)::bigint FROM (
+            SELECT sum(pg_table_size(oid)) AS size FROM family
+            WHERE oid NOT IN (SELECT stays::regclass FROM unnest(%s::text[]) AS stays) GROUP BY root) AS families
+        """,
+        [list(schemas), list(names), list(excluded)],
+    ).fetchone()
+    assert row is not None, "an aggregate has a row"
+    return int(row[0])
+
+
 def refuse_too_small(size_bytes: int, *, archive: Path | None, data: Path | None, rewritten_bytes: int = 0) -> None:
     """Whether this machine has room: `archive` is the directory of the dump, `data` of the copy; None: not here.
 
-    `rewritten_bytes` is the size of the largest masked table: it is written twice more. Directories on one file system
-    share its room. Raises GreenroomError with both figures.
+    `rewritten_bytes` is of the largest masked table (`size_to_mask`), which is written twice more. Directories on one
+    file system share its room. Raises GreenroomError with both figures.
     """
     needs = [(archive, int(size_bytes * ARCHIVE_SHARE)), (data, size_bytes + 2 * rewritten_bytes)]
     wanted: dict[int, tuple[Path, int]] = {}
@@ -64,27 +85,33 @@ def refuse_too_small(size_bytes: int, *, archive: Path | None, data: Path | None
             )
 
 
-def refuse_no_room_on_server(connection: psycopg.Connection, target: PostgresTarget, size_bytes: int) -> list[str]:
+def refuse_no_room_on_server(
+    connection: psycopg.Connection, target: PostgresTarget, size_bytes: int, *, rewritten_bytes: int = 0
+) -> list[str]:
     """Whether the server has room for a second copy of `size_bytes`. Returns notes on what could not be known.
 
-    Raises GreenroomError with both figures.
+    `rewritten_bytes` is as above: masks come before there are indexes to sort for. Raises GreenroomError with both
+    figures.
     """
     label = f"{target.host}:{target.port}"
+    notes = _standbys(connection, label, size_bytes)
     room = server_room(connection, target.disk_gb)
     if room is None:
         return [
+            *notes,
             f"whether the disk of {label} has room for a second copy ({told(size_bytes)}) could not be checked: "
-            "disk_gb in the target's table tells how large it is"
+            "disk_gb in the target's table tells how large it is",
         ]
-    needed = int(size_bytes * BRANCH_SHARE) + _most_wal(connection)
+    needed = max(int(size_bytes * BRANCH_SHARE), size_bytes + 2 * rewritten_bytes) + _most_wal(connection)
     if room.free < needed:
+        also = "what masks write anew" if rewritten_bytes else "its sort files"
         raise GreenroomError(
             f"{label} has {told(room.free)} free ({room.how}), and a branch needs about {told(needed)} there, for the "
-            "copy, its WAL and its sort files; others use that disk.",
+            f"copy, its WAL and {also}; others use that disk.",
             "Leave --remote out (the copy is then made here), copy less (exclude_data), or make room there.",
         )
     unseen = f"{target.user} may not see the size of {', '.join(room.unseen)}: counted as nothing in the server's room"
-    return [unseen] if room.unseen else []
+    return [*notes, *([unseen] if room.unseen else [])]
 
 
 def server_room(connection: psycopg.Connection, disk_gb: float | None = None) -> Room | None:
@@ -127,6 +154,20 @@ def _directory_here(connection: psycopg.Connection) -> Path | None:
         return Path(row[1]) if here and os.statvfs(row[1]) else None
     except (psycopg.errors.InsufficientPrivilege, OSError):
         return None
+
+
+def _standbys(connection: psycopg.Connection, label: str, size_bytes: int) -> list[str]:
+    """A note where some follow the server, as far as the role sees it: to others a session's state is NULL."""
+    row = connection.execute(
+        """
+        SELECT count(*) FROM pg_stat_replication WHERE state IN ('catchup', 'streaming')
+        AND pid NOT IN (SELECT active_pid FROM pg_replication_slots WHERE slot_type = 'logical' AND active)
+        """
+    ).fetchone()
+    if row is None or row[0] == 0:
+        return []
+    followed = "a standby follows" if row[0] == 1 else f"{row[0]} standbys follow"
+    return [f"{followed} {label}: the branch ({told(size_bytes)}) and its WAL go there too, and are not counted there"]
 
 
 def _used(connection: psycopg.Connection) -> tuple[int, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 
 CONNECT_SECONDS = 5
+TAKES_NOTHING = {"tcp_user_timeout": "300000"}  # in milliseconds
 READ_ONLY, WRITING = (f"-c default_transaction_read_only={value}" for value in ("on", "off"))
 TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 _NEWER_TIMEOUTS = {140000: "idle_session_timeout", 170000: "transaction_timeout"}
@@ -158,9 +159,11 @@ def patient(address: Address, version_num: int) -> Address:
 def unhindered(address: Address, version_num: int) -> Address:
     """The same for programs that write: what `connect` does for our own sessions.
 
-    pg_dump sees to it that all else is read as it was written, but not to arrays with NULLs.
+    pg_dump sees to it that all else is read as it was written, but not to arrays with NULLs. A server whose disk is
+    busy may take no row for a minute, and yet live: to Linux that is the same as no answer (tcp_user_timeout).
     """
-    return _with_options(patient(address, version_num), f"{WRITING} -c array_nulls=on")
+    writing = _with_options(patient(address, version_num), f"{WRITING} -c array_nulls=on")
+    return replace(writing, options={**TAKES_NOTHING, **writing.options})
 
 
 def timeouts_of(version_num: int) -> list[str]:

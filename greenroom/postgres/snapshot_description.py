@@ -11,15 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from greenroom.config import Snapshots
 from greenroom.postgres import binaries as programs
 from greenroom.postgres import cluster
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import ServerFacts
 from greenroom.postgres.snapshot_place import measured
+from greenroom.tables import Snapshots
 
-FORMAT = 2  # of what a snapshot holds and how its key is made: another number makes them all anew
+FORMAT = 3  # of what a snapshot holds and how its key is made: another number makes them all anew
 DATA, DESCRIPTION = "data", "snapshot.json"
 
 State = Literal["whole", "damaged", "of another version"]

@@ -45,6 +45,7 @@ class Entry:
     place: int | str | None  # of its data: offset in the file, or name of the file in the directory
     number: int = 0
     section: int = 0
+    tablespace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class _Reader:
         definition = self._string() or ""
         self._string(), self._string()  # DROP and COPY statements
         schema = self._string()
-        self._string()  # tablespace
+        tablespace = self._string() or None
         if self._version >= _TABLE_METHOD:
             self._string()
         if self._version >= _RELATION_KIND:
@@ -144,7 +145,9 @@ class _Reader:
             continue
         place = self._place_of_data()
         place = place if has_data else None
-        return Entry(kind, schema or None, name, owner or None, definition, has_data, place, number, section)
+        return Entry(
+            kind, schema or None, name, owner or None, definition, has_data, place, number, section, tablespace
+        )
 
     def _place_of_data(self) -> int | str | None:
         if self._format != _CUSTOM:

@@ -32,6 +32,7 @@ class AgentProcess:
         self.printed: deque[str] = deque(maxlen=100)
         self._secrets = redact
         self._half: dict[int, bytes] = {}
+        self._ended = False
 
     def say(self, message: Mapping[str, object]) -> None:
         """Send one line. An agent that has ended already is found out by its events."""
@@ -56,7 +57,13 @@ class AgentProcess:
         return shell.redact(text, self._secrets)
 
     def end(self, grace_seconds: float = 3.0) -> None:
-        """Ask it to stop, then make it: the agent and whatever it has started (its own process group)."""
+        """Ask it to stop, then make it: the agent and whatever it has started (its own process group).
+
+        Once: afterwards the group's number may be somebody else's.
+        """
+        if self._ended:
+            return
+        self._ended = True
         for sig, seconds in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, 10.0)):
             if self.process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):

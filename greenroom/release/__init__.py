@@ -5,7 +5,7 @@ preparing.py   what every task here begins with
 files.py       the image's digest, the task definition and appspec: validated, registered
 rehearsals.py  rehearsal documents in the bucket, by image and plan
 gate.py        may this image migrate that database? checking.py asks only that
-doctor.py      the pre-flight, a line a check; roles.py is one of them
+doctor.py      the pre-flight, a line a check; roles.py and alarms.py are two of them
 inside.py      runs in the image: migrates by a rehearsed plan and no other
 one_off.py     one ECS task to its end, with its log
 patience.py    a bad moment of AWS is waited out; who stops watching is told what goes on
@@ -15,7 +15,7 @@ watching.py    a deployment to its end; health.py what the load balancer says me
 timing.py      how long it will take, by what is set: arithmetic
 deploying.py   a release, from look to bake
 rollback.py    the way back, in the middle and afterwards; schema.py whether the schema allows it
-records.py     what was released, by whom and why unrehearsed
+records.py     what was released, by whom, and why past a check
 standing.py    `status`
 logs.py        `ecs-logs`
 entering.py    `ecs-shell`

@@ -26,9 +26,15 @@ STATES: dict[str, State] = {
     "Stopped": "stopped",
 }
 UNDER_WAY = ["Created", "Queued", "InProgress", "Baking", "Ready"]
+TAKES_BACK = "codeDeployRollback"  # the creator of a deployment that CodeDeploy itself has begun
 BATCH = 25  # deployments that BatchGetDeployments takes
 _CANARY = re.compile(r"^CodeDeployDefault\.ECSCanary\d+Percent(\d+)Minutes$")
 _LINEAR = re.compile(r"^CodeDeployDefault\.ECSLinear(\d+)PercentEvery(\d+)Minutes?$")
+# As the API reference says of overrideAlarmConfiguration.
+PAST_ALARMS = (
+    "A deployment that no alarm stops needs codedeploy:UpdateDeploymentGroup beside codedeploy:CreateDeployment: have "
+    "both allowed for the identity that `aws sts get-caller-identity` shows."
+)
 LONGEST = 1000  # characters of a description; the record in the bucket has all of it
 _PHASES = {
     "Pending": "pending",
@@ -63,18 +69,34 @@ class CodeDeploy:
             rolls_back=bool((group.get("autoRollbackConfiguration") or {}).get("enabled")),
             wait_minutes=int(ready.get("waitTimeInMinutes", 0)),
             shift_minutes=_shift_minutes(str(group.get("deploymentConfigName", ""))),
+            alarms=_alarms(group.get("alarmConfiguration") or {}),
         )
 
-    def start(self, task_definition: str, appspec: str, description: str) -> str:
+    def start(self, task_definition: str, appspec: str, description: str, *, past_alarms: bool = False) -> str:
         """CreateDeployment, with the appspec in it."""
         content = {"content": appspec, "sha256": hashlib.sha256(appspec.encode()).hexdigest()}
-        answer = self._guard.call(
-            "codedeploy",
-            "create_deployment",
-            **self._group_names,
-            revision={"revisionType": "AppSpecContent", "appSpecContent": content},
-            description=description[:LONGEST],
-        )
+        alarms = {"overrideAlarmConfiguration": {"enabled": False}} if past_alarms else {}
+        try:
+            answer = self._guard.call(
+                "codedeploy",
+                "create_deployment",
+                **self._group_names,
+                revision={"revisionType": "AppSpecContent", "appSpecContent": content},
+                description=description[:LONGEST],
+                **alarms,
+            )
+        except AwsError as error:
+            if past_alarms and error.why == "denied":
+                raise AwsError(error.why, error.reason, error.sentence, PAST_ALARMS) from None
+            if error.reason != "DeploymentLimitExceededException":  # no quota that anybody could raise
+                raise
+            raise AwsError(
+                "state",
+                error.reason,
+                "CodeDeploy begins nothing: another deployment of this service has begun meanwhile.",
+                f"See it: ./inv status --environment {self._where.environment.name}; then run again: what is migrated "
+                "is not migrated again.",
+            ) from None
         return str(answer["deploymentId"])
 
     def progress(self, deployment: str) -> Progress:
@@ -90,6 +112,7 @@ class CodeDeploy:
             sides=tuple(_side(one) for one in target.get("taskSetsInfo") or ()),
             reason=f"{message.rstrip('.')} ({code})." if code else "",
             rollback=back.get("rollbackDeploymentId") or None,
+            takes_back=info.get("creator") == TAKES_BACK,
             description=str(info.get("description", "")),
             task_definition=_task_definition(info.get("revision") or {}),
         )
@@ -165,6 +188,11 @@ class CodeDeploy:
         answer = self._guard.call("codedeploy", "batch_get_deployment_targets", deploymentId=deployment, targetIds=ids)
         found = answer.get("deploymentTargets") or [{}]
         return cast(dict[str, Any], found[0].get("ecsTarget") or {})
+
+
+def _alarms(configuration: dict[str, Any]) -> tuple[str, ...]:
+    listed = configuration.get("alarms") or () if configuration.get("enabled") else ()
+    return tuple(str(one["name"]) for one in listed)
 
 
 def _shift_minutes(configuration: str) -> int:

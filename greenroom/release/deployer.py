@@ -34,7 +34,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Progress:
-    """A deployment at one moment. `rollback` is the deployment that takes it back, where there is one."""
+    """A deployment at one moment. `rollback` is the deployment that takes it back, where there is one.
+
+    `takes_back`: it is itself one that takes another back.
+    """
 
     id: str
     state: State
@@ -44,6 +47,7 @@ class Progress:
     rollback: str | None = None
     description: str = ""
     task_definition: str | None = None
+    takes_back: bool = False
 
     @property
     def over(self) -> bool:
@@ -80,6 +84,7 @@ class Wiring:
     """What the deployer will do it with; listener and target groups by name or ARN.
 
     `wait_minutes` is how long it waits for somebody to say go on, `shift_minutes` from the first traffic to all of it.
+    `alarms` are those that stop a deployment while one of them is in ALARM.
     """
 
     service: str
@@ -90,6 +95,7 @@ class Wiring:
     rolls_back: bool
     wait_minutes: int = 0
     shift_minutes: int = 0
+    alarms: tuple[str, ...] = ()
 
 
 class Deployer(Protocol):
@@ -98,8 +104,8 @@ class Deployer(Protocol):
     def wiring(self) -> Wiring:
         """How it is set up. Raises GreenroomError where it is not, or for something else."""
 
-    def start(self, task_definition: str, appspec: str, description: str) -> str:
-        """Begin; the deployment's id."""
+    def start(self, task_definition: str, appspec: str, description: str, *, past_alarms: bool = False) -> str:
+        """Begin; the deployment's id. With `past_alarms` no alarm stops it."""
 
     def progress(self, deployment: str) -> Progress:
         """Where it is."""

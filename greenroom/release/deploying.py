@@ -14,22 +14,23 @@ from greenroom.release.files import short
 def refuse(subject: Subject, checks: list[Check]) -> None:
     """Raise GreenroomError (exit code 1) where this image may not go there now."""
     gate.refuse_shut(subject.gate)
-    refuse_unfit(checks, unrehearsed=subject.gate.unrehearsed is not None)
+    refuse_unfit(checks, subject.excused)
 
 
 def preview(subject: Subject, *, only_migrate: bool = False) -> str:
     """What will be done, in order, before anybody agrees."""
     where, found = subject.where, subject.gate
-    wiring = subject.deployer.wiring()
+    wiring, reasons = subject.deployer.wiring(), (found.unrehearsed, subject.despite_alarm)
     plans = "whatever is pending, UNREHEARSED" if found.unrehearsed else f"by a rehearsed plan only ({found.sentence})"
     steps = [
-        f"record it in {where.bucket}" + (f", with the reason: {found.unrehearsed}" if found.unrehearsed else ""),
+        f"record it in {where.bucket}" + "".join(f", with the reason: {one}" for one in reasons if one),
         f"register a task definition with {where.repository}@{subject.digest[:19]}",
         f"migrate the database once, in a one-off task, {plans}",
     ]
     if not only_migrate:
         keep = f"keep the old side for {wiring.bake_minutes} min"
-        back = "alarms and failures take it back" if wiring.rolls_back else "NOTHING takes it back by itself"
+        watched = "failures, and NO ALARM," if subject.despite_alarm else "alarms and failures"
+        back = f"{watched} take it back" if wiring.rolls_back else "NOTHING takes it back by itself"
         steps.append(f"shift the traffic from {short(subject.service.running_now)} by {where.deployment_group}; {back}")
         steps.append(f"bake: {keep}, then end it")
     lines = [f"  {number} {step}" for number, step in enumerate(steps, 1)]
@@ -41,7 +42,7 @@ def migrate(subject: Subject, say: Callable[[str], None]) -> records.Record:
     """The part before the traffic: record, register, migrate. The guard must have been agreed to."""
     found = subject.gate
     record = records.begun(subject.guard, "release", subject.digest, subject.service.running_now)
-    record = records.unrehearsed(record, found.plans, found.unrehearsed)
+    record = records.allowed(record, found.plans, found.unrehearsed, subject.despite_alarm)
     records.write(subject.guard, subject.where, record)
     image = files.uri(subject.config, subject.where.environment, subject.digest)
     definition = files.register(subject.guard, subject.files, image)
@@ -69,7 +70,9 @@ def deploy(subject: Subject, say: Callable[[str], None]) -> str:
             subject.where,
             subject.deployer,
             display,
-            lambda: subject.deployer.start(definition, appspec, description(subject)),
+            lambda: subject.deployer.start(
+                definition, appspec, description(subject), past_alarms=subject.despite_alarm is not None
+            ),
             begun,
         )
     if ended.state != "succeeded":
@@ -84,5 +87,6 @@ def deploy(subject: Subject, say: Callable[[str], None]) -> str:
 
 def description(subject: Subject) -> str:
     """What the deployment says of itself, wherever it is shown."""
-    reason = subject.gate.unrehearsed
-    return f"greenroom: {subject.digest[:19]}" + (f", UNREHEARSED: {reason}" if reason else ", rehearsed")
+    reason, alarm = subject.gate.unrehearsed, subject.despite_alarm
+    rehearsed = f", UNREHEARSED: {reason}" if reason else ", rehearsed"
+    return f"greenroom: {subject.digest[:19]}{rehearsed}" + (f", DESPITE AN ALARM: {alarm}" if alarm else "")

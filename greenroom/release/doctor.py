@@ -5,7 +5,7 @@ Each check is one line, and what to do where it says no. What this identity may 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from greenroom.aws import AwsError
@@ -14,7 +14,7 @@ from greenroom.environment import parameters
 from greenroom.environment.registry import Registry
 from greenroom.errors import ANSWER_IS_NO, GreenroomError
 from greenroom.guard import Guard
-from greenroom.release import roles
+from greenroom.release import alarms, roles
 from greenroom.release.deployer import Deployer
 from greenroom.release.files import Files
 from greenroom.release.gate import Gate
@@ -40,7 +40,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is examined: an image, on its way to a place."""
+    """What is examined: an image, on its way to a place. `despite_alarm` is why somebody goes while an alarm is on."""
 
     config: Config
     registry: Registry
@@ -51,6 +51,13 @@ class Subject:
     digest: str
     service: Service
     gate: Gate
+    despite_alarm: str | None = None
+
+    @property
+    def excused(self) -> set[str]:
+        """The checks whose no somebody goes past, with a reason that goes on record."""
+        reasons = {REHEARSAL: self.gate.unrehearsed, ALARMS: self.despite_alarm}
+        return {name for name, reason in reasons.items() if reason is not None}
 
 
 def examine(subject: Subject) -> Iterator[Check]:
@@ -68,14 +75,14 @@ def examine(subject: Subject) -> Iterator[Check]:
             yield Check(name, False, error.sentence, error.hint)
 
 
-def unfit(checks: list[Check], *, unrehearsed: bool) -> list[Check]:
-    """Those that say no; where somebody goes without a rehearsal, on record, not that one."""
-    return [one for one in checks if one.fine is False and not (unrehearsed and one.name == REHEARSAL)]
+def unfit(checks: list[Check], excused: Collection[str] = ()) -> list[Check]:
+    """Those that say no, but for the ones that are excused, by their names."""
+    return [one for one in checks if one.fine is False and one.name not in excused]
 
 
-def refuse_unfit(checks: list[Check], *, unrehearsed: bool = False) -> None:
+def refuse_unfit(checks: list[Check], excused: Collection[str] = ()) -> None:
     """Raise GreenroomError (exit code 1) where a check said no."""
-    if failed := unfit(checks, unrehearsed=unrehearsed):
+    if failed := unfit(checks, excused):
         first = failed[0]
         more = f" ({len(failed)} checks say no)" if len(failed) > 1 else ""
         raise GreenroomError(f"not released: {first.sentence}{more}", first.remedy, code=ANSWER_IS_NO)
@@ -198,6 +205,17 @@ def _roles(subject: Subject) -> Answer:
     return " ".join(wrong), "Mend the role in infra/terraform, then ./inv tf-apply", seen
 
 
+def _alarms(subject: Subject) -> Answer:
+    active, seen = alarms.look(subject.guard, subject.deployer.wiring().alarms)
+    name = subject.where.environment.name
+    return (
+        f"{'; '.join(active)}. CodeDeploy would stop the deployment, after the migration." if active else "",
+        f"Wait until it is OK, or take back what set it off (./inv rollback --environment {name}); "
+        f"or go all the same, on record: ./inv deploy --environment {name} --despite-alarm REASON",
+        seen,
+    )
+
+
 def _parameters(subject: Subject) -> Answer:
     environment = subject.where.environment
     wrong = parameters.problems(subject.registry, parameters.stored(environment))
@@ -213,7 +231,7 @@ def _rehearsal(subject: Subject) -> Answer:
     return ("" if found.passing else f"{found.sentence}.", found.remedy, found.sentence)
 
 
-REHEARSAL = "rehearsal"
+ALARMS, REHEARSAL = "alarms", "rehearsal"
 CHECKS: dict[str, Callable[[Subject], Answer]] = {
     "image": _image,
     "roles": _roles,
@@ -221,6 +239,7 @@ CHECKS: dict[str, Callable[[Subject], Answer]] = {
     "container": _container,
     "target groups": _target_groups,
     "listener": _listener,
+    ALARMS: _alarms,
     "parameters": _parameters,
     REHEARSAL: _rehearsal,
 }

@@ -21,6 +21,7 @@ from greenroom.errors import GreenroomError
 from greenroom.guard import Guard
 from greenroom.image import release_files
 from greenroom.image.release_files import APPSPEC, DETAIL, TASKDEF
+from greenroom.release import place
 from greenroom.release.rehearsals import DIGEST
 
 _EXPOSE = re.compile(r"^\s*EXPOSE\s+(.+)$", re.MULTILINE | re.IGNORECASE)
@@ -91,8 +92,7 @@ def write(config: Config, environment: Environment, found: Files, digest: str) -
 
 def uri(config: Config, environment: Environment, digest: str) -> str:
     """The image by its digest, as ECS pulls it."""
-    domain = "amazonaws.com.cn" if environment.region.startswith("cn-") else "amazonaws.com"
-    return f"{environment.account}.dkr.ecr.{environment.region}.{domain}/{config.image.stored_as}@{digest}"
+    return place.place(config, environment).image(digest)
 
 
 def digest(config: Config, given: str | None) -> str:

@@ -23,6 +23,7 @@ PLANS = 20  # that fit into the one-off task's command
 class Gate:
     """What is known of an image's rehearsals. `unrehearsed` is why somebody goes without."""
 
+    where: Place
     digest: str
     documents: tuple[Stored, ...]
     unrehearsed: str | None = None
@@ -56,7 +57,8 @@ class Gate:
     def remedy(self) -> str:
         """What to type where it is shut."""
         return (
-            "Rehearse it: ./inv migrate-rehearse --target NAME --image REPOSITORY@DIGEST, then ./inv rehearsal-push; "
+            f"Rehearse it: ./inv migrate-rehearse --target NAME --image {self.where.image(self.digest)}; "
+            f"then ./inv rehearsal-push --environment {self.where.environment.name}; "
             "or go without, on record: --unrehearsed REASON"
         )
 
@@ -67,7 +69,7 @@ def gate(guard: Guard, where: Place, digest: str, unrehearsed: str | None = None
         raise GreenroomError(
             "--unrehearsed needs a reason: it goes on record.", 'For example: --unrehearsed "hotfix 1234"'
         )
-    return Gate(digest, tuple(of_image(guard, where, digest)), unrehearsed)
+    return Gate(where, digest, tuple(of_image(guard, where, digest)), unrehearsed)
 
 
 def refuse_shut(found: Gate) -> None:

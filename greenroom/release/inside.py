@@ -71,6 +71,7 @@ class Alone:
         other.settings_dict["OPTIONS"] = dict(other.settings_dict["OPTIONS"], keepalives_idle=30)
         other.set_autocommit(False)
         self._wrapper, self._session, self._proven = other, other.connection, 0.0
+        self._ask("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")  # any other keeps a snapshot
         self._ask(
             "SELECT set_config(name, '0', true) FROM pg_settings"
             " WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
@@ -90,7 +91,7 @@ class Alone:
     def _ask(self, sql: str) -> Any:
         with self._session.cursor() as cursor:
             cursor.execute(sql)
-            row = cursor.fetchone()
+            row = cursor.fetchone() if cursor.description else None
         return row and row[0]
 
 

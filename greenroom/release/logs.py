@@ -32,8 +32,9 @@ def seconds(age: str) -> int:
 
 def lines(guard: Guard, where: Place, service: Service, *, since: str, task: str | None, follow: bool) -> Iterator[str]:
     """From so long ago until now; with `follow` for ever. Raises GreenroomError where there is no log."""
-    group, start = _group(guard, service), int((time.time() - seconds(since)) * 1000)
+    group, start = _group(guard, service), max(0, int((time.time() - seconds(since)) * 1000))
     seen: dict[str, int] = {}
+    task = task.rpartition("/")[2] if task else None  # of an ARN, too
     found = _events(guard, where, group, start)
     while True:
         for event in found:

@@ -28,6 +28,12 @@ class Place:
         where = self.environment
         return f"{where.name}: account {where.account}, {where.region}, service {self.cluster}/{self.service}"
 
+    def image(self, digest: str) -> str:
+        """One of the repository by its digest, as ECS pulls it."""
+        where = self.environment
+        domain = "amazonaws.com.cn" if where.region.startswith("cn-") else "amazonaws.com"
+        return f"{where.account}.dkr.ecr.{where.region}.{domain}/{self.repository}@{digest}"
+
 
 def place(config: Config, environment: Environment) -> Place:
     """The names of an environment's parts."""

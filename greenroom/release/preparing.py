@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from greenroom import aws
 from greenroom import config as configuration
 from greenroom.environment import registry as registries
+from greenroom.errors import GreenroomError
 from greenroom.guard import Guard
 from greenroom.release import files, gate, place
 from greenroom.release.codedeploy import CodeDeploy
@@ -21,6 +22,7 @@ class Options:
     environment: str
     image: str | None = None
     unrehearsed: str | None = None
+    despite_alarm: str | None = None
 
 
 def located(environment: str) -> tuple[configuration.Config, Place]:
@@ -31,6 +33,10 @@ def located(environment: str) -> tuple[configuration.Config, Place]:
 
 def subject(options: Options, guard: Guard, config: configuration.Config, where: Place) -> Subject:
     """All that is checked here and now, before AWS is asked for more. Raises GreenroomError, AwsError."""
+    if options.despite_alarm is not None and not options.despite_alarm.strip():
+        raise GreenroomError(
+            "--despite-alarm needs a reason: it goes on record.", 'For example: --despite-alarm "this mends it"'
+        )
     digest = files.digest(config, options.image)
     registry = registries.load(config)
     filled = files.files(config, where.environment, registry)
@@ -45,6 +51,7 @@ def subject(options: Options, guard: Guard, config: configuration.Config, where:
         digest=digest,
         service=place.service(guard, where),
         gate=gate.gate(guard, where, digest, options.unrehearsed),
+        despite_alarm=options.despite_alarm,
     )
 
 

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from greenroom.aws import AwsError
 from greenroom.errors import GreenroomError
 from greenroom.guard import Guard
 from greenroom.release.place import Place
-from greenroom.release.rehearsals import no_bucket
+from greenroom.release.rehearsals import put
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class Record:
     task_definition_before: str | None
     plans: tuple[str, ...] = ()
     unrehearsed: str | None = None
+    despite_alarm: str | None = None
     task_definition: str | None = None
     deployment: str | None = None
 
@@ -54,9 +54,9 @@ def begun(guard: Guard, kind: str, image: str | None, before: str | None) -> Rec
     return Record(kind, guard.environment.name, now, by, image, before)
 
 
-def unrehearsed(record: Record, plans: list[str], reason: str | None) -> Record:
-    """With what it was let to migrate by, and why without a rehearsal where it was."""
-    return replace(record, plans=tuple(plans), unrehearsed=reason)
+def allowed(record: Record, plans: list[str], unrehearsed: str | None, despite_alarm: str | None) -> Record:
+    """With what it was let to migrate by, and the reasons of whoever went past a check."""
+    return replace(record, plans=tuple(plans), unrehearsed=unrehearsed, despite_alarm=despite_alarm)
 
 
 def complete(guard: Guard, where: Place, record: Record, say: Callable[[str], None]) -> None:
@@ -69,8 +69,4 @@ def complete(guard: Guard, where: Place, record: Record, say: Callable[[str], No
 
 def write(guard: Guard, where: Place, record: Record) -> None:
     """Raises GreenroomError where there is no bucket; AwsError."""
-    body = (json.dumps(asdict(record), indent=2) + "\n").encode()
-    try:
-        guard.call("s3", "put_object", Bucket=where.bucket, Key=record.key, Body=body, ContentType="application/json")
-    except AwsError as error:
-        raise no_bucket(where, error) from None
+    put(guard, where, record.key, json.dumps(asdict(record), indent=2) + "\n")

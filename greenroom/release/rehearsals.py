@@ -1,6 +1,7 @@
 """Rehearsal documents in the environment's bucket: `rehearsals/<image digest>/<plan fingerprint>/rehearsal.json`.
 
-The newest one of a plan is the truth: one that failed takes the place of one that had passed.
+The newest one of a plan is the truth: one that failed takes the place of one that had passed. Names of buckets are the
+world's: each call says whose it has to be, so that nobody else's document opens the gate.
 """
 
 from __future__ import annotations
@@ -53,7 +54,14 @@ def key(digest: str, plan: str) -> str:
 def of_image(guard: Guard, where: Place, digest: str) -> list[Stored]:
     """Every document of an image, the newest first. Raises AwsError, GreenroomError where there is no bucket."""
     try:
-        listed = guard.pages("s3", "list_objects_v2", "Contents", Bucket=where.bucket, Prefix=f"rehearsals/{digest}/")
+        listed = guard.pages(
+            "s3",
+            "list_objects_v2",
+            "Contents",
+            Bucket=where.bucket,
+            ExpectedBucketOwner=where.environment.account,
+            Prefix=f"rehearsals/{digest}/",
+        )
     except AwsError as error:
         raise no_bucket(where, error) from None
     named = [(found, match) for found in listed if (match := _KEY.match(found["Key"]))]
@@ -111,9 +119,21 @@ def planned_push(where: Place, report: Path) -> Push:
 
 def push(guard: Guard, where: Place, planned: Push) -> None:
     """Put it there, over an earlier one of the same image and plan. Raises GreenroomError for no bucket; AwsError."""
-    body, kind = planned.rehearsal.to_json().encode(), "application/json"
+    put(guard, where, planned.key, planned.rehearsal.to_json())
+
+
+def put(guard: Guard, where: Place, key: str, document: str) -> None:
+    """A JSON document into the environment's bucket. Raises GreenroomError where there is none; AwsError."""
     try:
-        guard.call("s3", "put_object", Bucket=planned.bucket, Key=planned.key, Body=body, ContentType=kind)
+        guard.call(
+            "s3",
+            "put_object",
+            Bucket=where.bucket,
+            ExpectedBucketOwner=where.environment.account,
+            Key=key,
+            Body=document.encode(),
+            ContentType="application/json",
+        )
     except AwsError as error:
         raise no_bucket(where, error) from None
 
@@ -138,7 +158,8 @@ def no_bucket(where: Place, error: AwsError) -> GreenroomError:
 
 
 def _stored(guard: Guard, where: Place, name: str, plan: str, modified: datetime) -> Stored:
-    body = guard.body("s3", "get_object", Bucket=where.bucket, Key=name)
+    owner = where.environment.account
+    body = guard.body("s3", "get_object", Bucket=where.bucket, ExpectedBucketOwner=owner, Key=name)
     digest = name.split("/")[1]
     try:
         rehearsal = Rehearsal.model_validate_json(body)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from greenroom import console
 from greenroom.aws import AwsError
@@ -24,17 +25,19 @@ from greenroom.release.rehearsals import DIGEST
 from greenroom.release.schema import Schema
 
 TAKEN_BACK_SECONDS = 60.0
+GOES_BACK = "greenroom: rollback from "  # begins the description of each deployment that goes back
 
 
 @dataclass(frozen=True)
 class Back:
-    """What a rollback will do. `deployment`: it is broken off; else `task_definition` is deployed."""
+    """What a rollback will do. `deployment`: it is broken off; else `task_definition` is deployed, past `alarms`."""
 
     deployment: str | None
     task_definition: str | None
     leaves: str | None
     image: str | None
     schema: Schema
+    alarms: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -44,30 +47,34 @@ class Back:
             if self.deployment
             else f"deploy {short(self.task_definition)} again, in place of {short(self.leaves)}"
         )
-        return f"  {what}\n  {self.schema.sentence}\n  No migration is taken back."
+        past = f"\n  No alarm stops it: {', '.join(self.alarms)}" if self.alarms else ""
+        return f"  {what}{past}\n  {self.schema.sentence}\n  No migration is taken back."
 
 
 def planned(guard: Guard, where: Place, deployer: Deployer, service: Service, to: str | None) -> Back:
     """What there is to go back to. Raises GreenroomError where there is nothing; AwsError."""
-    under_way = deployer.under_way()
-    if under_way and to:
+    if to is not None and not to.strip():
         raise GreenroomError(
-            f"deployment {under_way} is under way, and can only be broken off.", "First without --to, then with it."
+            "--to names nothing.", "Leave it out to go back to what ran before, or: --to FAMILY:REVISION"
         )
-    if under_way:
-        coming = deployer.progress(under_way).task_definition
-        image = _image(guard, coming)
-        return Back(under_way, None, coming, image, schema.ask(guard, where, image))
-    now, history = service.running_now, deployer.history()
-    chosen = _fit(guard, service, to or _before(history, now).task_definition)
-    image, before = _image(guard, now), _known_before(history, now)
-    found, newest = schema.ask(guard, where, image), _newest(guard, now)
-    if found.allows is not False:
-        if before is None or before.task_definition != chosen:
-            found = schema.of_another(short(chosen))
-        elif _revision(newest) > _revision(now):
-            found = schema.moved_on(short(chosen), short(newest))
-    return Back(None, chosen, now, image, found)
+    if under_way := deployer.under_way():
+        now = deployer.progress(under_way)
+        _refuse_back_and_forth(where, now)
+        if to:
+            raise GreenroomError(
+                f"deployment {under_way} is under way, and can only be broken off.", "First without --to, then with it."
+            )
+        coming = now.task_definition
+        image, stays = _image(guard, coming), _stays(deployer, service, coming)
+        older = schema.Older(short(stays) if stays else "the release before", _image(guard, stays))
+        return Back(under_way, None, coming, image, schema.ask(guard, where, image, older))
+    running, history = service.running_now, deployer.history()
+    chosen = _fit(guard, where, service, to or _before(history, running).task_definition)
+    image, older = _image(guard, running), schema.Older(short(chosen), _image(guard, chosen))
+    found, newest = schema.ask(guard, where, image, older), _newest(guard, running)
+    if found.allows is not False and _revision(newest) > _revision(running):
+        found = schema.moved_on(short(chosen), short(newest))
+    return Back(None, chosen, running, image, found, deployer.wiring().alarms)
 
 
 def refuse(back: Back, *, despite_schema: bool) -> None:
@@ -91,7 +98,7 @@ def carry_out(
             return _broken_off(guard, where, deployer, back.deployment, display, say)
         definition = back.task_definition
         assert definition is not None, "there is one where nothing is under way"
-        text = f"greenroom: rollback from {short(back.leaves)}"
+        text = f"{GOES_BACK}{short(back.leaves)}"
 
         def begun(deployment: str) -> None:
             say(f"deployment {deployment} to {short(definition)}")
@@ -99,7 +106,12 @@ def carry_out(
 
         appspec = files.appspec_for(definition)
         ended = watching.begin(
-            guard, where, deployer, display, lambda: deployer.start(definition, appspec, text), begun
+            guard,
+            where,
+            deployer,
+            display,
+            lambda: deployer.start(definition, appspec, text, past_alarms=bool(back.alarms)),
+            begun,
         )
     if ended.state != "succeeded":
         raise _not_back(guard, where, ended)
@@ -135,6 +147,21 @@ def _broken_off(
     return f"deployment {deployment} is broken off; the traffic is where it was."
 
 
+def _refuse_back_and_forth(where: Place, now: Progress) -> None:
+    """To break off what takes a release back would leave the traffic with that release, or between the two."""
+    watch = f"Watch it: ./inv status --environment {where.environment.name}"
+    if now.takes_back:
+        raise GreenroomError(
+            f"deployment {now.id} already takes the traffic back to {short(now.task_definition)}.",
+            watch,
+            code=ANSWER_IS_NO,
+        )
+    if now.description.startswith(GOES_BACK):
+        raise GreenroomError(
+            f"deployment {now.id} is a rollback to {short(now.task_definition)}, and under way already.", watch
+        )
+
+
 def _taken_back(deployer: Deployer, ended: Progress) -> Progress:
     """A deployment is stopped some seconds before the one that takes it back has begun."""
     deadline = time.monotonic() + TAKEN_BACK_SECONDS
@@ -164,6 +191,15 @@ def _before(history: list[Past], now: str | None) -> Past:
     )
 
 
+def _stays(deployer: Deployer, service: Service, coming: str | None) -> str | None:
+    """What has the traffic once `coming` is broken off: what has it now; in the bake, what had it before."""
+    running = service.running_now
+    if running != coming:
+        return running
+    found = _known_before(deployer.history(), coming)
+    return found.task_definition if found else None
+
+
 def _known_before(history: list[Past], now: str | None) -> Past | None:
     family, revision = _revision(now)
     for past in history:
@@ -180,7 +216,7 @@ def _newest(guard: Guard, now: str | None) -> str | None:
     return next((arn for arn in answer["taskDefinitionArns"] if _revision(arn)[0] == family), None)
 
 
-def _fit(guard: Guard, service: Service, task_definition: str) -> str:
+def _fit(guard: Guard, where: Place, service: Service, task_definition: str) -> str:
     """Its ARN, as an appspec wants it. Raises GreenroomError where the service cannot run it."""
     listed = "aws ecs list-task-definitions lists what there is."
     try:
@@ -202,7 +238,30 @@ def _fit(guard: Guard, service: Service, task_definition: str) -> str:
     if not ports.issuperset(service.containers):
         wanted = ", ".join(f"{name}:{port}" for name, port in service.containers)
         raise GreenroomError(f"{short(arn)} has no {wanted}, where the load balancer leads.", f"Name another: {listed}")
+    _refuse_expired(guard, where, found)
     return arn
+
+
+def _refuse_expired(guard: Guard, where: Place, definition: dict[str, Any]) -> None:
+    """Old images are removed from ECR: tasks of one would never start. Whoever may not look there goes on."""
+    images = [str(one.get("image", "")) for one in definition["containerDefinitions"]]
+    for digest in [image.rpartition("@")[2] for image in images]:
+        if where.image(digest) not in images:  # of another registry
+            continue
+        try:
+            there = {"registryId": where.environment.account, "repositoryName": where.repository}
+            guard.call("ecr", "describe_images", **there, imageIds=[{"imageDigest": digest}])
+        except AwsError as error:
+            if error.why == "denied":
+                return
+            if error.why != "not found":
+                raise
+            raise GreenroomError(
+                f"ECR has the image of {short(definition['taskDefinitionArn'])} no more: "
+                f"{where.repository}@{digest[:19]}.",
+                "Name another: --to FAMILY:REVISION; or release that commit anew: ./inv build --push, ./inv deploy.",
+                code=ANSWER_IS_NO,
+            ) from None
 
 
 def _revision(task_definition: str | None) -> tuple[str, int]:

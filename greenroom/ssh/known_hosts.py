@@ -39,8 +39,10 @@ class Known:
 
 
 def known(hop: Hop) -> list[Known]:
-    """All lines about it. As in ssh, a port of its own may be known by the host's plain name."""
-    return [*_about(hop, hop.known_as)] or [*_about(hop, hop.host.lower())]
+    """All lines about it. As in ssh, a port of its own may be known by the plain name, and a HostKeyAlias may not."""
+    host = hop.host.lower()
+    plain_too = hop.port != 22 and hop.known_as == f"[{host}]:{hop.port}"
+    return [*_about(hop, hop.known_as)] or ([*_about(hop, host)] if plain_too else [])
 
 
 def algorithms(lines: list[Known], all_of_them: tuple[str, ...]) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ def down(_context: Context, volumes: bool = False, yes: bool = False) -> None:
 
     with answered():
         project = command.project_of(config.load())
-        if volumes and not yes and not agreed(f"Remove the data too ({', '.join(project.volumes)})?"):
+        if volumes and not yes and not agreed(f"Remove the data too ({', '.join(project.volumes)})?", preview=False):
             raise Exit(code=ANSWER_IS_NO)
         starting.take_down(project, volumes=volumes)
         print(f"{project.name} is down{', and its data is gone' if volumes else ''}.")
@@ -83,6 +83,8 @@ def logs(_context: Context, service: str | None = None, follow: bool = False, ta
     from greenroom.compose import command
     from greenroom.interrupts import answered
 
+    if tail < 0:
+        raise GreenroomError(f"--tail is a number of lines, not {tail}.", "Without it, all are shown.")
     with answered():
         project = command.project_of(config.load())
         services = [project.service(service)] if service else []

@@ -43,7 +43,7 @@ def env_check(_context: Context, environment: str | None = None) -> None:
     from greenroom.environment import checking, parameters
 
     config, registry = _loaded()
-    deployed = config.environment(environment) if environment else None
+    deployed = None if environment is None else config.environment(environment)
     wrong = checking.problems(config, registry)
     if deployed:
         print(deployed.place)
@@ -59,7 +59,7 @@ def env_diff(_context: Context, environment: str, from_: str | None = None) -> N
     from greenroom.environment import comparing, parameters
 
     config, registry = _loaded()
-    deployed, here = _chosen(config, environment, from_)
+    deployed, here = _chosen(config, registry, environment, from_)
     print(deployed.place)
     differences = comparing.compare(registry, here, parameters.stored(deployed))
     print(comparing.table(registry, differences))
@@ -84,13 +84,10 @@ def env_push(
 @task
 def env_docs(_context: Context) -> None:
     """Write docs/environment.md and .env.example from the registry."""
-    from greenroom.environment.documents import documents
+    from greenroom.environment.documents import documents, write
 
     config, registry = _loaded()
-    for name, text in documents(registry, config.project.directory / config.project.registry).items():
-        path = config.root / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    for name in write(config.root, documents(registry, config.project.directory / config.project.registry)):
         print(f"wrote {name}")
 
 
@@ -100,7 +97,7 @@ def _push(environment: str, file: str | None, *, yes: bool, dry_run: bool) -> in
     from greenroom.tasks.asking import agreed
 
     config, registry = _loaded()
-    deployed, here = _chosen(config, environment, file)
+    deployed, here = _chosen(config, registry, environment, file)
     pushing.refuse(registry, here)
     print(deployed.place)
     differences = comparing.compare(registry, here, parameters.stored(deployed))
@@ -124,14 +121,17 @@ def _loaded() -> tuple[Config, Registry]:
     return loaded, registry.load(loaded)
 
 
-def _chosen(config: Config, environment: str, file: str | None) -> tuple[Environment, dict[str, Secret]]:
+def _chosen(
+    config: Config, registry: Registry, environment: str, file: str | None
+) -> tuple[Environment, dict[str, Secret]]:
     """The environment, and the values of its file."""
     from pathlib import Path
 
     from greenroom.environment import values
 
     deployed = config.environment(environment)
-    return deployed, values.read(Path(file) if file else config.root / f".env.{environment}")
+    path = config.root / f".env.{environment}" if file is None else Path(file)
+    return deployed, values.read(path, registry.secrets)
 
 
 def _kind(environment: str | None) -> Kind | None:

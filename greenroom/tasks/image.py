@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 @task(
     help={
         "push": "push it to the environment's ECR repository, and write the files of a release into build/release",
-        "tag": "its tag (default: the git commit, with -dirty where the tree differs from it)",
+        "tag": "its tag (default: the git commit, with -dirty where it does not have all that the image has)",
         "environment": "with --push: of [tool.greenroom.environments] (default: the only one)",
         "platform": "such as linux/arm64 (default: this machine's own); another one needs an emulator",
-        "no-cache": "build every layer anew",
-        "dirty": "push although the tree differs from its commit",
+        "no-cache": "build every layer anew; with --push under a tag that is not there yet",
+        "dirty": "push although the tree differs from its commit, or the image would have what git does not track",
         "yes": "with --push: do not ask",
         "dry-run": "only show the command, and where the image would go",
     },
@@ -39,6 +39,7 @@ def build(
     """Build the app's image with docker buildx; say how large it is, layer by layer, and what changed.
 
     It is called NAME:TAG and NAME:latest here, NAME as in [tool.greenroom.image]; only NAME:TAG is ever pushed.
+    With --push, a commit's tag that an immutable repository has already is not built again: its image is released.
     """
     from greenroom.image.planning import Wishes
     from greenroom.interrupts import answered
@@ -57,10 +58,11 @@ def _build(wishes: Wishes, *, yes: bool, dry_run: bool) -> int:
     plan = planning.plan(config.load(), wishes)
     ready = making.check(plan)
     if dry_run or plan.environment:
-        print(plan.shown, flush=True)
+        print(making.shown(plan, ready), flush=True)
     if dry_run:
         return DONE
-    if plan.environment and not yes and not agreed("Build and push?"):
+    pushes = ready is not None and ready.there is None
+    if pushes and not yes and not agreed("Build and push?"):
         return ANSWER_IS_NO
     for line in making.make(plan, ready):
         print(line, flush=True)

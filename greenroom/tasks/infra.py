@@ -159,6 +159,8 @@ def _plan(stack: Stack, out: str | None, *, check: bool) -> int:
     from greenroom import console
     from greenroom.infra import applying, plan, preparing
 
+    if out:
+        applying.refuse_unkept(Path(out))
     with console.progress() as progress:
         preparing.prepare(stack, progress)
         with applying.planned(stack, progress, lock=out is not None) as made:
@@ -181,7 +183,7 @@ def _apply(stack: Stack, allowed: list[str], file: str | None, *, destroy: bool,
             made = (
                 applying.saved(stack, Path(file))
                 if file
-                else kept.enter_context(applying.planned(stack, progress, destroy=destroy))
+                else kept.enter_context(applying.planned(stack, progress, destroy=destroy, lock=not dry_run))
             )
         print(plan.summary(made.changes), flush=True)
         if made.empty or dry_run or not _agreed(made, allowed, destroy=destroy, yes=yes):

@@ -78,7 +78,7 @@ def doctor(_context: Context, environment: str, image: str | None = None, unrehe
     config, where = preparing.located(environment)
     with Guard(where.environment) as guard:
         found = preparing.subject(Options(environment, image, unrehearsed), guard, config, where)
-        failed = unfit(preparing.examined(found), unrehearsed=unrehearsed is not None)
+        failed = unfit(preparing.examined(found), found.excused)
     raise Exit(code=ANSWER_IS_NO if failed else DONE)
 
 
@@ -102,12 +102,23 @@ def release_migrate(
     _released(Options(environment, image, unrehearsed), "Migrate?", do, only_migrate=True, yes=yes, dry_run=dry_run)
 
 
-@task(help=_help("environment", "image", "unrehearsed", "yes", "dry-run"), auto_shortflags=False)
+@task(
+    help=_help(
+        "environment",
+        "image",
+        "unrehearsed",
+        "yes",
+        "dry-run",
+        **{"despite-alarm": "go while an alarm is on, and let none stop it, for this reason, which goes on record"},
+    ),
+    auto_shortflags=False,
+)
 def deploy(
     _context: Context,
     environment: str,
     image: str | None = None,
     unrehearsed: str | None = None,
+    despite_alarm: str | None = None,
     yes: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -115,7 +126,7 @@ def deploy(
     from greenroom.release import deploying
     from greenroom.release.preparing import Options
 
-    options = Options(environment, image, unrehearsed)
+    options = Options(environment, image, unrehearsed, despite_alarm)
     _released(options, "Release?", deploying.deploy, only_migrate=False, yes=yes, dry_run=dry_run)
 
 

@@ -91,7 +91,9 @@ def _remove(chosen: list[Snapshot], *, yes: bool) -> int:
 
     if not chosen:
         return DONE
-    if not yes and not agreed(f"Remove {'this snapshot' if len(chosen) == 1 else f'these {len(chosen)} snapshots'}?"):
+    if not yes and not agreed(
+        f"Remove {'this snapshot' if len(chosen) == 1 else f'these {len(chosen)} snapshots'}?", preview=False
+    ):
         return ANSWER_IS_NO
     for found in chosen:
         room.remove(found)

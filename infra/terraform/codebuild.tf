@@ -18,10 +18,13 @@ locals {
       minutes   = 240
       docker    = true
       in_vpc    = true
-      variables = {
-        GREENROOM_TARGET = coalesce(var.rehearsal_target, var.environment)
-        GREENROOM_MODE   = var.rehearsal_mode
-      }
+      variables = merge(
+        {
+          GREENROOM_TARGET = coalesce(var.rehearsal_target, var.environment)
+          GREENROOM_MODE   = var.rehearsal_mode
+        },
+        length(var.rehearsal_drills) > 0 ? { GREENROOM_DRILLS = join(",", var.rehearsal_drills) } : {},
+      )
     }
     migrate = {
       what      = "Migrate, when a rehearsal of exactly these migrations and this image has passed."

@@ -1,4 +1,5 @@
-# Source, build, rehearse, approve, migrate, deploy. One release at a time.
+# Source, build, rehearse, approve, migrate, deploy. One release at a time in each stage, and in their order: QUEUED locks a
+# stage, not the pipeline, so the next one may be rehearsed before this one has migrated. The migrate stage then refuses it.
 
 locals {
   source_action = var.source_repository != null ? {

@@ -86,7 +86,7 @@ locals {
       {
         Sid      = "PushImage"
         Effect   = "Allow"
-        Action   = ["ecr:CompleteLayerUpload", "ecr:DescribeRepositories", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"]
+        Action   = ["ecr:CompleteLayerUpload", "ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"]
         Resource = local.repository_arn
       },
       local.pull_image,
@@ -142,6 +142,7 @@ locals {
         Action   = ["codedeploy:GetDeploymentGroup", "codedeploy:ListDeployments"]
         Resource = [local.deploy_arns.group, local.deploy_arns.application]
       },
+      local.look_at_alarms,
       {
         Sid      = "LookAtLoadBalancer"
         Effect   = "Allow"

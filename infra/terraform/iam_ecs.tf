@@ -4,6 +4,10 @@ locals {
   repository_arn = "${local.arn.ecr}:repository/${var.repository_name}"
   app_log_arn    = "${local.arn.logs}:log-group:/ecs/${local.name}"
 
+  # The bootstrap image, where it lies in ECR. One that is public needs no permission.
+  bootstrap            = try(regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.[^/]+/(?P<repository>[^:@]+)", var.bootstrap_image), null)
+  bootstrap_repository = local.bootstrap == null ? [] : ["arn:${local.partition}:ecr:${local.bootstrap.region}:${local.bootstrap.account}:repository/${local.bootstrap.repository}"]
+
   ecr_login = {
     Sid      = "RegistryLogin"
     Effect   = "Allow"
@@ -26,7 +30,7 @@ locals {
       Sid      = "PullImage"
       Effect   = "Allow"
       Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-      Resource = local.repository_arn
+      Resource = distinct(concat([local.repository_arn], local.bootstrap_repository))
     },
     {
       Sid      = "WriteLog"

@@ -17,6 +17,13 @@ locals {
     Resource = "*" # ECS knows no narrower one; PassRole says which roles a task can have
   }
 
+  look_at_alarms = {
+    Sid      = "LookAtAlarms"
+    Effect   = "Allow"
+    Action   = "cloudwatch:DescribeAlarms"
+    Resource = "${local.arn.cloudwatch}:alarm:*" # a list is asked of all of them
+  }
+
   pass_task_roles = {
     Sid       = "GiveTasksTheirRoles"
     Effect    = "Allow"
@@ -136,12 +143,7 @@ locals {
       Action   = "lambda:InvokeFunction"
       Resource = "${local.arn.lambda}:function:${local.hook_name}"
     },
-    {
-      Sid      = "LookAtAlarms"
-      Effect   = "Allow"
-      Action   = "cloudwatch:DescribeAlarms"
-      Resource = "${local.arn.cloudwatch}:alarm:*" # a list is asked of all of them
-    },
+    local.look_at_alarms,
     {
       Sid      = "Tell"
       Effect   = "Allow"

@@ -126,14 +126,14 @@ resource "aws_route_table_association" "private" {
   route_table_id = aws_route_table.private[each.key].id
 }
 
-# Who talked to whom, for a month: the first question after an incident.
+# Who talked to whom: the first question after an incident.
 resource "aws_flow_log" "this" {
   count = local.own_network ? 1 : 0
 
   vpc_id               = aws_vpc.this[0].id
   traffic_type         = "ALL"
   log_destination_type = "s3"
-  log_destination      = aws_s3_bucket.this["logs"].arn
+  log_destination      = aws_s3_bucket.this["flow-logs"].arn
 
   depends_on = [aws_s3_bucket_policy.this]
 }

@@ -4,12 +4,12 @@ locals {
   groups = merge(
     {
       load-balancer = "The load balancer."
-      app           = "The app's tasks, and the one that migrates."
+      app           = "The tasks of the app, and the one that migrates."
       rehearsal     = "The build that rehearses."
       hook          = "The function that looks at green before it gets traffic."
     },
     local.own_database ? { database = "PostgreSQL." } : {},
-    length(local.endpoint_services) > 0 ? { endpoints = "The interface endpoints of AWS's services." } : {},
+    length(local.endpoint_services) > 0 ? { endpoints = "The interface endpoints of AWS services." } : {},
   )
 
   database_group_id = local.own_database ? aws_security_group.this["database"].id : var.existing_database.security_group_id
@@ -27,7 +27,7 @@ locals {
       rehearsal-to-database = { from = "rehearsal", to = "database", port = local.database_port, what = "PostgreSQL, for the rehearsal." }
     } : {},
     length(local.endpoint_services) == 0 ? {} : {
-      for group in ["app", "rehearsal", "hook"] : "${group}-to-endpoints" => { from = group, to = "endpoints", port = 443, what = "AWS's services." }
+      for group in ["app", "rehearsal", "hook"] : "${group}-to-endpoints" => { from = group, to = "endpoints", port = 443, what = "AWS services." }
     },
   )
 
@@ -109,7 +109,7 @@ resource "aws_vpc_security_group_egress_rule" "https" {
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
-  description       = "AWS's services and registries, by TLS alone."
+  description       = "AWS services, and registries, by TLS alone."
 }
 
 resource "aws_vpc_security_group_egress_rule" "hook_to_test" {
@@ -120,7 +120,7 @@ resource "aws_vpc_security_group_egress_rule" "hook_to_test" {
   ip_protocol       = "tcp"
   from_port         = local.test_port
   to_port           = local.test_port
-  description       = "The test listener by the load balancer's public address, which changes."
+  description       = "The test listener, by its public address, which changes."
 }
 
 resource "aws_vpc_security_group_ingress_rule" "existing_database" {

@@ -6,7 +6,7 @@
 
 locals {
   registry = {
-    DJANGO_SECRET_KEY           = { required = true, secret = true, description = "Signs sessions and tokens, 50 characters or more; everybody is logged out when it changes." }
+    DJANGO_SECRET_KEY           = { required = true, secret = true, description = "Signs sessions and tokens, 50 random characters or more; everybody is logged out when it changes." }
     DJANGO_ALLOWED_HOSTS        = { required = true, secret = false, description = "Host names that requests may ask for, separated by commas. Health checks are answered under any." }
     DJANGO_CSRF_TRUSTED_ORIGINS = { required = false, secret = false, description = "Origins beside the app's own whose forms are accepted, separated by commas." }
     DJANGO_EXTERNAL_PROTOCOL    = { required = false, secret = false, description = "How browsers reach the app. With https, cookies are sent over https alone and http is redirected." }
@@ -17,7 +17,7 @@ locals {
     DJANGO_DB_NAME              = { required = true, secret = false, description = "Name of the database." }
     DJANGO_DB_USER              = { required = true, secret = false, description = "Role that the app logs in as." }
     DJANGO_DB_PASS              = { required = true, secret = true, description = "Password of that role." }
-    DJANGO_DB_SSLMODE           = { required = false, secret = false, description = "How far the connection to the database insists on TLS, in libpq's words." }
+    DJANGO_DB_SSLMODE           = { required = false, secret = false, description = "How far the connection to the database insists on TLS, in libpq's words. verify-full needs the server's root certificates in the image, in the file that PGSSLROOTCERT names." }
     DJANGO_DB_CONN_MAX_AGE      = { required = false, secret = false, description = "Seconds for which a database connection is kept between requests; 0 closes it after each." }
     DJANGO_LOG_LEVEL            = { required = false, secret = false, description = "Least severe level that is logged." }
   }

@@ -1,14 +1,20 @@
 # Buckets: what the pipeline hands on, rehearsal documents, and logs. Private, encrypted, by TLS alone.
 
 locals {
-  buckets = {
-    artifacts  = { kept_days = 30 }
-    rehearsals = { kept_days = var.rehearsals_kept_days }
-    logs       = { kept_days = 90 }
-  }
+  buckets = merge(
+    {
+      artifacts  = { kept_days = 30 }
+      rehearsals = { kept_days = var.rehearsals_kept_days }
+      logs       = { kept_days = 90 }
+    },
+    # AWS writes into the policy of a bucket that flow logs go to, or over it: what else is logged has another.
+    local.own_network ? { flow-logs = { kept_days = 90 } } : {},
+  )
 
   bucket_names = { for name, _ in local.buckets : name => "${local.name}-${name}-${var.account}" }
   bucket_arns  = { for name, bucket in local.bucket_names : name => "arn:${local.partition}:s3:::${bucket}" }
+  # Also where there is none: the statements below are then not used.
+  flow_logs_arn = lookup(local.bucket_arns, "flow-logs", "")
 
   bucket_statements = {
     logs = [
@@ -20,28 +26,39 @@ locals {
         Resource  = "${local.bucket_arns["logs"]}/load-balancer/AWSLogs/${var.account}/*"
         Condition = { ArnLike = { "aws:SourceArn" = "${local.arn.elasticloadbalancing}:loadbalancer/*" } }
       },
+    ]
+    # AWS's own two, as its guide to flow logs has them and under its Sids: found there, they are not added when a flow
+    # log is made, which would be drift. So the condition on the ACL stays, though ACLs are off: AWS writes the same into
+    # buckets that have had them off by default since 2023, and S3 takes this one ACL there.
+    flow-logs = [
       {
-        Sid       = "FlowLogs"
+        Sid       = "AWSLogDeliveryWrite"
         Effect    = "Allow"
         Principal = { Service = "delivery.logs.amazonaws.com" }
         Action    = "s3:PutObject"
-        Resource  = "${local.bucket_arns["logs"]}/AWSLogs/${var.account}/*"
-        Condition = { StringEquals = { "aws:SourceAccount" = var.account } }
+        Resource  = "${local.flow_logs_arn}/AWSLogs/${var.account}/*"
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = var.account, "s3:x-amz-acl" = "bucket-owner-full-control" }
+          ArnLike      = { "aws:SourceArn" = "${local.arn.logs}:*" }
+        }
       },
       {
-        Sid       = "FlowLogsLook"
+        Sid       = "AWSLogDeliveryAclCheck"
         Effect    = "Allow"
         Principal = { Service = "delivery.logs.amazonaws.com" }
         Action    = "s3:GetBucketAcl"
-        Resource  = local.bucket_arns["logs"]
-        Condition = { StringEquals = { "aws:SourceAccount" = var.account } }
+        Resource  = local.flow_logs_arn
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = var.account }
+          ArnLike      = { "aws:SourceArn" = "${local.arn.logs}:*" }
+        }
       },
     ]
   }
 }
 
 resource "aws_s3_bucket" "this" {
-  # checkov:skip=CKV_AWS_18: requests to these buckets are in CloudTrail, by whom; the one with logs cannot log itself
+  # checkov:skip=CKV_AWS_18: requests to these buckets are in CloudTrail, by whom; those with logs cannot log themselves
   # checkov:skip=CKV_AWS_144: what they hold can be made again, but for rehearsals, which are versioned
   # checkov:skip=CKV_AWS_145: encrypted by keys of S3 itself; a key of our own would add a policy and no secret
   # checkov:skip=CKV2_AWS_61: it has one, below, which is not found through for_each

@@ -38,8 +38,8 @@ variable "approvers_note" {
   default     = "Read the rehearsal's report first: what stood still, for how long, and whether there is a way back."
 
   validation {
-    condition     = length(var.approvers_note) <= 900
-    error_message = "approvers_note has 900 characters at most: CodePipeline takes 1000, and the place of the report is added."
+    condition     = length(var.approvers_note) <= 700
+    error_message = "approvers_note has 700 characters at most: CodePipeline takes 1000, and the image and the verdict are added."
   }
 }
 
@@ -57,6 +57,17 @@ variable "rehearsal_mode" {
   validation {
     condition     = contains(["remote", "local"], var.rehearsal_mode)
     error_message = "rehearsal_mode is remote or local."
+  }
+}
+
+variable "rehearsal_drills" {
+  description = "Drills that the rehearse stage holds. Empty: all where the copy is local, and none on the database's own server, since each works on clones there."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(setsubtract(var.rehearsal_drills, ["back", "old-release", "lock-queue", "crash"])) == 0
+    error_message = "rehearsal_drills are of back, old-release, lock-queue and crash."
   }
 }
 

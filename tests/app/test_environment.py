@@ -1,112 +1,18 @@
+"""What is read from the environment: what is missing, malformed or has a default, and that no value is shown."""
+
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from django.http.request import validate_host
 
-from config.environment import BadEnvironment, Environment, PlainPythonEnvironment, check, describe, read
+from config.environment import describe
+from config.values import PlainPythonEnvironment, check, read
+from config.variables import BadEnvironment, admits
+from tests.app.variables import COMPLETE, environment
 
-APP = Path(__file__).parents[2] / "app"
-COMPLETE = {
-    "DJANGO_SECRET_KEY": "d9Zr-4kx7_wQmB2tVn8sYcF6hLpJ0aGeUo3iTRbNqXyWzKvM51",
-    "DJANGO_ALLOWED_HOSTS": "ledger.example.com, www.example.com",
-    "DJANGO_EXTERNAL_HOST_NAME": "ledger.example.com",
-    "DJANGO_DB_HOST": "db.example.com",
-    "DJANGO_DB_NAME": "ledger",
-    "DJANGO_DB_USER": "ledger",
-    "DJANGO_DB_PASS": "hunter2-and-more",
-}
-SWITCHED_ON = {
-    "DJANGO_READ_SSM_PARAMS": "true",
-    "DJANGO_SSM_PARAMS_PATH": "/ledger/staging",
-    "AWS_DEFAULT_REGION": "eu-central-1",
-}
-FROM_TASK_DEFINITION = {
-    "AWS_DEFAULT_REGION",
-    "DJANGO_INTERNAL_PORT_NUM",
-    "DJANGO_READ_SSM_PARAMS",
-    "DJANGO_SETTINGS_MODULE",
-    "DJANGO_SSM_PARAMS_PATH",
-}
-DEMANDED = {
-    *FROM_TASK_DEFINITION,
-    "DJANGO_SECRET_KEY",
-    "DJANGO_ALLOWED_HOSTS",
-    "DJANGO_CSRF_TRUSTED_ORIGINS",
-    "DJANGO_EXTERNAL_PROTOCOL",
-    "DJANGO_EXTERNAL_HOST_NAME",
-    "DJANGO_EXTERNAL_PORT_NUM",
-    "DJANGO_DB_HOST",
-    "DJANGO_DB_PORT",
-    "DJANGO_DB_NAME",
-    "DJANGO_DB_USER",
-    "DJANGO_DB_PASS",
-    "DJANGO_DB_SSLMODE",
-    "DJANGO_DB_CONN_MAX_AGE",
-    "DJANGO_LOG_LEVEL",
-}
-
-
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in DEMANDED:
-        monkeypatch.delenv(name, raising=False)
-    return monkeypatch
-
-
-def run(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *argv], cwd=APP, env=env, capture_output=True, text=True, timeout=60)
-
-
-@pytest.mark.parametrize("settings", ["config.settings.prod", "config.settings.test", "no.such.module", ""])
-def test_describe_environment_needs_no_variable(settings: str) -> None:
-    done = run("manage.py", "describe_environment", "--json", DJANGO_SETTINGS_MODULE=settings)
-    assert (done.returncode, done.stderr) == (0, "")
-    registry = json.loads(done.stdout)
-    assert registry["schema_version"] == 1
-    assert {variable["name"] for variable in registry["variables"]} == DEMANDED
-
-
-def test_describe_environment_for_people_names_and_describes() -> None:
-    done = run("manage.py", "describe_environment")
-    assert "DJANGO_DB_PASS (string, required, secret)\n    Password of that role.\n" in done.stdout
-
-
-def test_describe_environment_shows_no_value_that_is_set() -> None:
-    done = run("manage.py", "describe_environment", "--json", **COMPLETE)
-    assert done.returncode == 0
-    assert COMPLETE["DJANGO_SECRET_KEY"] not in done.stdout
-    assert COMPLETE["DJANGO_DB_PASS"] not in done.stdout
-
-
-def test_registry_says_everything_of_every_variable() -> None:
-    for variable in describe():
-        assert variable["description"].endswith("."), variable["name"]
-        assert variable["example"] and variable["since"] and variable["used_by"], variable["name"]
-        assert set(variable["origins"]) == {"production_container", "test_container", "plain_python"}
-        assert variable["type"] in ("string", "integer", "boolean", "list of strings, separated by commas")
-
-
-def test_registry_task_definition_sets_what_the_design_says() -> None:
-    by_task_definition = {
-        variable["name"] for variable in describe() if variable["origins"]["production_container"] == "task definition"
-    }
-    assert by_task_definition == FROM_TASK_DEFINITION
-
-
-def test_registry_knows_secrets_constraints_and_defaults() -> None:
-    registry = {variable["name"]: variable for variable in describe()}
-    secrets = {name for name, variable in registry.items() if variable["secret"]}
-    assert secrets == {"DJANGO_SECRET_KEY", "DJANGO_DB_PASS"}
-    assert registry["DJANGO_DB_PORT"]["constraint"] == {"minimum": 1, "maximum": 65535}
-    assert registry["DJANGO_DB_PORT"]["default"] == 5432
-    assert registry["DJANGO_DB_SSLMODE"]["constraint"]["enum"][-1] == "verify-full"
-    assert "pattern" in registry["DJANGO_SETTINGS_MODULE"]["constraint"]
-    assert registry["DJANGO_DB_HOST"]["required"] and registry["DJANGO_DB_HOST"]["plain_python_default"] == "localhost"
+__all__ = ["environment"]
 
 
 def test_read_names_every_problem_at_once_and_no_value(environment: pytest.MonkeyPatch) -> None:
@@ -130,9 +36,9 @@ def test_read_names_every_problem_at_once_and_no_value(environment: pytest.Monke
         "DJANGO_DB_PASS",
     ]
     assert lines[1] == (
-        "  DJANGO_SECRET_KEY is malformed: it does not meet its constraint. Signs sessions and tokens, 50 characters "
-        "or more; everybody is logged out when it changes. (production: SSM; test container: compose; for example: "
-        "the output of: openssl rand -base64 48)"
+        "  DJANGO_SECRET_KEY is malformed: it does not meet its constraint. Signs sessions and tokens, 50 random "
+        "characters or more; everybody is logged out when it changes. (production: SSM; test container: compose; for "
+        "example: the output of: openssl rand -base64 48)"
     )
     assert lines[5].startswith("  DJANGO_DB_HOST is not set. Host name of the PostgreSQL server")
     assert lines[6].startswith("  DJANGO_DB_PORT is malformed: Input should be less than or equal to 65535.")
@@ -151,6 +57,14 @@ def test_read_names_every_problem_at_once_and_no_value(environment: pytest.Monke
         ("DJANGO_DB_CONN_MAX_AGE", "-1", "Input should be greater than or equal to 0"),
         ("DJANGO_EXTERNAL_PROTOCOL", "ftp", "Input should be 'http' or 'https'"),
         ("DJANGO_LOG_LEVEL", "LOUD", "Input should be 'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'"),
+        *(
+            (
+                "DJANGO_ALLOWED_HOSTS",
+                f"ledger.example.com,{host}",
+                "each is a host name without scheme and port, such as ledger.example.com",
+            )
+            for host in ("https://ledger.example.com", "ledger.example.com:8000", "two words", "a/b")
+        ),
         (
             "DJANGO_CSRF_TRUSTED_ORIGINS",
             "a.b",
@@ -164,6 +78,36 @@ def test_read_malformed(environment: pytest.MonkeyPatch, name: str, value: str, 
     with pytest.raises(BadEnvironment) as caught:
         read()
     assert str(caught.value).splitlines()[1].startswith(f"  {name} is malformed: {complaint}. ")
+
+
+@pytest.mark.parametrize("hosts", ["*", ".example.com", "[::1],127.0.0.1", "my_host", "a-b.example.com"])
+def test_read_hosts_as_django_has_them(environment: pytest.MonkeyPatch, hosts: str) -> None:
+    for key, good in {**COMPLETE, "DJANGO_ALLOWED_HOSTS": f"{hosts},ledger.example.com"}.items():
+        environment.setenv(key, good)
+    assert read().allowed_hosts == [*hosts.split(","), "ledger.example.com"]
+
+
+@pytest.mark.parametrize("host", ["ledger.example.com", "LEDGER.Example.com", "example.com", "myexample.com", "a.b"])
+@pytest.mark.parametrize("pattern", ["*", ".example.com", "ledger.example.com", "Ledger.example.COM", "other.com"])
+def test_host_is_admitted_as_by_django(pattern: str, host: str) -> None:
+    assert admits(pattern, host) == validate_host(host.lower(), [pattern])
+
+
+def test_own_host_that_is_not_allowed(environment: pytest.MonkeyPatch) -> None:
+    for key, good in {**COMPLETE, "DJANGO_ALLOWED_HOSTS": "ledger.example.org"}.items():
+        environment.setenv(key, good)
+    with pytest.raises(
+        BadEnvironment, match=r"  DJANGO_EXTERNAL_HOST_NAME is malformed: DJANGO_ALLOWED_HOSTS does not"
+    ):
+        read()
+
+
+@pytest.mark.parametrize("key", ["a" * 60, f"django-insecure-{COMPLETE['DJANGO_SECRET_KEY']}"])
+def test_secret_key_that_is_not_random(environment: pytest.MonkeyPatch, key: str) -> None:
+    for name, good in {**COMPLETE, "DJANGO_SECRET_KEY": key}.items():
+        environment.setenv(name, good)
+    with pytest.raises(BadEnvironment, match="  DJANGO_SECRET_KEY is malformed: it does not meet its constraint"):
+        read()
 
 
 def test_read_complete(environment: pytest.MonkeyPatch) -> None:
@@ -203,45 +147,6 @@ def test_external_origin_leaves_out_the_schemes_own_port(
     environment.setenv("DJANGO_EXTERNAL_PROTOCOL", protocol)
     environment.setenv("DJANGO_EXTERNAL_PORT_NUM", port)
     assert read().external_origin == origin
-
-
-def test_prod_settings_refuse_before_anything_runs() -> None:
-    done = run("manage.py", "migrate", DJANGO_SETTINGS_MODULE="config.settings.prod", DJANGO_DB_PASS="hunter2-and-more")
-    assert done.returncode == 2
-    assert done.stderr.startswith("6 environment variable(s) missing or malformed:\n  DJANGO_SECRET_KEY is not set. ")
-    assert "Traceback" not in done.stderr and "hunter2" not in done.stderr
-
-
-def test_prod_settings_refuse_before_serving() -> None:
-    done = run("-c", "import config.wsgi", **{**COMPLETE, "DJANGO_SECRET_KEY": "hunter2"})
-    assert done.returncode == 3
-    assert "DJANGO_SECRET_KEY is malformed: it does not meet its constraint." in done.stderr
-    assert "hunter2" not in done.stderr
-
-
-def test_prod_settings_pass_the_deployment_check() -> None:
-    done = run(
-        "manage.py",
-        "check",
-        "--deploy",
-        "--fail-level",
-        "DEBUG",
-        DJANGO_SETTINGS_MODULE="config.settings.prod",
-        **COMPLETE,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_manage_defaults_to_plain_python() -> None:
-    done = run(
-        "manage.py", "shell", "--no-imports", "-c", "from django.conf import settings as s; print(s.SETTINGS_MODULE)"
-    )
-    assert done.stdout == "config.settings.test\n"
-
-
-def test_environment_declares_each_name_once() -> None:
-    names = [str(field.validation_alias) for field in Environment.model_fields.values()]
-    assert len(names) == len(set(names))
 
 
 def wrong_values(variable: dict[str, Any]) -> dict[str, str]:
@@ -292,42 +197,7 @@ def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str)
     assert str(caught.value).splitlines()[1].startswith(f"  {name} is not set. ")
 
 
-@pytest.mark.parametrize("variable", [v for v in describe() if not v["secret"]], ids=lambda v: v["name"])
-def test_an_example_is_a_value_that_holds(variable: dict[str, Any]) -> None:
-    assert check({**COMPLETE, **SWITCHED_ON, variable["name"]: variable["example"]}) == []
-
-
 def test_check_looks_at_nothing_but_what_is_given(environment: pytest.MonkeyPatch) -> None:
     for key, good in COMPLETE.items():
         environment.setenv(key, good)
     assert {problem.name for problem in check({"DJANGO_DB_HOST": "db"})} == COMPLETE.keys() - {"DJANGO_DB_HOST"}
-
-
-def test_check_environment_reads_values_and_shows_none() -> None:
-    wrong = {**COMPLETE, "DJANGO_SECRET_KEY": "pl4nted", "DJANGO_DB_HOST": "", "DJANGO_OTHER": "x"}
-    given = json.dumps([COMPLETE, wrong])
-    argv = [sys.executable, "manage.py", "check_environment"]
-    done = subprocess.run(argv, cwd=APP, env={}, input=given, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout) == {
-        "schema_version": 1,
-        "problems": [
-            [],
-            [
-                {
-                    "name": "DJANGO_SECRET_KEY",
-                    "kind": "malformed",
-                    "message": "is malformed: it does not meet its constraint",
-                },
-                {"name": "DJANGO_DB_HOST", "kind": "missing", "message": "is not set"},
-            ],
-        ],
-    }
-
-
-@pytest.mark.parametrize("given", ["", "{}", '[{"DJANGO_DB_PORT": 5432}]', "[[]]"])
-def test_check_environment_bad_input(given: str) -> None:
-    argv = [sys.executable, "manage.py", "check_environment"]
-    done = subprocess.run(argv, cwd=APP, env={}, input=given, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "CommandError: standard input is not a JSON list of objects of strings.\n"

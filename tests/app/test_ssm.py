@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from typing import Any
 import boto3
 import pytest
 
-from config.environment import BadEnvironment, PlainPythonEnvironment, describe, read
+from config.environment import describe
+from config.values import PlainPythonEnvironment, read
+from config.variables import BadEnvironment
 from tests.integration.moto_server import CREDENTIALS, Cloud, cloud, moto
 
 __all__ = ["cloud", "moto"]
@@ -34,6 +37,7 @@ IN_SSM = {
     "DJANGO_DB_USER": "ledger",
     "DJANGO_DB_PASS": PASSWORD,
 }
+SIGNED = re.compile(rf"Credential=\w+/\d+/({REGION}/ssm/aws4_request), SignedHeaders=(\S+), Signature=")
 EMPTY_PAGE = {"Parameters": [], "NextToken": "0"}  # moto goes on from there
 
 
@@ -79,6 +83,14 @@ def test_values_come_from_ssm(store: Any, cloud: Cloud) -> None:
     assert {call.parameters["WithDecryption"] for call in cloud.called("GetParametersByPath")} == {True}
 
 
+def test_requests_are_signed_as_with_all_handlers_of_botocore(store: Any, cloud: Cloud) -> None:
+    """The app asks without them, since they are for other services."""
+    read()
+    store.get_parameters_by_path(Path=PATH, Recursive=True, WithDecryption=True, MaxResults=10)
+    ours, theirs = (SIGNED.findall(call.authorization) for call in cloud.called("GetParametersByPath"))
+    assert ours == theirs != []
+
+
 def test_what_the_environment_sets_wins(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DJANGO_DB_NAME", "other")
     monkeypatch.setenv("DJANGO_DB_USER", "")
@@ -90,7 +102,7 @@ def test_what_the_task_definition_sets_is_not_taken_from_ssm(store: Any, caplog:
     put(store, "DJANGO_INTERNAL_PORT_NUM", "9999")
     assert read().internal_port_num == 8000
     assert messages(caplog) == [
-        f"SSM parameter {PATH}/DJANGO_INTERNAL_PORT_NUM is not used: the task definition sets it."
+        f"SSM parameters below {PATH} that are not used, since the task definition sets it: DJANGO_INTERNAL_PORT_NUM."
     ]
 
 
@@ -99,8 +111,8 @@ def test_unknown_parameters_are_warned_of(store: Any, caplog: pytest.LogCaptureF
     put(store, "worker/DJANGO_DB_HOST", "elsewhere")
     assert read().db_host == "db.example.com"
     assert messages(caplog) == [
-        f"SSM parameter {PATH}/{name} is not used: the registry has no such variable."
-        for name in ("DJANGO_DB_PASSWORD", "worker/DJANGO_DB_HOST")
+        f"SSM parameters below {PATH} that are not used, since the registry has no such variable: "
+        "DJANGO_DB_PASSWORD, worker/DJANGO_DB_HOST."
     ]
 
 
@@ -189,6 +201,21 @@ def test_not_reachable(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     said = refusal()
     assert said.startswith(f"SSM cannot be reached at 127.0.0.1 to read {PATH} (EndpointConnectionError, ")
     assert "VPC endpoint" in said
+
+
+@pytest.mark.parametrize("url", ["no address pl4nted", "http://someone:pl4nted@[bad"])
+def test_endpoint_that_is_none(store: Any, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    assert refusal() == (
+        f"SSM's endpoint in {REGION} is no address, or what answers there for {PATH} is not SSM (ValueError): "
+        "see AWS_ENDPOINT_URL and HTTPS_PROXY."
+    )
+
+
+def test_answer_of_somebody_else(store: Any, cloud: Cloud) -> None:
+    """A proxy's page, for one."""
+    cloud.play("GetParametersByPath", lambda _parameters, _moto: "<html>pl4nted</html>")
+    assert "what answers there for /ledger/staging is not SSM (KeyError)" in refusal()
 
 
 def test_without_credentials(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from tests.bench.figures import at_most, compare
 from tests.infra.checkout import Checkout, checked_out
 from tests.infra.cloud import filled
 from tests.infra.gaps import ACCOUNT
+from tests.infra.module import need_terraform
 
 ROUNDS = 7
 MOST_RATIO = 1.1
@@ -37,6 +38,7 @@ THEIRS = (
 
 def run() -> bool:
     """Print both ratios and the arithmetic; true when all are within their limits."""
+    need_terraform()
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory, filled() as (cloud, _kept):
         patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
         checkout = checked_out(Path(directory), cloud.url)

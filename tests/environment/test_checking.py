@@ -149,6 +149,44 @@ def test_compose_values_of_an_env_file(checkout: Config, registry: Registry) -> 
     assert any(line.startswith("compose.yaml, service app: DJANGO_DB_PORT is malformed: ") for line in wrong)
 
 
+def test_compose_env_file_may_leave_values_to_the_shell(checkout: Config, registry: Registry) -> None:
+    values = {**dict.fromkeys(registry.required), "DJANGO_DB_PORT": "${PORT}", "DJANGO_DB_NAMES": None}
+    write(checkout.root, "compose.yaml", "services: {app: {env_file: app.env}}\n")
+    write(checkout.root, "app.env", "\n".join(f"{name}={value}" if value else name for name, value in values.items()))
+    assert checking.problems(checkout, registry) == [
+        "compose.yaml, service app: DJANGO_DB_NAMES is not in the registry (is DJANGO_DB_NAME meant?)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("services: [app]", "compose.yaml: services: is no mapping."),
+        ("services: {app: pl4nted}", "compose.yaml, service app is no mapping."),
+        *(
+            (
+                f"services: {{app: {{environment: {given}}}}}",
+                "compose.yaml, service app: environment: is neither NAME: value nor a list of NAME=value.",
+            )
+            for given in ("5", "A=pl4nted", "[5]", "[{A: pl4nted}]")
+        ),
+        *(
+            (
+                f"services: {{app: {{env_file: {given}}}}}",
+                "compose.yaml, service app: an env_file: is neither a path nor has one.",
+            )
+            for given in ("5", "[5]", "[{required: false}]", "{path: [a]}", "[[a]]")
+        ),
+    ],
+)
+def test_compose_of_another_shape(checkout: Config, registry: Registry, text: str, sentence: str) -> None:
+    write(checkout.root, "compose.yaml", f"{text}\n")
+    with pytest.raises(GreenroomError) as caught:
+        checking.problems(checkout, registry)
+    assert (caught.value.sentence, caught.value.code) == (sentence, 2)
+    assert caught.value.hint
+
+
 def test_compose_is_not_yaml(checkout: Config, registry: Registry) -> None:
     write(checkout.root, "compose.yaml", "services:\n  app: [pl4nted\n")
     with pytest.raises(GreenroomError, match=r"^compose\.yaml is not YAML, line 3\.") as caught:
@@ -236,9 +274,40 @@ resource "aws_ssm_parameter" "db_host" {
     ]
 
 
+def test_terraform_names_between_patterns_of_arns(checkout: Config, registry: Registry) -> None:
+    terraform = """
+locals {
+  objects  = "${local.arns["artifacts"]}/*"
+  password = "${local.arn.ssm}:parameter${var.path}/DJANGO_DB_PASSWORD"
+  tasks    = "${local.arn.ecs}:task/*/*" // DJANGO_COMMENT
+}
+"""
+    write(checkout.root, "infra/terraform/iam.tf", terraform)
+    assert checking.problems(checkout, registry) == [
+        "infra/terraform/iam.tf: DJANGO_DB_PASSWORD is not in the registry (is DJANGO_DB_PASS meant?)"
+    ]
+
+
+@pytest.mark.parametrize("name", ["infra/terraform/a.tf", "ci/buildspec.yml", "compose.yaml", "ci/taskdef.json"])
+def test_a_directory_in_place_of_a_file_sets_nothing(checkout: Config, registry: Registry, name: str) -> None:
+    (checkout.root / name).mkdir(parents=True)
+    assert checking.problems(checkout, registry) == []
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "ci/buildspec.yml"])
+def test_a_file_that_is_no_mapping(checkout: Config, registry: Registry, name: str) -> None:
+    write(checkout.root, name, "- DJANGO_DB_HOST\n")
+    with pytest.raises(GreenroomError, match="is no mapping"):
+        checking.problems(checkout, registry)
+    write(checkout.root, name, "")
+    assert checking.problems(checkout, registry) == []
+
+
 @pytest.mark.parametrize("name", ["docs/environment.md", ".env.example"])
 def test_stale_documents(checkout: Config, registry: Registry, name: str) -> None:
     write(checkout.root, name, "old\n")
+    assert checking.problems(checkout, registry) == [f"{name}: not what the registry says: ./inv env-docs"]
+    (checkout.root / name).write_bytes(b"\xff")
     assert checking.problems(checkout, registry) == [f"{name}: not what the registry says: ./inv env-docs"]
     (checkout.root / name).unlink()
     assert checking.problems(checkout, registry) == [f"{name}: not what the registry says: ./inv env-docs"]

@@ -32,7 +32,32 @@ def what(directory: Path) -> list[str]:
         ("import os.path\nx = os.environ\n", ["2: os.environ"]),
         ("import environ\nenv = environ.Env()\n", ["1: import environ"]),
         ("from decouple import config\n", ["1: from decouple import"]),
-        ("def f(:\n", ["1: it is not Python, and cannot be checked"]),
+        ("from dotenv import dotenv_values, load_dotenv\n", ["1: from dotenv import"]),
+        ("import dj_database_url\nD = dj_database_url.config()\n", ["1: import dj_database_url"]),
+        ("from pydantic_settings import BaseSettings\n", ["1: from pydantic_settings import"]),
+        ("import os\nx = os.path.expandvars('$A')\n", ["2: os.path.expandvars"]),
+        ("from posixpath import expandvars as e\n", ["1: from posixpath import expandvars"]),
+        ("import click\n@click.option('--a', envvar='A')\ndef f(a): ...\n", ["2: envvar="]),
+        ("import os\no = p = os\nx = o.environ, p.getenv('A')\n", ["3: os.environ", "3: os.getenv"]),
+        ("import os\nclass A:\n    o: object = os\n    x = o.environ\n", ["4: os.environ"]),
+        ("from shutil import os as o\nx = o.environ\n", ["2: os.environ"]),
+        ("import shutil\nx = shutil.os.environ\n", ["2: os.environ"]),
+        ("import sys\nx = sys.modules['os'].environ\n", ["2: os.environ"]),
+        ("import os\nclass A:\n    def f(self):\n        self.o = os\n        self.o.environ\n", ["5: os.environ"]),
+        ("from config.variables import BadEnvironment, variable\n", ["1: from config.variables import variable"]),
+        ("from config.variables import Variables as V\nclass A(V):\n    a: str\n", ["2: class A(V)"]),
+        ("from config import variables as v\nx = v.variable('A')\n", ["2: v.variable"]),
+        ("import config.variables\nx = config.variables.variable('A')\n", ["2: config.variables.variable"]),
+        ("import config.environment as e\nclass A(e.Environment): ...\n", ["2: class A(e.Environment)"]),
+        ("from config.variables import BadEnvironment\nclass A(BadEnvironment): ...\n", []),
+        ("from ledger import variables\nclass A(variables.V):\n    a = variables.variable('A')\n", []),
+        ("from config.environment import Environment as E\nclass A(E):\n    a: str\n", ["2: class A(E)"]),
+        ("from config import variables\nclass A(variables.Variables): ...\n", ["2: class A(variables.Variables)"]),
+        ("from config.variables import Variables\ndef f(kind: type[Variables]): ...\n", []),
+        ("from config.values import read\nfrom config.environment import Environment\ne = read(Environment)\n", []),
+        ("class A:\n    def get(self):\n        return self.environ, self.request.environ['A'], o.getenv\n", []),
+        ("from ledger.variables import Variables, variable\nclass A(Variables):\n    a = variable('A')\n", []),
+        ("def f(:\n", ["1: it is not readable Python, and cannot be checked"]),
         ("def application(environ, start):\n    return environ['PATH_INFO']\n", []),
         ("import os\nx = os.path.join('environ')\nrequest.environ\n# os.environ\n'os.environ'\n", []),
         ("from config.environ import thing\n", []),
@@ -59,6 +84,38 @@ def test_choosing_the_settings_module_is_excepted_and_nothing_else(tmp_path: Pat
 def test_another_file_may_not_choose_the_settings_module(tmp_path: Path) -> None:
     (tmp_path / "views.py").write_text("import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'a.b')\n")
     assert what(tmp_path) == ["views.py:2: os.environ"]
+
+
+def test_what_stands_beside_the_registry_may_use_its_library(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    text = "import os\nfrom pydantic_settings import BaseSettings\nfrom dotenv import load_dotenv\nos.environ\n"
+    for name in ("variables", "values", "ssm"):
+        (tmp_path / "config" / f"{name}.py").write_text(text)
+    both = ["3: from dotenv import", "4: os.environ"]
+    assert what(tmp_path) == [
+        *(f"config/ssm.py:{line}" for line in ["2: from pydantic_settings import", *both]),
+        *(f"config/{name}.py:{line}" for name in ("values", "variables") for line in both),
+    ]
+
+
+def test_declarations_by_an_import_that_is_relative(tmp_path: Path) -> None:
+    (tmp_path / "config" / "settings").mkdir(parents=True)
+    (tmp_path / "config" / "more.py").write_text("from .variables import Variables\nclass A(Variables): ...\n")
+    (tmp_path / "config" / "settings" / "base.py").write_text(
+        "from ..variables import *\nfrom . import x\nfrom .. import values\nclass A(values.B): ...\n"
+    )
+    assert what(tmp_path) == [
+        "config/more.py:2: class A(Variables)",
+        "config/settings/base.py:1: from config.variables import variable",
+        "config/settings/base.py:4: class A(values.B)",
+    ]
+
+
+def test_what_is_no_file_is_no_code(tmp_path: Path) -> None:
+    (tmp_path / "directory.py").mkdir()
+    (tmp_path / "link.py").symlink_to("nowhere.py")
+    (tmp_path / "deep.py").write_text(f"a{'.a' * 5000}\n")
+    assert what(tmp_path) == ["deep.py:0: it is not readable Python, and cannot be checked"]
 
 
 def test_the_registry_and_what_is_not_ours_are_passed_over(tmp_path: Path) -> None:

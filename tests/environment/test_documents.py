@@ -6,8 +6,9 @@ import pytest
 
 from config.environment import PLAIN_SECRET_KEY
 from greenroom.environment import values
-from greenroom.environment.documents import documents, example, page
+from greenroom.environment.documents import documents, example, page, write
 from greenroom.environment.registry import Registry
+from greenroom.errors import GreenroomError
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = Path("app/config/environment.py")
@@ -16,6 +17,20 @@ SOURCE = Path("app/config/environment.py")
 @pytest.mark.parametrize("name", ["docs/environment.md", ".env.example"])
 def test_documents_are_fresh(registry: Registry, name: str) -> None:
     assert (ROOT / name).read_text() == documents(registry, SOURCE)[Path(name)], "./inv env-docs"
+
+
+def test_write(tmp_path: Path) -> None:
+    assert list(write(tmp_path, {Path("docs/a.md"): "é", Path("b"): "b"})) == [Path("docs/a.md"), Path("b")]
+    assert (tmp_path / "docs/a.md").read_bytes() == "é".encode()
+
+
+@pytest.mark.parametrize("name", ["directory", "file/a.md"])
+def test_write_where_something_else_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(GreenroomError, match="cannot be written: ") as caught:
+        list(write(tmp_path, {Path(name): "a"}))
+    assert "./inv env-docs" in caught.value.hint
 
 
 def test_page_describes_every_variable_and_shows_no_secret(registry: Registry) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from greenroom.environment.finding import find, nearest
 from greenroom.environment.listing import found, table
 from greenroom.environment.registry import Registry
+from greenroom.errors import GreenroomError
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,12 @@ def test_found_nothing_says_how_to_add_one(registry: Registry) -> None:
     text, any_found = found(registry, "redis", registry.directory / "config" / "environment.py")
     assert not any_found
     assert text.startswith("Nothing in the registry is like redis.\nA new one is declared in ")
+
+
+@pytest.mark.parametrize("word", ["", "  "])
+def test_found_needs_a_word(registry: Registry, word: str) -> None:
+    with pytest.raises(GreenroomError, match="there is none"):
+        found(registry, word, Path("app/config/environment.py"))
 
 
 def test_nearest(registry: Registry) -> None:

@@ -22,16 +22,15 @@ import psycopg
 import sqlparse
 from psycopg import sql
 
-from greenroom.config import Config, Project
+from greenroom.config import Project
 from greenroom.console import Silent
-from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal import drills as drilling
 from greenroom.rehearsal.document import Budget, Rehearsal
 from greenroom.rehearsal.rehearse import rehearse
-from greenroom.rehearsal.request import Request
 from greenroom.secret import Secret
+from tests.integration.projects import requested
 
 HERE = Path(__file__).parent
 ROWS = 200_000
@@ -154,12 +153,9 @@ class Migration(migrations.Migration):
 def rehearsed(source: Address, project: Path) -> Rehearsal:
     """A rehearsal of all that is pending, on a copy of the shop."""
     facts = Project(directory=project, settings="shop_settings")
-    config = Config(root=project, project=facts)
-    url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
-    copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="hazards")
     names = [name for text in pending(project) for name in DRILLS.findall(text)]
     drills = drilling.named(names[0]) if names else ()
-    request = Request(config=config, project=facts, source=copy, budget=BUDGET, drills=drills)
+    request = requested(source, project, facts=facts, branch="hazards", budget=BUDGET, drills=drills)
     with as_named(source, project):
         return rehearse(request, Silent())
 

@@ -17,15 +17,15 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from greenroom.config import Accepted, Config, DatabaseVariables, Project, RehearsalDefaults
+from greenroom.config import DatabaseVariables, Project
 from greenroom.console import Silent
-from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal.document import Budget, Drill, Finding, Rehearsal
 from greenroom.rehearsal.rehearse import rehearse
-from greenroom.rehearsal.request import Request
 from greenroom.secret import Secret
+from greenroom.tables import Accepted, RehearsalDefaults
+from tests.integration.projects import requested
 
 HERE = Path(__file__).parent
 ROWS = 20_000
@@ -176,12 +176,10 @@ def rehearsed(
     """A rehearsal of the new release with the drill old-release."""
     python = python or sys.executable
     facts = Project(directory=project, settings="stock_settings", python=python, database_variables=variables)
-    config = Config(root=project, project=facts, rehearsal=RehearsalDefaults(accepted=list(accepted)))
-    url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
-    copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="releases")
+    defaults = RehearsalDefaults(accepted=list(accepted))
+    asked = requested(source, project, facts=facts, defaults=defaults, branch="releases", base=base, base_check=check)
     budget = Budget(read_ms=1000, write_ms=1000, timeout_seconds=60)
-    asked = Request(config, facts, copy, budget=budget, drills=("old-release",), base=base, base_check=check)
-    return rehearse(replace(asked, base_image=base_image), Silent())
+    return rehearse(replace(asked, base_image=base_image, budget=budget, drills=("old-release",)), Silent())
 
 
 def drilled(

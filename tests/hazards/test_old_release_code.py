@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.postgres.embedded import Server
+from greenroom.rehearsal.document import Release
 from tests.hazards.releases import (
     GONE,
     ITEM,
@@ -44,7 +45,9 @@ def test_editable_install_of_the_checkout_is_not_what_runs(server: Server, tmp_p
         change(project, ITEM.format("pass"), GONE, under="src")
         check = 'python -c "from pathlib import Path; import stock; Path(stock.__file__).relative_to(Path.cwd())"'
         rehearsal = rehearsed(source, project, python=python, check=check, variables=NAMES)
+        commit = git(project, "rev-parse", "v1^{commit}").strip()
     [drill] = rehearsal.drills
+    assert drill.release == Release(name="v1", commit=commit)
     assert drill.status == "failed", drill
     assert "quantity is gone" in drill.reason
     assert drill.steps[-1].detail == "exit code 0"

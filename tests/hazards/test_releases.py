@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.config import Accepted
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal.document import Rehearsal
+from greenroom.tables import Accepted
 from tests.hazards.releases import HERE, NAMES, git, image, rehearsed, release, rows, stock, told_by_variables
 
 pytestmark = pytest.mark.full

@@ -23,6 +23,16 @@ def test_dockerfile_needs_its_base_alone(name: str) -> None:
     assert "syntax=" not in text and "type=secret" not in text
 
 
+def test_dependencies_have_a_layer_of_their_own_and_are_held_against_their_hashes() -> None:
+    """What changes with the code comes after; pip's cache and the pins are mounted, and stay out of the layer."""
+    text = (ROOT / "app" / "Dockerfile").read_text()
+    stage = re.split(r"^FROM ", text, flags=re.MULTILINE)[1]
+    (install,) = (run for run in re.findall(r"^RUN (?:.*\\\n)*.*", stage, re.MULTILINE) if " install " in run)
+    assert "COPY" not in stage
+    assert "--mount=type=cache,target=/var/cache/pip" in install and "source=requirements/app.txt" in install
+    assert "--require-hashes" in install and "--requirement /tmp/app.txt" in install
+
+
 @pytest.mark.parametrize("name", DOCKERFILES)
 def test_dockerfile_ends_as_a_number_and_runs_no_shell(name: str) -> None:
     text = (ROOT / name).read_text()

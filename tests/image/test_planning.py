@@ -8,7 +8,7 @@ import pytest
 from greenroom import config
 from greenroom.config import Config
 from greenroom.errors import GreenroomError
-from greenroom.image.planning import Wishes, plan
+from greenroom.image.planning import Wishes, check_unchanged, plan
 
 ENVIRONMENTS = {
     "staging": {"ssm_path": "/ledger/staging", "region": "eu-central-1", "account": "123456789012"},
@@ -103,11 +103,54 @@ def test_plan_to_push_refuses_a_dirty_tree_unless_told(root: Path) -> None:
     assert plan(loaded, Wishes(push=True, dirty=True)).tag.endswith("-dirty")
 
 
+def test_plan_to_push_refuses_files_that_git_ignores_and_the_image_would_have(root: Path) -> None:
+    (root / "app" / "Dockerfile").write_text("FROM scratch\nCOPY app /app\n")
+    (root / ".gitignore").write_text("*.sql\n")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "second")
+    commit = git(root, "rev-parse", "HEAD")
+    loaded = configured(root, "staging")
+    made = plan(loaded, Wishes(push=True))
+    for name in "abcd":
+        (root / "app" / f"{name}.sql").write_text("")
+    assert git(root, "status", "--porcelain") == ""
+    assert refusal(loaded, Wishes(push=True)) == (
+        "git does not track what the image would have: app/a.sql, app/b.sql, app/c.sql and 1 more; and what is pushed "
+        "should be found again.",
+        "Take that away, commit it, or leave it out in .dockerignore; or push it all the same: --dirty",
+        1,
+    )
+    with pytest.raises(GreenroomError, match="git does not track"):
+        check_unchanged(made)
+    dirty = plan(loaded, Wishes(push=True, dirty=True))
+    assert (dirty.tag, dirty.revision) == (f"{commit[:12]}-dirty", f"{commit}-dirty")
+
+
+def test_plan_is_refused_where_another_commit_is_checked_out_meanwhile(root: Path) -> None:
+    loaded = configured(root, "staging")
+    here, pushed = plan(loaded, Wishes()), plan(loaded, Wishes(push=True, tag="v1"))
+    check_unchanged(pushed)
+    git(root, "commit", "--quiet", "--allow-empty", "--message", "second")
+    check_unchanged(here)  # it is not pushed
+    with pytest.raises(GreenroomError, match="the tree is no longer what it was when you were asked"):
+        check_unchanged(pushed)
+
+
 @pytest.mark.parametrize("tag", ["", "-v1", ".v1", "v 1", "v1/2", "v1:2", "x" * 129, "é"])
 def test_plan_bad_tag(root: Path, tag: str) -> None:
     sentence, hint, code = refusal(configured(root), Wishes(tag=tag))
     assert sentence.startswith(f"{tag!r} is no tag: at most 128 letters, ")
     assert (hint, code) == ("Without --tag it is the git commit.", 2)
+
+
+def test_plan_pushes_no_latest(root: Path) -> None:
+    loaded = configured(root, "staging")
+    assert refusal(loaded, Wishes(push=True, tag="latest")) == (
+        "latest is never pushed: it does not say what it is of.",
+        "Give another --tag; without it, it is the commit.",
+        2,
+    )
+    assert plan(loaded, Wishes(tag="latest")).name == "ledger:latest"
 
 
 @pytest.mark.parametrize("platform", ["arm64", "linux/amd64,linux/arm64", "linux/", "--load"])

@@ -77,6 +77,26 @@ def test_missing_template(loaded: Config) -> None:
             "ledger:latest",
             'ci/taskdef.json has no container whose image is "<IMAGE1_NAME>".',
         ),
+        (
+            "taskdef.json",
+            "<IMAGE1_NAME>",
+            "<IMAGE1_NAME>:latest",
+            'ci/taskdef.json has no container whose image is "<IMAGE1_NAME>".',
+        ),
+        (
+            "appspec.yaml",
+            "<TASK_DEFINITION>",
+            "arn:aws:ecs:x:1:task-definition/ledger:3",
+            "ci/appspec.yaml has TaskDefinition: arn:aws:ecs:x:1:task-definition/ledger:3, "
+            "and not <TASK_DEFINITION>: what is migrated for would not be what is deployed.",
+        ),
+        (
+            "appspec.yaml",
+            "TaskDefinition: <TASK_DEFINITION>",
+            "PlatformVersion: LATEST",
+            "ci/appspec.yaml has TaskDefinition: nothing, and not <TASK_DEFINITION>: what is migrated for would not be "
+            "what is deployed.",
+        ),
         ("taskdef.json", "[", "{", "ci/taskdef.json is no task definition: containerDefinitions, each with a name."),
         (
             "appspec.yaml",
@@ -98,9 +118,57 @@ def test_missing_template(loaded: Config) -> None:
             "ci/taskdef.json and ci/appspec.yaml are over 3 MB, which CodePipeline does not take.",
         ),
     ],
-    ids=["placeholder", "no image", "no JSON", "container", "port", "no load balancer", "too large"],
+    ids=[
+        "placeholder",
+        "no image",
+        "part of an image",
+        "a revision",
+        "no revision",
+        "no JSON",
+        "container",
+        "port",
+        "no load balancer",
+        "too large",
+    ],
 )
 def test_what_is_wrong_with_a_template(loaded: Config, name: str, old: str, new: str, said: str) -> None:
     path = loaded.root / "ci" / name
     path.write_text(path.read_text().replace(old, new))
     assert refusal(loaded) == said
+
+
+@pytest.mark.parametrize(
+    ("platform", "architecture", "said", "hint"),
+    [
+        ("{}", "amd64", None, None),
+        ('{"cpuArchitecture": "X86_64"}', "amd64", None, None),
+        ('{"cpuArchitecture": "ARM64"}', "arm64", None, None),
+        (
+            "{}",
+            "arm64",
+            "the image is for arm64, and ci/taskdef.json says cpuArchitecture: X86_64: no task of it would start.",
+            "Build it with --platform linux/amd64 --tag v2, on a machine of that kind or with an emulator; or write "
+            "ARM64 there, and give the service tasks of that kind.",
+        ),
+        (
+            '{"cpuArchitecture": "ARM64"}',
+            "s390x",
+            "the image is for s390x, and ci/taskdef.json says cpuArchitecture: ARM64: no task of it would start.",
+            "Build it with --platform linux/arm64 --tag v2, on a machine of that kind or with an emulator.",
+        ),
+        (
+            '{"cpuArchitecture": "arm"}',
+            "s390x",
+            "the image is for s390x, and ci/taskdef.json says cpuArchitecture: arm: no task of it would start.",
+            "ECS has X86_64 and ARM64.",
+        ),
+    ],
+)
+def test_check_processor(loaded: Config, platform: str, architecture: str, said: str | None, hint: str | None) -> None:
+    texts = {"taskdef.json": f'{{"runtimePlatform": {platform}}}'}
+    if said is None:
+        release_files.check_processor(loaded, texts, architecture)
+        return
+    with pytest.raises(GreenroomError) as caught:
+        release_files.check_processor(loaded, texts, architecture, " --tag v2")
+    assert (caught.value.sentence, caught.value.hint, caught.value.code) == (said, hint, 2)

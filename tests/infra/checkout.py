@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.infra.module import ROOT, need_terraform
+from tests.infra.module import ROOT
 from tests.integration.moto_server import CREDENTIALS
 
 PASSWORD = "0f-a-Test-and-nothing-else"
@@ -72,7 +72,6 @@ class Checkout:
 
 def checked_out(place: Path, url: str) -> Checkout:
     """Every file that git knows, as it is now, in a commit of its own; `./inv` and .venv are those of this checkout."""
-    need_terraform()
     made = Checkout(place, url)
     (place / "home").mkdir()
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -40,23 +40,26 @@ class Module:
 
     def run(self, *words: str) -> Done:
         """Run `terraform WORDS` there."""
-        environment = {
-            **os.environ,
-            "TF_IN_AUTOMATION": "1",
-            "TF_INPUT": "0",
-            "CHECKPOINT_DISABLE": "1",
-            **self.environment,
-        }
-        done = subprocess.run(
+        with self._started(*words) as running:
+            out, _ = running.communicate()
+        return Done(running.returncode, out)
+
+    def lines(self, *words: str) -> Iterator[str]:
+        """The same, a line of what it prints at a time: a plan as JSON brings the provider's whole schema along."""
+        with self._started(*words) as running:
+            assert running.stdout
+            yield from running.stdout
+
+    def _started(self, *words: str) -> subprocess.Popen[str]:
+        said = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+        return subprocess.Popen(
             ["terraform", words[0], "-no-color", *words[1:]],
             cwd=self.directory,
-            env=environment,
+            env={**os.environ, **said, **self.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
         )
-        return Done(done.returncode, done.stdout)
 
 
 def need_terraform() -> None:
@@ -80,14 +83,28 @@ def prepared(place: Path, **environment: str) -> Module:
 def made(module: Module, file: Path) -> dict[str, Any]:
     """Values of every resource, by address, after the first run of a file of tests that applies."""
     done = module.run("test", "-json", "-verbose", f"-filter={file}")
-    for message in _messages(done.out):
+    for message in filter(None, map(_message, done.out.splitlines())):
         if message.get("type") == "test_state":
             resources = message["test_state"]["root_module"]["resources"]
             return {resource["address"]: resource["values"] for resource in resources}
     raise AssertionError(f"no run of {file} has applied: {done.problem}")
 
 
-def _messages(out: str) -> Iterator[dict[str, Any]]:
-    for line in out.splitlines():
-        if line.startswith("{"):
-            yield json.loads(line)
+def planned(module: Module, *words: str) -> Iterator[list[dict[str, Any]]]:
+    """The resources of each run of `terraform test WORDS`: type, address, and the values that are known."""
+    status = "missing"
+    for line in module.lines("test", "-json", "-verbose", *words):
+        message = _message(line)
+        if message.get("type") == "test_state":
+            yield message["test_state"]["root_module"]["resources"]
+        elif message.get("type") == "test_plan":
+            changes = message["test_plan"]["resource_changes"]
+            yield [{**change, "values": change["change"]["after"] or {}} for change in changes]
+        elif message.get("type") == "test_summary":
+            status = message["test_summary"]["status"]
+    assert status == "pass", words
+
+
+def _message(line: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
+    return found

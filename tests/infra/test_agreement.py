@@ -108,3 +108,14 @@ def made_by_default(resources: dict[str, Any]) -> timing.Set:
             "termination_wait_time_in_minutes"
         ],
     )
+
+
+def test_what_the_scanner_is_told_to_pass_over_has_its_reason() -> None:
+    told = [
+        f"{path.name}: {line.strip()}"
+        for path in sorted(SOURCE.rglob("*.tf"))
+        for line in path.read_text().splitlines()
+        if "checkov:skip" in line
+    ]
+    assert told
+    assert [line for line in told if not re.search(r"# checkov:skip=CKV2?_[A-Z]+_\d+: \w.{15,}$", line)] == []

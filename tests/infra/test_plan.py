@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from greenroom.console import Silent
+from greenroom.errors import GreenroomError
 from greenroom.infra import plan
 from greenroom.infra.applying import Heard
 
@@ -64,3 +65,31 @@ def test_losses_come_first() -> None:
     of = [planned("aws_lb.new", "create"), planned("aws_lb.old", "delete"), planned("aws_lb.b", "update")]
     told = [change.address for change in plan.ordered(heard(*of).changes)]
     assert told == ["aws_lb.old", "aws_lb.b", "aws_lb.new"]
+
+
+@pytest.mark.parametrize("action", ["replace", "delete"])
+@pytest.mark.parametrize(
+    ("type_", "word"),
+    [
+        ("aws_db_instance", "database"),
+        ("aws_rds_cluster", "database"),
+        ("aws_lb", "load balancer"),
+        ("aws_ecr_repository", "repository"),
+        ("aws_s3_bucket", "bucket"),
+    ],
+)
+def test_what_is_precious_goes_only_by_its_name(type_: str, word: str, action: str) -> None:
+    changes = heard(planned(f"{type_}.this[0]", action), planned("aws_lb_listener.this", "delete")).changes
+    for allowed in ([], ["all"], [type_], [f"{type_}.other"], [f"{type_}.this[1]"]):
+        with pytest.raises(GreenroomError) as refused:
+            plan.refuse_losses(changes, allowed)
+        told = "REPLACED" if action == "replace" else "DESTROYED"
+        assert refused.value.sentence == f"{type_}.this[0] ({word}) would be {told}; nothing was applied."
+        assert refused.value.hint == f"If that is meant, say so: --allow-destroy '{type_}.this[0]'"
+    plan.refuse_losses(changes, [f"{type_}.this"])
+    plan.refuse_losses(changes, [f"{type_}.this[0]"])
+
+
+@pytest.mark.parametrize("action", ["create", "update", "remove"])
+def test_what_stays_needs_no_name(action: str) -> None:
+    plan.refuse_losses(heard(planned("aws_db_instance.this", action)).changes, [])

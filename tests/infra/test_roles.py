@@ -91,9 +91,8 @@ ACTORS: dict[str, list[Call]] = {
         *build("build"),
         *calls("s3: PutObject", ARTIFACT),
         *[*LOG_IN, *PULL],
-        *calls(
-            "ecr: DescribeRepositories InitiateLayerUpload UploadLayerPart CompleteLayerUpload PutImage", REPOSITORY
-        ),
+        *calls("ecr: DescribeRepositories DescribeImages", REPOSITORY),
+        *calls("ecr: InitiateLayerUpload UploadLayerPart CompleteLayerUpload PutImage", REPOSITORY),
     ],
     "rehearse": [
         *build("rehearse"),
@@ -114,6 +113,7 @@ ACTORS: dict[str, list[Call]] = {
         *calls("s3: PutObject", f"{REHEARSALS}/releases/20260101T000000.000000Z-release.json"),
         *calls("ecr: DescribeImages", REPOSITORY),
         *calls("codedeploy: GetDeploymentGroup ListDeployments", GROUP),
+        *calls("cloudwatch: DescribeAlarms", f"arn:aws:cloudwatch:{HERE}:alarm:ledger-staging-slow"),
         *calls("elasticloadbalancing: DescribeListeners DescribeRules DescribeTargetGroups", ANY),
         *calls("iam: GetRole", "arn:aws:iam::123456789012:role/ledger-staging-codedeploy"),
         *calls("ecs: DescribeServices", SERVICE),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from greenroom.postgres.address import Address
@@ -253,3 +254,9 @@ def staged(server: Server, directory: Path) -> Iterator[Stage]:
             yield stage
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture
+def stage(server18: Server, tmp_path: Path) -> Iterator[Stage]:
+    with staged(server18, tmp_path) as found:
+        yield found

@@ -85,7 +85,9 @@ class Deployments:
 
     group: dict[str, Any]
     next_story: tuple[Moment, ...] = SUCCESS
+    alarm: bool = False  # one of the group's is on
     page: int = 100  # deployments in one answer of ListDeployments
+    cut_over: Callable[[str], None] = lambda _appspec: None  # called once with the appspec of one that succeeded
     all: dict[str, Deployment] = field(default_factory=dict)
 
     def join(self, cloud: Cloud) -> None:
@@ -130,13 +132,17 @@ class Deployments:
     def _create(self, given: dict[str, Any]) -> dict[str, Any]:
         if any(one.now.status in UNDER_WAY for one in self.all.values()):
             raise Refused("DeploymentLimitExceededException", "one is under way")
-        made = self.add(self.next_story, "nothing", description=given.get("description", ""))
+        stopped = self.alarm and given.get("overrideAlarmConfiguration", {"enabled": True})["enabled"]
+        story = ALARM if stopped else self.next_story
+        made = self.add(story, "nothing", description=given.get("description", ""))
         made.appspec = given["revision"]["appSpecContent"]["content"]
         return {"deploymentId": made.id}
 
     def _get(self, given: dict[str, Any]) -> dict[str, Any]:
         found = self._found(given)
-        found.step = min(found.step + 1, len(found.story) - 1)
+        before, found.step = found.now.status, min(found.step + 1, len(found.story) - 1)
+        if found.now.status == "Succeeded" != before:
+            self.cut_over(found.appspec)
         return {"deploymentInfo": self._info(found)}
 
     def _batch(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ _PARTS = {
     "privileges": "SELECT oid::regclass::text, relacl::text, pg_get_userbyid(relowner) FROM pg_class "
     "WHERE oid >= 16384 AND relnamespace <> 'pg_toast'::regnamespace ORDER BY 1",
 }
+_POLICY = re.compile(r"(?<= FOR SELECT TO ).*(?= USING )")
 _ROWS = """
 SELECT c.oid::regclass::text, c.relkind::text, c.relispopulated
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
@@ -116,7 +117,10 @@ def compared(address: Address, client: Binaries) -> dict[str, object]:
 
 
 def schema(address: Address, client: Binaries) -> list[str]:
-    """The lines of pg_dump --schema-only, without those that differ from dump to dump."""
+    """The lines of pg_dump --schema-only, without those that differ from dump to dump.
+
+    The roles of a policy stand in the order in which the server was given them.
+    """
     done = subprocess.run(
         [client.program("pg_dump"), "--schema-only", f"--dbname={address.conninfo}"],
         env={"PATH": "/usr/bin:/bin", **address.password_environment},
@@ -124,11 +128,15 @@ def schema(address: Address, client: Binaries) -> list[str]:
         capture_output=True,
         text=True,
     )
-    return [line for line in done.stdout.splitlines() if not re.match(r"\\(un)?restrict|-- Dumped (from|by)", line)]
+    lines = [line for line in done.stdout.splitlines() if not re.match(r"\\(un)?restrict|-- Dumped (from|by)", line)]
+    return [_POLICY.sub(lambda found: ", ".join(sorted(found[0].split(", "))), line) for line in lines]
 
 
 def dump_and_restore(source: Address, into: Address, client: Binaries) -> None:
-    """What a person would do by hand; errors that a role without rights meets are passed over, as pg_restore does."""
+    """What a person would do by hand; errors that a role without rights meets are passed over, as pg_restore does.
+
+    Subscriptions and user mappings are left out, as a copy of ours leaves them out.
+    """
     dump = [client.program("pg_dump"), "-Fc", "--no-subscriptions", f"--dbname={source.conninfo}"]
     with tempfile.TemporaryFile() as file:
         subprocess.run(dump, env=source.environment, check=True, stdout=file)
@@ -136,6 +144,8 @@ def dump_and_restore(source: Address, into: Address, client: Binaries) -> None:
         words = [client.program("pg_restore"), f"--dbname={into.conninfo}"]
         done = subprocess.run(words, env=into.environment, check=False, stdin=file, stderr=subprocess.DEVNULL)
     assert done.returncode in (0, 1)
+    with connect(into) as connection:
+        connection.execute(f"DROP USER MAPPING IF EXISTS FOR {OWNER} SERVER far")
 
 
 def rows(connection: psycopg.Connection) -> dict[str, object]:

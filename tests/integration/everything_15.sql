@@ -205,3 +205,48 @@ GRANT SELECT ON LARGE OBJECT 90001 TO every_reader;
 CREATE TABLE public.pictures (id int, picture oid); INSERT INTO public.pictures VALUES (1, 90001);
 GRANT SELECT, REFERENCES ON ALL TABLES IN SCHEMA public TO every_reader WITH GRANT OPTION;
 REVOKE ALL ON public.hidden FROM every_reader;
+
+-- what leans on a key comes after it: a view, one that is stored, and a function
+CREATE TABLE shop.parents (id int PRIMARY KEY, name text, kind "char" DEFAULT 'a');
+CREATE TABLE shop.children (id int PRIMARY KEY, parent int REFERENCES shop.parents ON UPDATE CASCADE ON DELETE SET DEFAULT);
+INSERT INTO shop.parents SELECT n, 'parent ' || n FROM generate_series(1, 40) n;
+INSERT INTO shop.children SELECT n, 1 + n % 40 FROM generate_series(1, 90) n;
+CREATE VIEW shop.by_key AS SELECT p.id, p.name, count(*) AS n FROM shop.parents p JOIN shop.children c ON c.parent = p.id GROUP BY p.id;
+CREATE MATERIALIZED VIEW shop.stored_by_key AS SELECT p.id, p.name, sum(c.id) AS total
+    FROM shop.parents p JOIN shop.children c ON c.parent = p.id GROUP BY p.id ORDER BY p.id;
+CREATE INDEX ON shop.stored_by_key (total DESC) WHERE total > 10;
+CREATE FUNCTION shop.of_view(shop.by_key) RETURNS bigint LANGUAGE sql STABLE BEGIN ATOMIC SELECT $1.n; END;
+CREATE VIEW shop.over_function AS SELECT shop.of_view(b) FROM shop.by_key b;
+CREATE FUNCTION shop.told(VARIADIC what anyarray) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT cardinality($1)';
+CREATE FUNCTION shop.looks_around(int) RETURNS bool LANGUAGE sql STABLE SET search_path = shop AS
+    'SELECT EXISTS (SELECT FROM parents WHERE id = $1)';
+ALTER TABLE shop.children ADD CONSTRAINT known CHECK (parent IS NULL OR shop.told(parent, id) = 2);
+CREATE VIEW shop.writable WITH (check_option = cascaded) AS SELECT * FROM shop.parents WHERE id < 1000;
+CREATE FUNCTION shop.instead() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER instead INSTEAD OF DELETE ON shop.by_key FOR EACH ROW EXECUTE FUNCTION shop.instead('a', 'b''c');
+CREATE TRIGGER all_at_once AFTER UPDATE ON shop.children REFERENCING OLD TABLE AS was NEW TABLE AS becomes
+    FOR EACH STATEMENT EXECUTE FUNCTION shop.instead();
+
+CREATE TABLE shop.above_a (id int NOT NULL DEFAULT 1, shared text DEFAULT 'a' CHECK (shared <> ''));
+CREATE TABLE shop.above_b (shared text, more int CHECK (more > 0) NO INHERIT);
+CREATE TABLE shop.below_both (own int, shared text NOT NULL DEFAULT 'below') INHERITS (shop.above_a, shop.above_b);
+ALTER TABLE ONLY shop.below_both ALTER id SET DEFAULT 7, ADD CONSTRAINT own_one CHECK (own <> 3);
+CREATE TABLE shop.left_alone () INHERITS (shop.above_a); ALTER TABLE shop.left_alone NO INHERIT shop.above_a;
+INSERT INTO shop.above_a DEFAULT VALUES; INSERT INTO shop.above_b VALUES ('b', 1); INSERT INTO shop.left_alone VALUES (5, 'x');
+INSERT INTO shop.below_both (own, more) SELECT 4 + n, n FROM generate_series(1, 30) n;
+CREATE TABLE shop.was_part (id int, at date) PARTITION BY RANGE (at);
+CREATE TABLE shop.was_part_1 (id int DEFAULT 9, at date NOT NULL, CHECK (at > '2000-01-01'));
+ALTER TABLE shop.was_part ATTACH PARTITION shop.was_part_1 FOR VALUES FROM (MINVALUE) TO ('2030-01-01');
+INSERT INTO shop.was_part VALUES (1, '2020-01-01'); ALTER TABLE shop.was_part DETACH PARTITION shop.was_part_1;
+CREATE TABLE shop.packed (x text COMPRESSION pglz, y text[]); ALTER TABLE shop.packed ALTER y SET STORAGE MAIN; INSERT INTO shop.packed VALUES (repeat('x', 9000), '{}');
+CREATE SEQUENCE shop.owned_elsewhere OWNED BY shop.packed.x; SELECT setval('shop.owned_elsewhere', 5);
+CREATE TABLE shop."CON" ("a.b" int, "c""d" text, "e'f" text DEFAULT 'it''s \ "so"');
+INSERT INTO shop."CON" ("a.b") SELECT generate_series(1, 5); CREATE INDEX "an ""odd"" index" ON shop."CON" ("a.b", lower("c""d")) WHERE "e'f" <> 'x';
+
+COMMENT ON FUNCTION shop.twice(int) IS 'two'; COMMENT ON AGGREGATE shop.longest (text) IS 'all';
+COMMENT ON OPERATOR shop.=%% (int, int) IS 'alike'; COMMENT ON CAST (shop.pair AS text) IS 'told';
+COMMENT ON COLLATION shop.bytes IS 'raw'; COMMENT ON CONVERSION shop.conv IS 'c'; COMMENT ON RULE quiet ON shop.refers IS 'r';
+COMMENT ON TEXT SEARCH DICTIONARY shop.plain IS 'd'; COMMENT ON TEXT SEARCH CONFIGURATION shop.search IS 's';
+COMMENT ON COLUMN shop.pair.x IS 'first'; COMMENT ON COLUMN shop.adults.name IS 'of a view'; COMMENT ON PROCEDURE shop.tidy IS 'p';
+COMMENT ON MATERIALIZED VIEW shop.stored_by_key IS 'm'; COMMENT ON INDEX shop."an ""odd"" index" IS 'i';
+COMMENT ON PUBLICATION of_one IS 'one';

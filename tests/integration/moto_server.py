@@ -38,6 +38,7 @@ CREDENTIALS = {
 }
 _STATUS = re.compile(r"(<(?:DBInstanceStatus|Status)>)available(<)")
 _ENDPOINT = re.compile(r"(<(?:Endpoint|Address)>)[^<]+\.rds\.amazonaws\.com(<)")
+_CBOR = re.compile(r"/service/\w+/operation/(\w+)")  # CloudWatch's protocol
 _REGISTRY = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com")
 _ERROR = (
     '<ErrorResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><Error><Type>Sender</Type>'
@@ -59,10 +60,12 @@ class Refused(Exception):
 
 @dataclass
 class Call:
-    """One request, of the query protocol (RDS, STS), of the JSON protocol (SSM), or of S3: then by its method."""
+    """One request, of the query protocol (RDS, STS), of the JSON protocol (SSM), of CBOR (CloudWatch: without
+    its parameters), or of S3: then by its method."""
 
     action: str
     parameters: dict[str, Any]
+    authorization: str = ""
 
     @property
     def tags(self) -> dict[str, str]:
@@ -135,10 +138,12 @@ class Cloud:
         action = target.rpartition(".")[2] or parameters.pop("Action", "")
         if not action:
             path = str(environ.get("PATH_INFO", ""))
-            if not path.startswith("/moto-api"):
+            if named := _CBOR.fullmatch(path):
+                self.calls.append(Call(named[1], {}))
+            elif not path.startswith("/moto-api"):
                 self.calls.append(Call(str(environ.get("REQUEST_METHOD", "")), {"path": path}))
             return self.application(environ, start)
-        self.calls.append(Call(action, parameters))
+        self.calls.append(Call(action, parameters, str(environ.get("HTTP_AUTHORIZATION", ""))))
         self.asked.set()
         if refused := self._refusals.get(action):
             code, message, status = refused.pop()
@@ -199,9 +204,9 @@ def running() -> Iterator[Cloud]:
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Prompt(WSGIRequestHandler):
-        """Else each answer waits 40 ms for the acknowledgement of its headers."""
+        """Headers and body leave in one piece: else the body waits 40 ms for the acknowledgement of its headers."""
 
-        disable_nagle_algorithm = True
+        wbufsize = 1 << 20
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     _policies_with_conditions()

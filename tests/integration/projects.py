@@ -1,4 +1,4 @@
-"""Small Django projects that tests write, and the database they belong to."""
+"""Small Django projects that tests write, the database they belong to, and a rehearsal of the one on the other."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from greenroom.config import Config, Project
+from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
+from greenroom.rehearsal.request import Request
 from greenroom.secret import Secret
+from greenroom.tables import RehearsalDefaults
 
 PASSWORD = "planted-pa55word"
 SETTINGS = """
@@ -103,6 +108,31 @@ def shop(server: Server, directory: Path, *, rows: int, name: str = "shop") -> I
         with psycopg.connect(**server.address.parameters, autocommit=True) as admin:  # it may have been restarted
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
             admin.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def requested(
+    source: Address,
+    project: Path,
+    *,
+    facts: Project | None = None,
+    defaults: RehearsalDefaults | None = None,
+    branch: str = "test",
+    **how: Any,
+) -> Request:
+    """To rehearse what is pending in the project on a branch of the source that TEMPLATE makes; `how` as in Request."""
+    facts = facts or Project(directory=project, settings="shop_settings")
+    config = Config(root=project, project=facts, rehearsal=defaults or RehearsalDefaults())
+    assert source.password
+    url = f"postgresql://{source.user}:{source.password.reveal()}@{source.host}:{source.port}/{source.database}"
+    copy = CopyRequest(config=config, project=facts, url=url, template=True, branch=branch)
+    return Request(config=config, project=facts, source=copy, **how)
+
+
+def branches_of(source: Address) -> list[str]:
+    """The databases on its server that are named after it, as copies are."""
+    with psycopg.connect(**source.parameters) as connection:
+        like = source.database.replace("_", r"\_") + r"\_\_%"
+        return [name for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [like])]
 
 
 def _migrate(directory: Path, owner: Address) -> None:

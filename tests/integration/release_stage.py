@@ -14,19 +14,30 @@ import boto3
 import pytest
 
 from greenroom.program import Program, TasksFile
-from greenroom.rehearsal.document import Drill, Image, Rehearsal, Source
+from greenroom.rehearsal.document import Drill, Image, Rehearsal, Release, Source
 from greenroom.release import entering, logs, one_off, rollback, watching
 from tests.aws_models import conform, conform_xml
 from tests.integration.deployments import Deployments
 from tests.integration.moto_server import Cloud, cloud, moto
+from tests.integration.release_environment import (
+    ACCOUNT,
+    ALARM,
+    NAME,
+    REGION,
+    ROOT,
+    alarm,
+    definition,
+    deployment_group,
+    running_service,
+    target_group,
+)
 from tests.rehearsal import examples
 
 __all__ = ["cloud", "moto", "stage"]
 
-ROOT = Path(__file__).resolve().parents[2]
-REGION, ACCOUNT, NAME = "eu-central-1", "123456789012", "ledger-staging"
 BUCKET = f"{NAME}-rehearsals-{ACCOUNT}"
-DIGEST, OTHER = "sha256:" + "a1" * 32, "sha256:" + "b2" * 32
+DIGEST, OTHER = "sha256:" + "a1" * 32, "sha256:" + "b2" * 32  # the former is in ECR
+FIRST = "sha256:" + "d4" * 32  # what runs, and is there, too
 PLAN = "c3" * 32
 CONFIGURATION = f"""
 [tool.greenroom.image]
@@ -109,6 +120,13 @@ class Stage:
     def clear(self) -> None:
         self.cloud.calls.clear()
 
+    def raise_alarm(self) -> None:
+        """From now on CodeDeploy stops whatever asks for it."""
+        reason = "Threshold Crossed: 2 datapoints were greater than the threshold (5.0)."
+        self.client("cloudwatch").set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason=reason)
+        self.deployments.alarm = True
+        self.clear()
+
     def rehearse(self, change: Callable[[Rehearsal], None] = lambda _: None, *, digest: str = DIGEST) -> Rehearsal:
         """Put a document of a rehearsal into the bucket."""
         made = rehearsal(change)
@@ -133,7 +151,8 @@ def rehearsal(change: Callable[[Rehearsal], None] = lambda _: None) -> Rehearsal
     made.image = Image(name="ledger", digest=DIGEST, id=DIGEST)
     made.plan.fingerprint = PLAN
     made.source = Source(kind="target", description="ledger")
-    made.drills = [Drill(name="old-release", status="passed", reason="v1 reads and writes 8 models")]
+    tried = Release(name="v1", digest=FIRST)
+    made.drills = [Drill(name="old-release", status="passed", reason="v1 reads and writes 8 models", release=tried)]
     change(made)
     return made
 
@@ -195,8 +214,9 @@ def _environment(cloud: Cloud, root: Path, capture: pytest.CaptureFixture[str]) 
         client("ssm").put_parameter(Name=f"/ledger/staging/{name}", Value=value, Type=kind)
     client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     client("ecr").create_repository(repositoryName="ledger")
-    manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST})
-    client("ecr").put_image(repositoryName="ledger", imageManifest=manifest, imageDigest=DIGEST)
+    for digest in (FIRST, DIGEST):
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "annotations": {"of": digest}})
+        client("ecr").put_image(repositoryName="ledger", imageManifest=manifest, imageDigest=digest)
     client("logs").create_log_group(logGroupName=f"/ecs/{NAME}")
     roles = {f"{NAME}-task": "ecs-tasks", f"{NAME}-execution": "ecs-tasks", f"{NAME}-codedeploy": "codedeploy"}
     for role, service in roles.items():
@@ -210,7 +230,7 @@ def _environment(cloud: Cloud, root: Path, capture: pytest.CaptureFixture[str]) 
         ]["SubnetId"]
         for n, zone in enumerate("ab")
     ]
-    groups = {side: _target_group(client("elbv2"), f"{NAME}-{side}", vpc) for side in ("blue", "green")}
+    groups = {side: target_group(client("elbv2"), f"{NAME}-{side}", vpc) for side in ("blue", "green")}
     balancer = client("elbv2").create_load_balancer(Name=NAME, Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
     listener = client("elbv2").create_listener(
         LoadBalancerArn=balancer,
@@ -218,83 +238,20 @@ def _environment(cloud: Cloud, root: Path, capture: pytest.CaptureFixture[str]) 
         Port=80,
         DefaultActions=[{"Type": "forward", "TargetGroupArn": groups["blue"]}],
     )["Listeners"][0]["ListenerArn"]
+    alarm(client("cloudwatch"))
     client("ecs").create_cluster(clusterName=NAME)
-    running = client("ecs").register_task_definition(**_definition(OTHER))["taskDefinition"]["taskDefinitionArn"]
+    running = client("ecs").register_task_definition(**definition(FIRST))["taskDefinition"]["taskDefinitionArn"]
     network = {"awsvpcConfiguration": {"subnets": subnets, "securityGroups": []}}
     return Stage(
         cloud=cloud,
         root=root,
         capture=capture,
-        deployments=Deployments(_group(listener)),
-        service=_service(running, groups["blue"], network),
+        deployments=Deployments(deployment_group(listener)),
+        service=running_service(running, groups["blue"], network),
         network=network,
         groups=groups,
         listener=listener,
     )
-
-
-def _definition(digest: str) -> dict[str, Any]:
-    text = (ROOT / "ci" / "taskdef.json").read_text()
-    for name, value in {
-        "<ENVIRONMENT>": "staging",
-        "<ACCOUNT>": ACCOUNT,
-        "<REGION>": REGION,
-        "<SSM_PARAMS_PATH>": "/ledger/staging",
-        "<IMAGE1_NAME>": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/ledger@{digest}",
-    }.items():
-        text = text.replace(name, value)
-    found: dict[str, Any] = json.loads(text)
-    found["containerDefinitions"][0]["memory"] = 1024  # as in the template of the checkout
-    return found
-
-
-def _target_group(elbv2: Any, name: str, vpc: str) -> str:
-    made = elbv2.create_target_group(Name=name, Protocol="HTTP", Port=8000, VpcId=vpc, TargetType="ip")
-    return str(made["TargetGroups"][0]["TargetGroupArn"])
-
-
-def _group(listener: str) -> dict[str, Any]:
-    return {
-        "applicationName": NAME,
-        "deploymentGroupName": NAME,
-        "computePlatform": "ECS",
-        "serviceRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{NAME}-codedeploy",
-        "ecsServices": [{"serviceName": NAME, "clusterName": NAME}],
-        "autoRollbackConfiguration": {"enabled": True, "events": ["DEPLOYMENT_FAILURE"]},
-        "blueGreenDeploymentConfiguration": {
-            "terminateBlueInstancesOnDeploymentSuccess": {"action": "TERMINATE", "terminationWaitTimeInMinutes": 5}
-        },
-        "loadBalancerInfo": {
-            "targetGroupPairInfoList": [
-                {
-                    "targetGroups": [{"name": f"{NAME}-blue"}, {"name": f"{NAME}-green"}],
-                    "prodTrafficRoute": {"listenerArns": [listener]},
-                }
-            ]
-        },
-    }
-
-
-def _service(running: str, blue: str, network: dict[str, Any]) -> dict[str, Any]:
-    balancer = {"targetGroupArn": blue, "containerName": "app", "containerPort": 8000}
-    primary = {
-        "id": "ecs-svc/1",
-        "status": "PRIMARY",
-        "taskDefinition": running,
-        "computedDesiredCount": 2,
-        "runningCount": 2,
-        "pendingCount": 0,
-        "loadBalancers": [balancer],
-        "networkConfiguration": network,
-    }
-    return {
-        "serviceName": NAME,
-        "status": "ACTIVE",
-        "deploymentController": {"type": "CODE_DEPLOY"},
-        "loadBalancers": [balancer],
-        "networkConfiguration": network,
-        "taskSets": [primary],
-    }
 
 
 def _simulated(stage: Stage, given: dict[str, Any]) -> str:

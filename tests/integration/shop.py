@@ -109,11 +109,13 @@ def shop(server: Server) -> Iterator[Shop]:
         mine.execute("COMMENT ON TABLE goods IS 'what is sold'")
         mine.execute(sql.SQL("GRANT SELECT ON goods TO {}").format(sql.Identifier(reader)))
         mine.execute("INSERT INTO goods (name) SELECT 'thing ' || n FROM generate_series(1, %s) n", [ROWS])
-    yield Shop(server, address, owner, reader, odd)
-    with connect(server.address) as admin:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-        for role in (owner, reader, odd):
-            admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+    try:
+        yield Shop(server, address, owner, reader, odd)
+    finally:  # else a test that fails in the block makes others fail that count what is there
+        with connect(server.address) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            for role in (owner, reader, odd):
+                admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
 def request(**how: object) -> CopyRequest:

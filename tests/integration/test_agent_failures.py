@@ -5,19 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from greenroom.postgres.embedded import Server
-from tests.integration.agent_stage import AGENT, Stage, staged
+from tests.integration.agent_stage import AGENT, Stage, stage
 
-
-@pytest.fixture
-def stage(server18: Server, tmp_path: Path) -> Iterator[Stage]:
-    with staged(server18, tmp_path) as found:
-        yield found
+__all__ = ["stage"]
 
 
 def test_failure_is_told_without_the_message(stage: Stage) -> None:

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
+from tests.integration.agent_stage import SETTINGS, Event, Stage, stage
 
-from greenroom.postgres.embedded import Server
-from tests.integration.agent_stage import SETTINGS, Event, Stage, staged
-
-
-@pytest.fixture
-def stage(server18: Server, tmp_path: Path) -> Iterator[Stage]:
-    with staged(server18, tmp_path) as found:
-        yield found
+__all__ = ["stage"]
 
 
 def planned(stage: Stage, operations: str, before: str = "") -> list[Event]:

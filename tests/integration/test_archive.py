@@ -17,7 +17,10 @@ from greenroom.postgres import archive as archives
 from greenroom.postgres import toc
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect
+from tests.integration.copy_sources import source, source18
 from tests.integration.shop import Shop, request, shop
+
+__all__ = ["source", "source18"]
 
 
 @pytest.fixture(autouse=True)
@@ -27,18 +30,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (place := tmp_path / "servers").mkdir()
     monkeypatch.setenv("TMPDIR", str(place))
     return place
-
-
-@pytest.fixture
-def source(server: Server) -> Iterator[Shop]:
-    with shop(server) as made:
-        yield made
-
-
-@pytest.fixture
-def source18(server18: Server) -> Iterator[Shop]:
-    with shop(server18) as made:
-        yield made
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from greenroom.postgres.address import Address
 from greenroom.postgres.arriving import arriving
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect
-from tests.integration.bastion import Bastion, bastion, needed
+from tests.integration.bastion import Bastion
 from tests.integration.shop import PLANTED, Shop, shop
 
 WIDE = 200_000
@@ -34,15 +34,6 @@ def source(server: Server) -> Iterator[Shop]:
             )
             connection.execute("ANALYZE wide")
         yield made
-
-
-@pytest.fixture
-def vpn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bastion]:
-    needed()
-    with bastion(tmp_path / "bastion") as host:
-        monkeypatch.setenv("HOME", str(host.home))
-        yield host
-        host.settle()
 
 
 def sizes_of(address: Address) -> dict[str, int]:

@@ -16,7 +16,7 @@ import pytest
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import of_major
 from greenroom.postgres.embedded import Server, embedded
-from tests.integration.projects import PASSWORD, shop, write_project
+from tests.integration.projects import PASSWORD, branches_of, shop, write_project
 from tests.own_places import surroundings
 
 pytestmark = pytest.mark.full
@@ -69,16 +69,12 @@ def rehearse(tmp_path: Path, *words: object, password: str = PASSWORD, **environ
     return Said(done.returncode, lines[0] if lines else "", " ".join(lines[1:]), done.stdout + done.stderr)
 
 
-def url(source: Address) -> str:
-    return f"postgresql://{source.user}@{source.host}:{source.port}/{source.database}"
-
-
 def settled(project: Path) -> list[str]:
     return ["--project", str(project), "--settings", "shop_settings"]
 
 
 def test_wrong_password(tmp_path: Path, source: Address, project: Path) -> None:
-    said = rehearse(tmp_path, "--url", url(source), *settled(project), password="not-the-password")
+    said = rehearse(tmp_path, "--url", source, *settled(project), password="not-the-password")
     assert said.code == 2
     assert said.first == f"{source.server} refuses {source.user}: the password is wrong."
     assert "PGPASSWORD" in said.rest
@@ -93,7 +89,7 @@ def test_unreachable_server(tmp_path: Path, project: Path) -> None:
 
 
 def test_no_such_database(tmp_path: Path, source: Address, project: Path) -> None:
-    said = rehearse(tmp_path, "--url", url(source.at("absent")), *settled(project))
+    said = rehearse(tmp_path, "--url", source.at("absent"), *settled(project))
     assert (said.code, said.first) == (2, f"there is no database absent on {source.server}.")
 
 
@@ -138,15 +134,15 @@ def test_dump_that_is_not_there(tmp_path: Path, project: Path) -> None:
 
 
 def test_settings_module_that_does_not_import(tmp_path: Path, source: Address, project: Path) -> None:
-    said = rehearse(tmp_path, "--url", url(source), "--project", project, "--settings", "absent_settings")
+    said = rehearse(tmp_path, "--url", source, "--project", project, "--settings", "absent_settings")
     assert said.code == 2
     assert said.first.startswith("the project does not start: The settings module absent_settings cannot be imported")
     assert "--settings" in said.rest
-    assert copies(source) == []
+    assert branches_of(source) == []
 
 
 def test_interpreter_that_is_not_there(tmp_path: Path, source: Address, project: Path) -> None:
-    said = rehearse(tmp_path, "--url", url(source), *settled(project), "--python", "/nowhere/python")
+    said = rehearse(tmp_path, "--url", source, *settled(project), "--python", "/nowhere/python")
     assert (said.code, said.first) == (2, "the interpreter /nowhere/python does not exist.")
 
 
@@ -215,7 +211,7 @@ def test_server_stopped_in_the_middle_of_a_migration(tmp_path: Path) -> None:
     with embedded() as server:
         words = []
         with shop_that_may_go(server, tmp_path / "initial") as source:
-            words = ["--url", url(source), *settled(project)]
+            words = ["--url", source, *settled(project)]
             said = rehearse(tmp_path, *words, POSTMASTER=str(server.data / "postmaster.pid"))
     assert said.code == 2
     assert "went away during shop.0002_change, so nothing can be judged." in said.everything
@@ -267,25 +263,17 @@ def test_bad_option(tmp_path: Path, words: list[str], first: str) -> None:
 
 
 def test_migrate_to_what_is_not_there(tmp_path: Path, source: Address, project: Path) -> None:
-    said = rehearse(tmp_path, "--url", url(source), *settled(project), "--migrate-to", "shop.0099")
+    said = rehearse(tmp_path, "--url", source, *settled(project), "--migrate-to", "shop.0099")
     assert said.code == 2
     assert "0099" in said.first
-    assert copies(source) == []
+    assert branches_of(source) == []
 
 
 def test_report_directory_that_cannot_be_written(tmp_path: Path, source: Address, project: Path) -> None:
     (tmp_path / "reports").write_text("a file")
-    said = rehearse(tmp_path, "--url", url(source), *settled(project))
+    said = rehearse(tmp_path, "--url", source, *settled(project))
     assert said.code == 2
     assert "reports" in said.first
-
-
-def copies(source: Address) -> list[str]:
-    with psycopg.connect(**source.parameters) as connection:
-        rows = connection.execute(
-            "SELECT datname FROM pg_database WHERE datname LIKE %s", [source.database + "\\_\\_%"]
-        )
-        return [name for (name,) in rows]
 
 
 def test_what_changes_the_whole_server_is_not_run_on_that_of_others(
@@ -293,13 +281,13 @@ def test_what_changes_the_whole_server_is_not_run_on_that_of_others(
 ) -> None:
     change = "migrations.RunSQL(\"ALTER ROLE CURRENT_USER SET work_mem = '9MB'\", '')"
     project = write_project(tmp_path / "project", change)
-    said = rehearse(tmp_path, "--url", url(source), *settled(project))
+    said = rehearse(tmp_path, "--url", source, *settled(project))
     assert said.code == 2
     assert said.first == (
         "shop.0002_change changes what belongs to the whole server (ALTER ROLE), and others use this one: it was not "
         "run."
     )
-    assert "--dump FILE" in said.rest and copies(source) == []
+    assert "--dump FILE" in said.rest and branches_of(source) == []
     with psycopg.connect(**source.parameters) as connection:
         assert connection.execute("SELECT rolconfig FROM pg_roles WHERE rolname = current_user").fetchone() == (None,)
     assert rehearse(tmp_path, "--dump", archive, *settled(project)).code == 0

@@ -16,7 +16,7 @@ import pytest
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import of_major
 from greenroom.postgres.embedded import Server
-from tests.integration.projects import PASSWORD, shop, write_project
+from tests.integration.projects import PASSWORD, branches_of, shop, write_project
 from tests.own_places import surroundings
 
 ROOT = Path(__file__).parents[2]
@@ -54,14 +54,7 @@ def typed(tmp_path: Path, *words: object, **environment: str) -> Held:
 
 
 def of_url(source: Address, project: Path) -> list[str]:
-    url = f"postgresql://{source.user}@{source.server}/{source.database}"
-    return ["--url", url, "--project", str(project), "--settings", "shop_settings"]
-
-
-def copies(source: Address) -> int:
-    with psycopg.connect(**source.parameters) as connection:
-        row = connection.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'typed\\_\\_%'").fetchone()
-    return row[0] if row else -1
+    return ["--url", str(source), "--project", str(project), "--settings", "shop_settings"]
 
 
 def test_pass_is_0(tmp_path: Path, source: Address) -> None:
@@ -69,7 +62,7 @@ def test_pass_is_0(tmp_path: Path, source: Address) -> None:
     assert (held.code, held.document["verdict"]) == (0, "pass")
     assert held.document["copy"]["kind"] == "branch"
     assert held.document["source"]["kind"] == "url"
-    assert copies(source) == 0
+    assert branches_of(source) == []
 
 
 def test_twin_that_is_asked_for_and_not_needed_is_said(tmp_path: Path, source: Address) -> None:
@@ -108,7 +101,7 @@ def test_migration_that_raises_is_1(tmp_path: Path, source: Address) -> None:
 def test_keep_says_where_the_copy_stands_and_what_drops_it(tmp_path: Path, source: Address) -> None:
     held = typed(tmp_path, *of_url(source, write_project(tmp_path / "project")), "--keep", "--template")
     name, server = held.document["copy"]["name"], f"postgresql://{source.user}@{source.server}"
-    assert copies(source) == 1
+    assert len(branches_of(source)) == 1
     assert f"{server}/{name}\n" in held.printed
     assert f"db-drop {name} --url {server}/postgres\n" in held.printed
     with psycopg.connect(**source.at("postgres").parameters, autocommit=True) as connection:
@@ -135,7 +128,7 @@ def test_timeout_is_1_and_says_what_ran(tmp_path: Path, source: Address) -> None
     held = typed(tmp_path, *of_url(source, project), "--timeout", "1")
     assert (held.code, held.document["error"]["kind"]) == (1, "timeout")
     assert held.document["error"]["statement"] == "SELECT pg_sleep($1)"
-    assert copies(source) == 0
+    assert branches_of(source) == []
 
 
 @pytest.mark.full

@@ -3,162 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
-import shutil
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from greenroom import docker
-from greenroom.console import Silent
-from greenroom.errors import GreenroomError
-from greenroom.postgres.postmaster import free_port
-from tests.integration.running import INV, ROOT, Said, chromium_needed, environment, inv
+from tests.integration.compose_stage import PASSWORD, Checkout, checkout, cleared, engine, pending, run, up
+from tests.integration.running import INV, Said, chromium_needed, environment
 
 pytestmark = pytest.mark.xdist_group("containers")
 
-PARTS = (
-    "app",
-    "compose",
-    "compose.yaml",
-    "pyproject.toml",
-    "tasks.py",
-    "requirements/app.txt",
-    "requirements/moto.txt",
-)
-PASSWORD = "only-for-this-test-container"
-PENDING = """
-from django.db import migrations, models
-
-
-class Migration(migrations.Migration):
-    dependencies = [("ledger", "{before}")]
-    operations = [migrations.AddIndex("finding", models.Index(fields=["summary"], name="finding_summary_idx"))]
-"""
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """A checkout of its own, whose containers, images and ports are nobody else's."""
-
-    root: Path
-    project: str
-    ports: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def env(self) -> dict[str, str]:
-        home = {"HOME": str(self.root / "home"), "TMPDIR": str(self.root / "scratch")}
-        return {"COMPOSE_PROJECT_NAME": self.project, "LEDGER_IMAGE": f"{self.project}-app", **self.ports, **home}
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.ports['DJANGO_EXTERNAL_PORT_NUM']}"
-
-    def inv(self, *words: str, env: Mapping[str, str] = {}) -> Said:
-        said = inv(*words, env={**self.env, **env}, cwd=self.root)
-        assert "pl4nted" not in said.out + said.error
-        return said
-
-    def start(self, *words: str, env: Mapping[str, str] = {}) -> subprocess.Popen[str]:
-        """Without waiting for its end."""
-        return subprocess.Popen(
-            [*INV, *words],
-            cwd=self.root,
-            env=environment({**self.env, **env}),
-            stdout=-1,
-            stderr=-1,
-            stdin=-3,
-            text=True,
-        )
-
-    def another(self, place: Path) -> Checkout:
-        """The same files and images under another project's name, and at other ports."""
-        made = checkout_in(place)
-        return Checkout(made.root, made.project, {**made.ports, "LEDGER_IMAGE": self.env["LEDGER_IMAGE"]})
-
-    def inspect(self, service: str) -> dict[str, Any]:
-        (found,) = json.loads(run("docker", "inspect", f"{self.project}-{service}-1"))
-        return dict(found)
-
-    def containers(self) -> list[str]:
-        label = f"label=com.docker.compose.project={self.project}"
-        return run("docker", "ps", "--all", "--quiet", "--filter", label).split()
-
-    def volumes(self) -> list[str]:
-        return run("docker", "volume", "ls", "--quiet", "--filter", f"name={self.project}_").split()
-
-    def clear(self) -> None:
-        """Whatever a test has left."""
-        label = f"label=com.docker.compose.project={self.project}"
-        for what, listed in (("container", ["--all"]), ("image", ["--all"]), ("volume", []), ("network", [])):
-            found = set(run("docker", what, "ls", "--quiet", *listed, "--filter", label).split())
-            if found:
-                run("docker", what, "rm", "--force", *sorted(found))
-
-
-def run(*words: str, stdin: str | None = None) -> str:
-    return subprocess.run(words, input=stdin, check=True, capture_output=True, text=True, timeout=120).stdout
-
-
-def checkout_in(place: Path) -> Checkout:
-    for name in PARTS:
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "build"))
-        else:
-            shutil.copy2(ROOT / name, place / name)
-    for name in ("home/.ssh", "scratch"):
-        (place / name).mkdir(parents=True)
-    for above in (place, *place.parents[:2]):
-        above.chmod(0o711)  # a server that runs as nobody passes through
-    names = ("DJANGO_EXTERNAL_PORT_NUM", "SSM_APP_PORT", "BASTION_PORT")
-    return Checkout(place, f"greenroom-test-{secrets.token_hex(4)}", {name: str(free_port()) for name in names})
-
-
-@contextmanager
-def cleared(checkout: Checkout) -> Iterator[Checkout]:
-    try:
-        yield checkout
-    finally:
-        checkout.clear()
-
-
-@pytest.fixture(scope="module")
-def engine() -> None:
-    """Skip where there is no engine with the images that all is made from; in CI that is a failure."""
-    try:
-        with docker.engine() as found:
-            for image in ("python:3.13-slim-trixie", "postgres:18"):
-                found.image(image, Silent())
-    except GreenroomError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"needs a Docker engine with python:3.13-slim-trixie and postgres:18: {error.sentence}")
-
-
-@pytest.fixture(scope="module")
-def checkout(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    with cleared(checkout_in(tmp_path_factory.mktemp("checkout"))) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def up(checkout: Checkout) -> Said:
-    """All of compose.yaml, started by one command from nothing: the images are built too."""
-    said = checkout.inv("up", "--detach", "--demo", "--profile", "bastion", "--profile", "aws")
-    assert said.code == 0, said.error
-    (checkout.root / "home/.ssh/config").write_text(f"Include {checkout.root}/build/bastion/ssh_config\n")
-    return said
+__all__ = ["checkout", "engine", "pending", "up"]
 
 
 def member(said: Said) -> dict[str, str]:
@@ -273,17 +131,6 @@ def test_logs_are_those_of_the_containers(checkout: Checkout, up: Said) -> None:
     assert PASSWORD not in everything
 
 
-@pytest.fixture
-def pending(checkout: Checkout) -> Iterator[str]:
-    """A migration that the database does not have."""
-    directory = checkout.root / "app/ledger/migrations"
-    before = sorted(path.stem for path in directory.glob("0*.py"))[-1]
-    file = directory / f"{int(before[:4]) + 1:04}_summary_index.py"
-    file.write_text(PENDING.format(before=before))
-    yield f"ledger.{file.stem}"
-    file.unlink()
-
-
 @pytest.mark.full
 @pytest.mark.parametrize(("words", "kind"), [([], "dump copy"), (["--remote"], "branch")])
 def test_database_is_rehearsed_through_the_bastion(
@@ -345,9 +192,11 @@ def test_taken_port_is_said_before_anything_starts(checkout: Checkout, up: Said,
         assert other.containers() == []
 
 
+ANSWERS_AND_IS_UNWELL = "until python -I config/healthcheck.py 8000; do sleep 0.1; done; false"
 OVERRIDES = {
     "unhealthy": (
-        "services: {app: {healthcheck: {test: [CMD, 'false'], interval: 300ms, retries: 2, start_period: 1ms}}}\n",
+        f"services: {{app: {{healthcheck: {{test: [CMD-SHELL, '{ANSWERS_AND_IS_UNWELL}'], timeout: 60s, retries: 1, "
+        "interval: 300ms, start_period: 1ms}}}\n",
         "app is unhealthy. Its last lines:",
         '"message": "Listening at: http://0.0.0.0:8000',
         "./inv logs --service app",
@@ -420,7 +269,7 @@ def test_down_keeps_the_data_unless_it_is_told(checkout: Checkout, up: Said, tmp
         assert other.volumes() == [f"{other.project}_database"]
         assert "admin is there already" in other.inv("up", "--detach", "--demo").out
         unasked = other.inv("down", "--volumes")
-        assert (unasked.code, unasked.error.splitlines()[0]) == (2, "nobody is there to ask.")
+        assert (unasked.code, unasked.error) == (2, "nobody is there to ask.\n  Add --yes to do it.\n")
         assert other.containers() != []
         said = other.inv("down", "--volumes", "--yes")
         assert (said.code, said.out) == (0, f"{other.project} is down, and its data is gone.\n")
@@ -428,62 +277,3 @@ def test_down_keeps_the_data_unless_it_is_told(checkout: Checkout, up: Said, tmp
         none = other.inv("ps")
         assert (none.code, none.out) == (1, f"No container of {other.project} stands: ./inv up\n")
         assert other.inv("shell").error.startswith("no container of app runs.\n")
-
-
-@pytest.mark.parametrize("words", [["up"], ["down"], ["ps"], ["logs"], ["shell"]])
-def test_engine_that_does_not_run_is_one_sentence(tmp_path: Path, words: Sequence[str]) -> None:
-    other = checkout_in(tmp_path / "other")
-    said = other.inv(*words, env={"DOCKER_HOST": "unix:///nonexistent"})
-    assert (said.code, said.out) == (2, "")
-    assert said.error == (
-        "no Docker engine answers at unix:///nonexistent: does it run?\n"
-        "  Start it: systemctl start docker. Without containers: ./inv serve\n"
-    )
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["up", "--profile", "bastoin"], "compose.yaml has no profile bastoin.\n  There is: aws, bastion.\n"),
-        (
-            ["logs", "--service", "ap"],
-            "compose.yaml has no service ap.\n"
-            "  There is: app, app-from-ssm, aws, bastion, migrate, parameters, postgres.\n",
-        ),
-        (["shell", "--service", "ap"], "compose.yaml has no service ap.\n"),
-    ],
-)
-def test_what_compose_does_not_know_is_refused(engine: None, tmp_path: Path, words: Sequence[str], said: str) -> None:
-    found = checkout_in(tmp_path / "other").inv(*words)
-    assert (found.code, found.out) == (2, "")
-    assert found.error.startswith(said)
-
-
-def test_port_that_somebody_else_has_is_refused(engine: None, tmp_path: Path) -> None:
-    other = checkout_in(tmp_path / "other")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", int(other.ports["BASTION_PORT"])))
-        taken.listen()
-        said = other.inv("up", "--profile", "bastion")
-    assert (said.code, said.out) == (2, "")
-    assert said.error.startswith(f"port {other.ports['BASTION_PORT']}, where bastion is to be reached, cannot be used:")
-    assert "BASTION_PORT=" in said.error
-
-
-@pytest.mark.parametrize(
-    ("text", "said"), [("services: [", "compose.yaml cannot be used: "), (None, "there is no compose.yaml in ")]
-)
-def test_compose_file_that_is_none(engine: None, tmp_path: Path, text: str | None, said: str) -> None:
-    other = checkout_in(tmp_path / "other")
-    (other.root / "compose.yaml").unlink()
-    if text:
-        (other.root / "compose.yaml").write_text(text)
-    found = other.inv("up")
-    assert (found.code, found.out) == (2, "")
-    assert found.error.startswith(said)
-
-
-def test_registry_agrees_with_compose() -> None:
-    said = inv("env-check")
-    assert [line for line in said.out.splitlines() if line.startswith("compose.yaml")] == []
-    assert said.code == 0, said.out

@@ -13,13 +13,13 @@ import psycopg
 import pytest
 
 from greenroom import config as configuration
-from greenroom import docker
 from greenroom.console import Silent
 from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
 from greenroom.errors import GreenroomError
 from greenroom.postgres import inventory
 from greenroom.postgres.containers import LABEL
 from greenroom.postgres.embedded import Server
+from tests.integration.container_images import needed
 from tests.integration.shop import PLANTED, ROWS, Shop, shop
 
 IMAGE = "postgres:18"
@@ -36,13 +36,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def client() -> Iterator[sdk.DockerClient]:
     """Of an engine that has the image."""
-    try:
-        with docker.engine() as engine:
-            engine.image(IMAGE, Silent())
-    except GreenroomError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"needs a Docker engine that has {IMAGE}: {error.sentence}")
+    needed(IMAGE)
     with closing(sdk.from_env()) as asked:
         yield asked
 

@@ -1,17 +1,11 @@
-"""A server in a container, on the real engine: as we set it, on loopback alone, and gone with its volume."""
+"""A server in a container, on the real engine: as we set it, and on loopback alone; or a sentence why there is none."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import docker as sdk
 import pytest
@@ -22,39 +16,12 @@ from greenroom.console import Silent
 from greenroom.errors import GreenroomError
 from greenroom.postgres import cluster, containers, postmaster
 from greenroom.postgres.containers import ContainerServer
-from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import CannotConnect, connect
+from tests.integration.container_images import client, image, terms
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("containers")]
 
-# holds a server until its standard input ends; prints its container's name
-HOLDER = """
-import sys
-from greenroom.console import Silent
-from greenroom.interrupts import raise_when_terminated
-from greenroom.postgres import containers
-from greenroom.postgres.lease import Lease
-raise_when_terminated()
-with containers.server(sys.argv[1], Lease.new(branch="fix", source="shop", hours=1), Silent()) as server:
-    if sys.argv[2:] == ["keep"]:
-        server.keep()
-    print(server.container.name, flush=True)
-    sys.stdin.read()
-"""
-
-
-@pytest.fixture(scope="module", params=["postgres:17", pytest.param("postgres:18", marks=pytest.mark.full)])
-def image(request: pytest.FixtureRequest) -> str:
-    """An image that the engine has, or can pull."""
-    name: str = request.param
-    try:
-        with docker.engine() as engine:
-            engine.image(name, Silent())
-    except GreenroomError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"needs a Docker engine that has {name}: {error.sentence}")
-    return name
+__all__ = ["client", "image"]
 
 
 @pytest.fixture(scope="module")
@@ -63,44 +30,9 @@ def server(image: str) -> Iterator[ContainerServer]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[sdk.DockerClient]:
-    with closing(sdk.from_env()) as asked:
-        yield asked
-
-
-def terms(hours: float = 1) -> Lease:
-    return Lease.new(branch="fix", source="shop", hours=hours)
-
-
 def shown(server: ContainerServer, *names: str) -> list[str]:
     with connect(server.address) as connection:
         return [str(connection.execute(f"SHOW {name}".encode()).fetchone()[0]) for name in names]  # type: ignore[index]
-
-
-def hold(image: str, *how: str) -> tuple[subprocess.Popen[str], str]:
-    words = [sys.executable, "-c", HOLDER, image, *how]
-    child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert child.stdout
-    return child, child.stdout.readline().strip()
-
-
-def ended(child: subprocess.Popen[str], number: int) -> int:
-    child.send_signal(number)
-    child.communicate(timeout=60)
-    return child.returncode
-
-
-def volumes(client: sdk.DockerClient, name: str) -> list[str]:
-    return [mount["Name"] for mount in client.containers.get(name).attrs["Mounts"]]
-
-
-def exists(client: sdk.DockerClient, name: str) -> bool:
-    return bool(client.containers.list(all=True, filters={"name": f"^{name}$"}))
-
-
-def volume_exists(client: sdk.DockerClient, names: list[str]) -> bool:
-    return any(volume.name in names for volume in client.volumes.list())
 
 
 def test_server_restores_without_durability_and_then_starts_anew_with_it_and_the_sources_settings(
@@ -177,90 +109,12 @@ def test_server_that_does_not_start_says_which_setting_is_wrong(image: str) -> N
     )
 
 
-def test_server_that_is_lost_in_the_block_is_removed_with_its_volume(image: str, client: sdk.DockerClient) -> None:
-    with containers.server(image, terms(), Silent()) as made:
-        name = made.container.name
-        kept_in = volumes(client, name)
-        client.containers.get(name).kill()
-
-        with pytest.raises(CannotConnect):
-            connect(made.address)
-
-    assert kept_in
-    assert not exists(client, name) and not volume_exists(client, kept_in)
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_server_goes_when_its_task_is_stopped(image: str, client: sdk.DockerClient, number: int) -> None:
-    child, name = hold(image)
-    kept_in = volumes(client, name)
-
-    ended(child, number)
-
-    assert not exists(client, name) and not volume_exists(client, kept_in)
-
-
-def test_server_of_a_killed_task_is_found_by_its_lease_and_dropped(image: str, client: sdk.DockerClient) -> None:
-    child, name = hold(image)
-    kept_in = volumes(client, name)
-    alive = {found.name: found for found in containers.standing()}[name]
-
-    assert ended(child, signal.SIGKILL) == -signal.SIGKILL
-    found = {found.name: found for found in containers.standing()}[name]
-
-    assert (alive.state, alive.to_be_reaped) == ("alive", False)
-    assert (found.kind, found.where, found.state, found.to_be_reaped) == ("container", "docker", "creator died", True)
-    assert found.lease and (found.lease.pid, found.lease.branch) == (child.pid, "fix")
-    found.drop()
-    assert not exists(client, name) and not volume_exists(client, kept_in)
-    found.drop()  # that it is gone already is no error
-
-
-@pytest.mark.full
-def test_server_that_is_kept_outlives_its_task_until_its_lease_is_over(image: str, client: sdk.DockerClient) -> None:
-    child, name = hold(image, "keep")
-    try:
-        ended(child, signal.SIGKILL)
-        client.containers.get(name).stop(timeout=10)
-
-        found = {found.name: found for found in containers.standing()}[name]
-        assert name.startswith("greenroom-kept-")
-        assert (found.state, found.to_be_reaped) == ("kept, stopped", False)
-        assert found.lease and found.lease.kept
-
-        found.drop()
-        assert not exists(client, name)
-    finally:
-        for left in client.containers.list(all=True, filters={"name": name}):
-            left.remove(v=True, force=True)
-
-
 def test_container_that_is_removed_while_it_is_looked_at_does_not_run(server: ContainerServer, image: str) -> None:
     with containers.server(image, terms(), Silent()) as made:
         made.container.remove()
 
         assert not made.container.running
     assert server.container.running
-
-
-@pytest.mark.full
-def test_expired_server_is_to_be_reaped_though_it_was_kept(
-    image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    with containers.server(image, terms(hours=-1), Silent()) as made:
-        name = made.keep()
-
-    variables = containers.variables_file(name)
-    variables.parent.mkdir(exist_ok=True)
-    variables.write_text("PGPASSWORD=...")
-
-    found = {found.name: found for found in containers.standing()}[name]
-    found.drop()
-
-    assert (found.state, found.to_be_reaped) == ("expired", True)
-    assert not variables.exists()
 
 
 @pytest.mark.full

@@ -1,12 +1,8 @@
-"""Copies, of dumps and beside their source: they keep what matters, and leave nothing behind."""
+"""Copies, of dumps and beside their source: they keep what matters, and belong to whom they can."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,47 +13,16 @@ import pytest
 from greenroom import shell
 from greenroom.console import Silent
 from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
-from greenroom.errors import GreenroomError
 from greenroom.postgres import journal, lease
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect
-from greenroom.secret import Secret
-from tests.integration.shop import PLANTED, ROWS, Shop, request, shop
+from tests.integration.copy_sources import source, source18
+from tests.integration.shop import PLANTED, ROWS, Shop, request
+from tests.integration.sources import state
 
+__all__ = ["source", "source18", "state"]
 WAYS = ["restore", "copy", "template"]
-
-# acquires a copy of the URL in its first argument, says so, and waits
-HOLDER = """
-import sys, time
-from greenroom.interrupts import raise_when_terminated
-from greenroom.console import Silent
-from greenroom.copies.acquiring import acquire
-from tests.integration.shop import request
-raise_when_terminated()
-with acquire(request(url=sys.argv[1]), Silent()) as copy:
-    print(copy.name, flush=True)
-    time.sleep(60)
-"""
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A journal of the test's own."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def source(server: Server) -> Iterator[Shop]:
-    with shop(server) as made:
-        yield made
-
-
-@pytest.fixture
-def source18(server18: Server) -> Iterator[Shop]:
-    with shop(server18) as made:
-        yield made
 
 
 def wanted(way: str, source: Shop, tmp_path: Path) -> CopyRequest:
@@ -212,126 +177,6 @@ def test_what_an_ordinary_role_is_told_to_ask_for_helps(source18: Shop, tmp_path
     with acquire(request(**asked), Silent()) as copy:
         assert kept(copy, source18)["odd owner"] == source18.odd
         assert not any("may not act for every" in note for note in copy.notes)
-
-
-def test_template_with_somebody_connected_is_refused_and_disconnects_nobody(source18: Shop) -> None:
-    before = source18.state()
-    with connect(source18.admin) as other:
-        with pytest.raises(GreenroomError) as caught, acquire(request(url=source18.url(), template=True), Silent()):
-            pass
-        assert other.execute("SELECT 1").fetchone() == (1,)
-    assert str(caught.value) == (
-        f"others are connected to {source18.address.database}, and a copy by TEMPLATE needs it to itself; "
-        "nobody was disconnected.\n  Leave --template out: then the rows are copied while others work there."
-    )
-    assert source18.state() == before and journal.intents() == []
-
-
-def test_role_that_may_not_create_databases_is_told(source18: Shop) -> None:
-    with connect(source18.admin) as admin:
-        admin.execute(f"ALTER ROLE {source18.owner} NOCREATEDB".encode())
-    with pytest.raises(GreenroomError) as caught, acquire(request(url=source18.url()), Silent()):
-        pass
-    where = source18.address.server
-    assert str(caught.value).startswith(f"{source18.owner} may not create a database ")
-    assert str(caught.value).endswith(
-        f"on {where}.\n  Ask for it: ALTER ROLE {source18.owner} CREATEDB, and membership in the source's owner."
-    )
-    assert journal.intents() == []
-
-
-def test_role_that_may_not_read_is_told_which_table(source18: Shop) -> None:
-    with connect(source18.admin) as admin:
-        admin.execute("CREATE TABLE hidden (id int)")
-    with pytest.raises(GreenroomError) as caught, acquire(request(url=source18.url()), Silent()):
-        pass
-    name, where = source18.address.database, source18.address.server
-    assert caught.value.sentence == f"{source18.owner} may not read public.hidden of {name} on {where}."
-    assert journal.intents() == []
-
-
-def test_keep_leaves_the_copy_with_its_lease(source18: Shop) -> None:
-    with acquire(replace(request(url=source18.url()), keep=True), Silent()) as copy:
-        pass
-    assert not copy.dropped
-    with connect(source18.server.address) as admin:
-        (found,) = [standing for standing in lease.leased(admin) if standing.name == copy.name]
-        assert found.lease.kept and not found.lease.abandoned
-        lease.drop(admin, copy.name)
-    assert [intent.database for _, intent in journal.intents()] == [copy.name]
-
-
-def test_keep_without_a_source_is_refused() -> None:
-    with pytest.raises(GreenroomError) as caught, acquire(request(keep=True), Silent()):
-        pass
-    assert caught.value.sentence == "--keep keeps a copy of your data, and the demo's is made anew at any time."
-
-
-def test_failed_rehearsal_drops_the_copy(source18: Shop) -> None:
-    before = source18.state()
-    with pytest.raises(ZeroDivisionError), acquire(request(url=source18.url()), Silent()):
-        _ = 1 / 0
-    assert source18.state() == before and journal.intents() == []
-
-
-def test_two_at_once_do_not_meet(source18: Shop) -> None:
-    before = source18.state()
-    names: list[str] = []
-    together = threading.Barrier(2, timeout=60)
-
-    def one() -> None:
-        with acquire(request(url=source18.url()), Silent()) as copy:
-            together.wait()
-            names.append(copy.name)
-
-    threads = [threading.Thread(target=one) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(set(names)) == 2
-    assert source18.state() == before
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_drops_the_copy(number: signal.Signals, source18: Shop) -> None:
-    before = source18.state()
-    child = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, source18.url()], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert child.stdout and child.stdout.readline().startswith(source18.address.database)
-    child.send_signal(number)
-    child.communicate(timeout=30)
-    assert source18.state() == before and journal.intents() == []
-
-
-def test_dropped_under_our_feet_is_no_failure(source18: Shop) -> None:
-    with acquire(request(url=source18.url()), Silent()) as copy, connect(source18.server.address) as admin:
-        lease.drop(admin, copy.name)
-    assert copy.dropped
-
-
-def test_copy_that_cannot_be_dropped_is_said_with_the_command(
-    source18: Shop, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with acquire(request(url=source18.url()), Silent()) as copy, connect(source18.server.address) as admin:
-        admin.execute(f'ALTER DATABASE "{copy.name}" OWNER TO "{source18.odd}"'.encode())
-    left = (
-        f"the copy {copy.name} on {source18.address.server} could not be dropped and was left behind; "
-        f"remove it with: ./inv db-drop {copy.name} --url {source18.address.at('postgres')}"
-    )
-    assert capsys.readouterr().err == left + "\n"
-    assert not copy.dropped and copy.notes[-1] == left
-    with connect(source18.server.address) as admin:
-        lease.drop(admin, copy.name)
-
-
-def test_url_with_a_wrong_password_touches_nothing(source18: Shop) -> None:
-    wrong = source18.url(replace(source18.address, password=Secret("wr0ng-s3cret")))
-    with pytest.raises(GreenroomError) as caught, acquire(request(url=wrong), Silent()):
-        pass
-    assert "wr0ng-s3cret" not in str(caught.value) and PLANTED not in str(caught.value)
-    assert journal.intents() == []
 
 
 def test_password_from_the_environment(source18: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

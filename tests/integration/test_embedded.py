@@ -1,16 +1,13 @@
-"""The embedded server's life: private, as we set it, and gone without a trace on every way out."""
+"""The embedded server: private, as we set it, on whatever data it begins, and run by whom it may be."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -24,46 +21,10 @@ from greenroom.postgres.binaries import Binaries, of_major
 from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.server import CannotConnect, connect, facts
 from tests.integration.reflink import NotHere, reflinking
+from tests.integration.server_holder import home
 
-# holds a server until its standard input ends; prints the server's pid and directory
-HOLDER = """
-import sys
-from greenroom.interrupts import raise_when_terminated
-from greenroom.postgres.embedded import embedded
-raise_when_terminated()
-with embedded() as server:
-    print(server.process.pid, server.data.parent, flush=True)
-    sys.stdin.read()
-"""
-
-
+__all__ = ["home"]
 FULL_AND_NEWEST = pytest.mark.parametrize("major", [pytest.param(15, marks=pytest.mark.full), 18])
-
-
-def hold(home: Path) -> tuple[subprocess.Popen[str], int, Path]:
-    environment = {**os.environ, "TMPDIR": str(home), "XDG_CACHE_HOME": str(home)}
-    child = subprocess.Popen(
-        [sys.executable, "-c", HOLDER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    )
-    assert child.stdout
-    pid, directory = child.stdout.readline().split()
-    return child, int(pid), Path(directory)
-
-
-def until(true: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return true()
-
-
-def gone(pid: int) -> bool:
-    return not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
 
 
 def settings_of(server: Server) -> dict[str, str]:
@@ -74,14 +35,6 @@ def settings_of(server: Server) -> dict[str, str]:
 def reflinks(place: Path) -> bool:
     (place / "a").write_bytes(b"x" * 4096)
     return subprocess.run(["cp", "--reflink=always", place / "a", place / "b"], capture_output=True).returncode == 0
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Directories of its own for a test's servers."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path
 
 
 @pytest.fixture
@@ -257,87 +210,6 @@ def test_databases_are_cloned_where_the_file_system_shares_blocks(
                         found = connection.execute("SHOW file_copy_method").fetchone()
                     assert found == ("clone" if reflinks(place) else method,)
                     server.durable()
-
-
-def test_nothing_stays_after_the_block(home: Path) -> None:
-    with embedded() as server:
-        pid, place = server.process.pid, server.data.parent.parent
-        assert list(place.iterdir())
-    assert gone(pid)
-    assert list(place.iterdir()) == []
-
-
-def test_nothing_stays_after_an_exception(home: Path) -> None:
-    def fails() -> None:
-        with embedded() as server:
-            seen.append(server)
-            raise ZeroDivisionError
-
-    seen: list[Server] = []
-    with pytest.raises(ZeroDivisionError):
-        fails()
-    assert gone(seen[0].process.pid)
-    assert list(seen[0].data.parent.parent.iterdir()) == []
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_nothing_stays_after_a_signal(number: signal.Signals, tmp_path: Path) -> None:
-    child, pid, directory = hold(tmp_path)
-    child.send_signal(number)
-    child.communicate(timeout=20)
-    assert gone(pid)
-    assert list(directory.parent.iterdir()) == []
-
-
-def test_killed_owner_takes_the_server_along_and_the_next_removes_the_files(home: Path) -> None:
-    child, pid, directory = hold(home)
-    child.kill()
-    child.communicate(timeout=20)
-    assert until(lambda: gone(pid))
-    assert directory.exists()
-    with embedded() as server:
-        assert not directory.exists()
-        assert server.data.parent.exists()
-
-
-def test_the_living_are_not_removed(home: Path) -> None:
-    child, pid, directory = hold(home)
-    with embedded():
-        assert directory.exists() and not gone(pid)
-    child.communicate(timeout=20)
-    assert gone(pid) and child.returncode == 0
-
-
-def test_concurrent_first_starts_share_one_template(tmp_path: Path) -> None:
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", HOLDER],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "empty")},
-        )
-        for _ in range(2)
-    ]
-    assert [child.wait(60) for child in children] == [0, 0]
-    assert len(list((tmp_path / "empty" / "greenroom").iterdir())) == 1
-
-
-def test_long_paths_put_the_socket_elsewhere_and_remove_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (deep := tmp_path / ("d" * 100)).mkdir()
-    monkeypatch.setenv("TMPDIR", str(deep))
-    with embedded(tcp=False) as server:
-        sockets = (server.data.parent / "socket").readlink()
-        assert (sockets.stat().st_mode & 0o777) == 0o700
-        with connect(replace(server.address, host=str(sockets), password=None)) as connection:
-            assert connection.execute("SELECT 1").fetchone() == (1,)
-    assert not sockets.exists()
-
-
-def test_no_room_is_a_sentence(home: Path) -> None:
-    with pytest.raises(GreenroomError) as caught, embedded(settings={"shared_buffers": "900TB"}):
-        raise AssertionError("it cannot start")
-    assert str(caught.value).startswith("the embedded PostgreSQL server did not start: ")
-    assert [path.name for path in home.glob("greenroom-*/*")] == []
 
 
 @pytest.mark.usefixtures("account_cache")

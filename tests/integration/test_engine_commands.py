@@ -1,36 +1,27 @@
-"""Copies that commands make: scripts in front of a real PostgreSQL, and the worked examples of docs/engines.md."""
+"""Copies that commands make: scripts in front of a real PostgreSQL, released however it ends."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from greenroom.config import CommandTarget
-from greenroom.console import Silent
 from greenroom.errors import GreenroomError
-from greenroom.postgres.embedded import Server
 from greenroom.postgres.engines import intents
-from greenroom.postgres.engines.acquiring import engine_copy, standing
-from greenroom.postgres.engines.engine_copy import EngineCopy
-from greenroom.postgres.lease import Lease
+from greenroom.postgres.engines.acquiring import standing
 from greenroom.postgres.server import connect
 from greenroom.secret import Secret
-from tests.integration.shop import PLANTED, ROWS, Shop, shop
+from tests.integration.copying_scripts import NAME, ROOT, Told, acquired, released, target
+from tests.integration.shop import PLANTED, ROWS, Shop
+from tests.integration.sources import source, state
 
-ROOT = Path(__file__).parents[2]
-NAME = "shop__fix_it_3fa2b1"
+__all__ = ["source", "state"]
 COPYING = """
 import sys
 from greenroom.interrupts import raise_when_terminated
@@ -44,58 +35,6 @@ terms = Lease.new(branch="fix_it", source="x", hours=1)
 with engine_copy(target, sys.argv[3], terms, None, Silent()) as copy:
     pass
 """
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A journal of the test's own."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def source(server18: Server) -> Iterator[Shop]:
-    with shop(server18) as made:
-        yield made
-
-
-class Told(Silent):
-    """A progress that remembers."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def step(self, text: str) -> None:
-        self.said.append(text)
-
-    def detail(self, text: str) -> None:
-        self.said.append(text)
-
-
-def script(path: Path, text: str) -> str:
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
-def target(place: Path, acquire: str, release: str = 'echo "$1" >> released', **more: Any) -> CommandTarget:
-    """Of two scripts in the test's directory, where `released` says for what `release` was run."""
-    first = script(place / "acquire", f"cd {place}\n{acquire}")
-    last = script(place / "release", f"cd {place}\n{release}")
-    words = {"acquire": [first, "{name}", "{branch}", "{until}"], "release": [last, "{name}"], **more}
-    return CommandTarget(kind="command", **words)
-
-
-def acquired(
-    wanted: CommandTarget, progress: Told | None = None, *, password: Secret | None = None, keep: bool = False
-) -> AbstractContextManager[EngineCopy]:
-    lease = Lease.new(branch="fix_it", source="lab", hours=1, kept=keep)
-    return engine_copy(wanted, NAME, lease, password, progress or Told(), keep=keep)
-
-
-def released(place: Path) -> list[str]:
-    file = place / "released"
-    return file.read_text().split() if file.exists() else []
 
 
 def test_copy_is_read_by_its_url_and_released(source: Shop, tmp_path: Path) -> None:
@@ -292,82 +231,3 @@ def test_damaged_intent_is_passed_over(tmp_path: Path) -> None:
     for name, text in {"a": "{", "b": "[]", "c": "{}", "d": '{"lease": 1}'}.items():
         (intents.directory() / f"{name}.json").write_text(text)
     assert [remains.name for remains in standing({})] == [NAME]
-
-
-# The worked examples of docs/engines.md, run as they stand there, with programs that play DBLab's and Neon's.
-
-DBLAB = r"""
-case "$1 $2" in
-"clone create") shift 2; printf '%s\n' "$@" > created; echo "ID: $6"; echo "Connection string: host=$HOST" ;;
-"clone status") echo '{"id": "'$3'", "db": {"host": "127.0.0.1", "port": "5433", "password": ""}}' ;;
-"clone list") test -e created && echo '[{"id": "'$(sed -n 6p created)'"}]' || echo '[]' ;;
-"clone destroy") test "$(sed -n 6p created)" = "$3" && rm created && echo destroyed ;;
-esac
-"""
-NEON = r"""
-case "$1 $2" in
-"branches create") echo "$4 $6" > created; echo "| id | name |" ;;
-"branches list") test -e created && echo '[{"name": "'$(cut -d' ' -f1 created)'"}]' || echo '[]' ;;
-"branches delete") rm created ;;
-"connection-string "*) echo "postgresql://shop_owner:pl4nted@ep-x.eu.example/shop?sslmode=require" ;;
-esac
-"""
-
-
-def example(name: str) -> str:
-    """The script of that name."""
-    text = (ROOT / "docs" / "engines.md").read_text()
-    found = re.search(rf"`ci/{name}`.*?```sh\n(.*?)```", text, re.DOTALL)
-    assert found
-    return found[1]
-
-
-@pytest.mark.parametrize(("engine", "program", "text"), [("dblab", "dblab", DBLAB), ("neon", "neonctl", NEON)])
-def test_worked_example_acquires_and_releases(
-    engine: str, program: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not shutil.which("jq") or not shutil.which("openssl"):
-        assert "CI" not in os.environ, "CI must have jq and openssl"
-        pytest.skip("the examples use jq and openssl, and one of them is not on this machine")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    script(tmp_path / program, text)
-    for verb in ("acquire", "release"):
-        (tmp_path / f"{engine}-{verb}").write_text(example(f"{engine}-{verb}"))
-        (tmp_path / f"{engine}-{verb}").chmod(0o755)
-    words = [f"./{engine}-acquire", "{name}", "{until}"]
-    wanted = CommandTarget(kind="command", acquire=words, release=[f"./{engine}-release", "{name}"])
-    for _ in range(2):
-        with acquired(wanted) as copy:
-            assert (tmp_path / "created").exists() and NAME in (tmp_path / "created").read_text()
-            assert copy.address.database == "shop" and copy.address.password
-        assert copy.dropped and not (tmp_path / "created").exists()
-    nothing = subprocess.run([f"./{engine}-release", NAME], capture_output=True, text=True)
-    assert nothing.returncode == 0, nothing.stderr
-
-
-def test_policy_of_the_documentation_allows_every_call_that_is_made() -> None:
-    text = (ROOT / "docs" / "engines.md").read_text()
-    found = re.search(r"```json\n(.*?)```", text, re.DOTALL)
-    assert found
-    policy = json.loads(found[1])
-    allowed = {action for statement in policy["Statement"] for action in as_list(statement["Action"])}
-    called = set()
-    for file in (ROOT / "greenroom" / "postgres" / "engines").glob("*.py"):
-        called |= set(re.findall(r"\b(?:describe|restore|create|delete)_db_\w+", file.read_text()))
-    assert called and {f"rds:{camel(name)}" for name in called} <= allowed
-    assert {"rds:AddTagsToResource", "ssm:GetParameter"} <= allowed
-    for statement in policy["Statement"]:
-        if any(action.startswith("rds:Delete") for action in as_list(statement["Action"])):
-            assert statement["Condition"] == {"Null": {"aws:ResourceTag/greenroom-lease": "false"}}
-            assert all(":greenroom-" in resource for resource in statement["Resource"])
-
-
-def as_list(value: str | list[str]) -> list[str]:
-    return value if isinstance(value, list) else [value]
-
-
-def camel(name: str) -> str:
-    """`create_db_instance` as IAM spells it."""
-    words = [word.upper() if word == "db" else word.capitalize() for word in name.split("_")]
-    return "".join(words)

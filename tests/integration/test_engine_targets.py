@@ -18,15 +18,15 @@ from greenroom.postgres.engines import tags
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import connect
 from tests.integration.bastion import bastion, needed
-from tests.integration.moto_server import CREDENTIALS, cloud, moto
+from tests.integration.estate import BEFORE, Estate, estate, session
+from tests.integration.moto_server import CREDENTIALS, cloud
 from tests.integration.projects import PASSWORD, shop
 from tests.integration.test_command_targets import document, report
-from tests.integration.test_engines import BEFORE, Estate, estate, session
 from tests.integration.test_target_command import Desk, desk_of
 
 pytestmark = pytest.mark.full
 
-__all__ = ["cloud", "estate", "moto", "session"]
+__all__ = ["cloud", "estate", "session"]
 KINDS = [
     pytest.param(('kind = "aurora-clone"', 'cluster = "prod"'), id="aurora"),
     pytest.param(('kind = "rds-snapshot"', 'instance = "solo"'), id="rds"),

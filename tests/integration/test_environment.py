@@ -146,6 +146,24 @@ def test_push_then_diff_then_check(checkout: Path, file: Path, cloud: Cloud, ssm
     assert len(cloud.called("PutParameter")) == len(FILE)
 
 
+@pytest.mark.parametrize("task", ["env-diff", "env-push"])
+def test_a_secret_that_a_comment_cuts_goes_nowhere(checkout: Path, cloud: Cloud, task: str) -> None:
+    write(checkout / "cut", FILE | {"DJANGO_DB_PASS": "pl4nted #hunter2"})
+    said = inv(checkout, task, "--environment", "staging", "--from", "cut")
+    assert (said.code, said.out) == (2, "")
+    assert said.error.startswith("cut, line 7: what follows the # is a comment, and no part of DJANGO_DB_PASS.\n")
+    assert cloud.calls == []
+
+
+@pytest.mark.parametrize("words", [("env-check", "--environment"), ("env-diff", "--environment", "staging", "--from")])
+def test_an_empty_word_is_none_that_was_left_out(
+    checkout: Path, file: Path, cloud: Cloud, words: tuple[str, ...]
+) -> None:
+    """As a script says it whose variable is not set."""
+    said = inv(checkout, *words, "")
+    assert (said.code, said.out, cloud.calls) == (2, "", [])
+
+
 def test_dry_run_writes_nothing(checkout: Path, file: Path, cloud: Cloud, ssm: Any) -> None:
     said = inv(checkout, "env-push", "--environment", "staging", "--dry-run")
     assert (said.code, said.error) == (0, "")

@@ -17,7 +17,11 @@ from typing import Any
 import pytest
 
 from greenroom.infra import hook
+from tests.integration import images
+from tests.integration.images import Database, built, database
 from tests.integration.moto_server import CREDENTIALS
+
+__all__ = ["built", "database"]
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENT = {"DeploymentId": "d-123", "LifecycleEventHookExecutionId": "an-execution"}
@@ -97,3 +101,16 @@ def test_hook_that_breaks_is_told_as_failed(tmp_path: Path, site: tuple[str, See
     done = called(tmp_path, url, None)
     assert "KeyError" in done.stderr
     assert [told["status"] for told in seen.told] == ["Failed"]
+
+
+@pytest.mark.full
+@pytest.mark.xdist_group("image")
+def test_green_that_passes_is_told_as_succeeded(tmp_path: Path, site: tuple[str, Seen], database: Database) -> None:
+    """The app in its image, as a task of green runs it."""
+    endpoint, seen = site
+    with images.container("--network", database.network, *images.PUBLISHED, DJANGO_DB_HOST="db") as green:
+        at = images.url(green).replace("127.0.0.1", "localhost")  # as DJANGO_ALLOWED_HOSTS has it
+        assert images.get(f"{at}/livez")[0] == 200
+        done = called(tmp_path, endpoint, at)
+    assert done.stdout.endswith("Succeeded\n"), done.stdout + done.stderr
+    assert [told["status"] for told in seen.told] == ["Succeeded"]

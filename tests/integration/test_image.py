@@ -21,6 +21,7 @@ from tests.integration.images import (
     PUBLISHED,
     Database,
     built,
+    checkout,
     container,
     database,
     docker,
@@ -66,6 +67,24 @@ def test_image_holds_the_app_compiled_and_nothing_that_only_builds(built: Path) 
     compiled = {Path(name) for name in found["files"] if name.endswith(".pyc")}
     assert {path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc" for path in sources} <= compiled
     assert not [name for name in found["files"] if "Dockerfile" in name or "/." in name]
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o000])
+def test_image_has_the_same_modes_whatever_the_umask_of_the_checkout(built: Path, tmp_path: Path, umask: int) -> None:
+    root, name = checkout(tmp_path), f"{NAME}:umask"
+    for path in (root / "app", *(root / "app").rglob("*"), root / "requirements" / "app.txt"):
+        path.chmod((0o777 if path.is_dir() or path.stat().st_mode & 0o100 else 0o666) & ~umask)
+    argv = ["docker", "buildx", "build", "--load", "--file", "app/Dockerfile", "--tag", name, "."]
+    done = subprocess.run(argv, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    modes = ("run", "--rm", "--user", "0", "--entrypoint", "sh")
+    listed = ("-c", "find /app -printf '%m %U %p\\n' | sort")
+    try:
+        found = docker(*modes, name, *listed)
+        assert found == docker(*modes, f"{NAME}:latest", *listed)
+        assert docker("run", "--rm", name, "find", "/app", "!", "-readable", "-o", "-writable", "!", "-type", "l") == ""
+    finally:
+        docker("image", "rm", name)
 
 
 def test_image_is_little_larger_than_its_base(built: Path) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
-from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -21,8 +20,6 @@ from tests.integration.registry import PASSWORD, USER, Registry, registry
 
 __all__ = ["built", "cloud", "moto", "registry"]
 pytestmark = [pytest.mark.xdist_group("image"), pytest.mark.full]
-
-MANIFEST = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 
 
 @pytest.fixture
@@ -46,15 +43,9 @@ def push(built: Path, ecr: Cloud, *words: str, tag: str, **environment: str) -> 
     return said
 
 
-def asked(registry: Registry, path: str) -> Any:
-    secret = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    headers = {"Authorization": f"Basic {secret}", "Accept": MANIFEST}
-    return urlopen(Request(f"http://{registry.host}/v2/{path}", headers=headers), timeout=20)
-
-
 def refused(registry: Registry) -> None:
     """Nothing came to the registry."""
-    with asked(registry, "_catalog") as answer:
+    with registry.asked("_catalog") as answer:
         assert json.load(answer) == {"repositories": []}
 
 
@@ -64,8 +55,11 @@ def test_push_writes_the_release_files_from_the_digest_that_the_registry_has(
     said = push(built, ecr, "--yes", tag="v1", DOCKER_CONFIG=str(tmp_path))
     assert said.code == 0, said.error
     place = f"{registry.host}/ledger"
-    with asked(registry, "ledger/manifests/v1") as answer:
+    with registry.asked("ledger/manifests/v1") as answer:
         digest = answer.headers["Docker-Content-Digest"]
+    assert docker("inspect", "--format", "{{.Id}}", f"{place}@{digest}") == docker(
+        "inspect", "--format", "{{.Id}}", f"{NAME}:v1"
+    ), "so it can be rehearsed from here at once"
     release = built / "build" / "release"
     assert json.loads((release / "imageDetail.json").read_text()) == {"ImageURI": f"{place}@{digest}"}
     definition = json.loads((release / "taskdef.json").read_text())
@@ -91,6 +85,20 @@ def test_pushed_digest_can_be_pulled_and_is_what_was_built(
         assert docker("inspect", "--format", "{{.Id}}", image) == docker("inspect", "--format", "{{.Id}}", f"{NAME}:v2")
     finally:
         docker("image", "rm", image)
+
+
+def test_push_that_fails_leaves_no_name_but_that_of_an_earlier_one(built: Path, ecr: Cloud, registry: Registry) -> None:
+    assert push(built, ecr, "--yes", tag="twice").code == 0
+    image = json.loads((built / "build" / "release" / "imageDetail.json").read_text())["ImageURI"]
+    shutil.rmtree(registry.root / "docker")
+    (registry.root / "docker").touch()  # it can write nothing any more
+    tags = ("twice", "never")
+    with ThreadPoolExecutor() as pool:  # side by side: the engine tries for almost a minute
+        pushed = list(pool.map(lambda tag: push(built, ecr, "--yes", tag=tag), tags))
+    for tag, said in zip(tags, pushed, strict=True):
+        assert said.code == 2 and f"/ledger:{tag} could not be pushed: " in said.error, said.error
+    assert docker("inspect", "--format", "{{.Id}}", image) == docker("inspect", "--format", "{{.Id}}", f"{NAME}:twice")
+    assert docker("image", "ls", "--quiet", f"{registry.host}/ledger:never") == ""
 
 
 def test_dry_run_of_a_push_shows_and_does_nothing(built: Path, ecr: Cloud, registry: Registry) -> None:
@@ -119,6 +127,27 @@ def test_push_of_a_dirty_tree_is_refused(built: Path, ecr: Cloud, registry: Regi
         "the tree differs from its commit, and what is pushed should be found again.",
     )
     refused(registry)
+
+
+def test_push_of_files_that_git_ignores_is_refused(built: Path, ecr: Cloud, registry: Registry) -> None:
+    """The pycache of our own runs is left out of the context, and stops nothing."""
+    ignored = built / "app" / "dist" / "customers.sql"
+    ignored.parent.mkdir()
+    ignored.write_text("")
+    (built / "app" / "config" / "__pycache__").mkdir(exist_ok=True)
+    (built / "app" / "config" / "__pycache__" / "urls.cpython-313.pyc").write_text("")
+    try:
+        said = push(built, ecr, "--yes", tag="ignored")
+    finally:
+        shutil.rmtree(ignored.parent)
+    assert (said.code, said.error.splitlines()[0]) == (
+        1,
+        "git does not track what the image would have: app/dist/customers.sql; and what is pushed should be found "
+        "again.",
+    )
+    refused(registry)
+    said = push(built, ecr, "--dry-run", tag="ignored")
+    assert said.code == 0, said.error
 
 
 def test_push_to_a_repository_that_is_missing(built: Path, cloud: Cloud, registry: Registry) -> None:

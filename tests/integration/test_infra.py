@@ -22,6 +22,7 @@ from tests.infra import document
 from tests.infra.checkout import PASSWORD, Checkout, Said, checked_out
 from tests.infra.cloud import filled
 from tests.infra.gaps import ACCOUNT, REGION, Kept
+from tests.infra.module import need_terraform
 from tests.integration.moto_server import Cloud
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("stack")]
@@ -83,6 +84,7 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The document's commands have been typed, but those that need an engine or CodeDeploy."""
+    need_terraform()
     patch = pytest.MonkeyPatch()
     patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
     with filled() as (cloud, kept):

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from greenroom.config import Config, DatabaseVariables, InImage, Project
@@ -24,7 +23,7 @@ from greenroom.rehearsal.rehearse import rehearse
 from greenroom.rehearsal.request import Request
 from tests.hazards import releases
 from tests.integration.certified import certified
-from tests.integration.projects import PASSWORD, shop, write_project
+from tests.integration.projects import PASSWORD, branches_of, requested, shop, write_project
 from tests.integration.small_images import SHOP, USER, built, containers, needed
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("containers"), pytest.mark.usefixtures("engine")]
@@ -54,24 +53,12 @@ def source(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def rehearsed(
     source: Address, project: Path, image: str | None, *drills: DrillName, facts: Project | None = None, **how: object
 ) -> Rehearsal:
-    facts = facts or Project(directory=project, settings="shop_settings")
-    config = Config(root=project, project=facts)
-    url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
-    copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="inside")
     found = images.chosen(image) if image else None
-    request = Request(config, facts, copy, found, budget=BUDGET, drills=drills)
+    request = requested(source, project, facts=facts, branch="inside", image=found, budget=BUDGET, drills=drills)
     rehearsal = rehearse(replace(request, **how), Silent())  # type: ignore[arg-type]
     assert containers() == []
-    assert left(source) == []
+    assert branches_of(source) == []
     return rehearsal
-
-
-def left(source: Address) -> list[str]:
-    with psycopg.connect(**source.parameters) as connection:
-        found = connection.execute(
-            "SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{source.database}\\_\\_%"]
-        )
-        return [name for (name,) in found.fetchall()]
 
 
 def seen(rehearsal: Rehearsal) -> dict[str, object]:
@@ -223,7 +210,7 @@ def test_server_with_a_certificate_is_verified_from_inside(tmp_path: Path) -> No
         config = Config(root=project, project=facts)
         copy = CopyRequest(config=config, project=facts, url=url, template=True)
         rehearsal = rehearse(Request(config, facts, copy, images.chosen(name), budget=BUDGET, drills=()), Silent())
-        assert left(by_name) == []
+        assert branches_of(by_name) == []
     assert rehearsal.error is None, rehearsal.error
 
 
@@ -241,11 +228,9 @@ def look(apps, editor):
 
 
 def released(source: Address, project: Path, image: str, **how: object) -> Rehearsal:
-    facts = Project(directory=project, settings="stock_settings")
-    config = Config(root=project, project=facts)
-    url = f"postgresql://{source.user}:{releases.PASSWORD}@{source.host}:{source.port}/{source.database}"
-    copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="inside")
-    request = Request(config, facts, copy, images.chosen(image), budget=BUDGET, drills=("old-release",))
+    facts, found = Project(directory=project, settings="stock_settings"), images.chosen(image)
+    asked = {"image": found, "budget": BUDGET, "drills": ("old-release",)}
+    request = requested(source, project, facts=facts, branch="inside", **asked)
     return rehearse(replace(request, **how), Silent())  # type: ignore[arg-type]
 
 
@@ -255,12 +240,13 @@ STOCK = SHOP.replace("shop_settings", "stock_settings") + 'LABEL org.opencontain
 def test_both_releases_in_their_images(server: Server, tmp_path: Path) -> None:
     with (
         releases.stock(server, tmp_path / "project", "C01") as (source, project),
-        built(project, STOCK.format("")) as running,
+        built(project, STOCK.format("c0ffee")) as running,
     ):
         releases.release(project, releases.HERE / "C01" / "new")
         with built(project, STOCK.format("")) as shipping:
             rehearsal = released(source, project, shipping, base_image=running)
     [drill] = rehearsal.drills
+    assert drill.release and (drill.release.name, drill.release.commit) == (running, "c0ffee")
     assert drill.status == "failed" and drill.reason.startswith(f"{running} (in its own image): stock.Item cannot read")
     assert {finding.hazard for finding in rehearsal.findings if finding.drill} == {"C01"}
     assert containers() == []

@@ -15,13 +15,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from greenroom.docker_refusals import SHOWS_IMAGES
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.lease import Lease
 from greenroom.rehearsal.inside.container import Container, made
 from greenroom.rehearsal.inside.image import chosen
-from tests.integration.projects import PASSWORD, shop, write_project
+from tests.integration.projects import PASSWORD, branches_of, shop, write_project
 from tests.integration.small_images import BASE, SHOP, WITH_DJANGO, built, containers, needed
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("containers"), pytest.mark.usefixtures("engine")]
@@ -82,8 +83,8 @@ def said(tmp_path: Path, *words: object, task: str = "migrate-rehearse", **envir
 
 
 def of(source: Address, project: Path) -> list[str]:
-    url = f"postgresql://{source.user}@{source.server}/{source.database}"
-    return ["--url", url, "--project", str(project), "--settings", "shop_settings", "--template", "--drills", "none"]
+    named = ["--url", str(source), "--project", str(project), "--settings", "shop_settings"]
+    return [*named, "--template", "--drills", "none"]
 
 
 @pytest.fixture(scope="module")
@@ -116,12 +117,6 @@ def _sleeps(source: Address) -> bool:
     with psycopg.connect(**source.parameters) as connection:
         asked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 600"
         return connection.execute(asked).fetchone() == (1,)
-
-
-def copies(source: Address) -> list[str]:
-    with psycopg.connect(**source.parameters) as connection:
-        found = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'contained\\_\\_%'").fetchall()
-    return [name for (name,) in found]
 
 
 def programs(tmp_path: Path) -> list[str]:
@@ -169,7 +164,7 @@ def test_signal_leaves_nothing(
     with asleep(tmp_path, source, project, image) as child:
         child.send_signal(number)
         child.communicate(timeout=60)
-        assert (child.returncode, containers(), copies(source)) == (code, [], [])
+        assert (child.returncode, containers(), branches_of(source)) == (code, [], [])
         assert (programs(tmp_path), kept(tmp_path)) == ([], [])
 
 
@@ -185,7 +180,7 @@ def test_killed_one_is_found_by_its_lease_and_reaped(
         assert line.split()[1:3] == ["container", "docker"] and line.endswith("creator died")
         reaped = said(tmp_path, "--yes", task="db-reap")
         assert reaped[0] == 0 and f"dropped {name}" in reaped[1], reaped
-        assert copies(source) == []
+        assert branches_of(source) == []
     deadline = time.monotonic() + 10
     while programs(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -231,7 +226,7 @@ def test_bad_option(tmp_path: Path, plain: str, words: list[str], first: str, ne
 def test_what_can_be_no_image_is_spoken_of_as_it_was_typed(tmp_path: Path, option: str) -> None:
     code, _, error = said(tmp_path, option, "not an image", *NOWHERE)
     sentence = "Docker's engine could not look for the image not an image: invalid reference format."
-    assert (code, error) == (2, f"{sentence}\n  `docker ps -a` shows what it has.\n")
+    assert (code, error) == (2, f"{sentence}\n  {SHOWS_IMAGES}\n")
 
 
 def test_no_engine(tmp_path: Path) -> None:

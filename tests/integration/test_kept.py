@@ -21,7 +21,7 @@ from greenroom.postgres.kept import Kept, Record
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import CannotConnect, connect
 from greenroom.secret import Secret
-from tests.integration.test_embedded import gone, hold, until
+from tests.integration.server_holder import gone, hold, until
 
 pytestmark = pytest.mark.full
 

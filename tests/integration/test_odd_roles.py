@@ -15,11 +15,12 @@ from greenroom.errors import GreenroomError
 from greenroom.postgres.server import connect
 from tests.integration.bastion import Bastion
 from tests.integration.shop import ROWS, Shop
-from tests.integration.test_targets import places, source, vpn, wanted
+from tests.integration.sources import source
+from tests.integration.staging import places, wanted
 
 pytestmark = pytest.mark.full
 
-__all__ = ["places", "source", "vpn"]
+__all__ = ["places", "source"]
 
 
 def copied(request: CopyRequest) -> None:

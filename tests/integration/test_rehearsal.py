@@ -9,16 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from greenroom.config import Config, Project
 from greenroom.console import Silent
-from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal.document import Budget, Rehearsal
 from greenroom.rehearsal.rehearse import rehearse
 from greenroom.rehearsal.report import files
-from greenroom.rehearsal.request import Request
-from tests.integration.projects import PASSWORD, shop, write_project
+from tests.integration.projects import PASSWORD, branches_of, requested, shop, write_project
 
 ROWS = 300_000
 SECRET = "planted-s3cret-of-a-customer"
@@ -33,25 +30,8 @@ def source(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def rehearsed(source: Address, project: Path, *, timeout: float = 60, probed_tables: int = 8) -> Rehearsal:
-    facts = Project(directory=project, settings="shop_settings")
-    config = Config(root=project, project=facts)
-    url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
-    request = Request(
-        config=config,
-        project=facts,
-        source=CopyRequest(config=config, project=facts, url=url, template=True, branch="test"),
-        budget=Budget(read_ms=1000, write_ms=2000, timeout_seconds=timeout),
-        probed_tables=probed_tables,
-    )
-    return rehearse(request, Silent())
-
-
-def copies(source: Address) -> list[str]:
-    with psycopg.connect(**source.parameters) as connection:
-        rows = connection.execute(
-            "SELECT datname FROM pg_database WHERE datname LIKE %s", [source.database + "\\_\\_%"]
-        )
-        return [name for (name,) in rows]
+    budget = Budget(read_ms=1000, write_ms=2000, timeout_seconds=timeout)
+    return rehearse(requested(source, project, budget=budget, probed_tables=probed_tables), Silent())
 
 
 def test_rewrite_stalls_readers_and_writers_for_as_long_as_it_takes(source: Address, tmp_path: Path) -> None:
@@ -148,7 +128,7 @@ def test_failure_is_a_result_without_data(
         assert SECRET not in written.read_text()
         assert PASSWORD not in written.read_text()
     assert rehearsal.copy_.dropped
-    assert copies(source) == []
+    assert branches_of(source) == []
 
 
 def test_hung_migration_is_stopped_and_says_where(source: Address, tmp_path: Path) -> None:
@@ -159,7 +139,7 @@ def test_hung_migration_is_stopped_and_says_where(source: Address, tmp_path: Pat
     assert rehearsal.error.statement == "SELECT pg_sleep($1)"
     assert rehearsal.verdict == "fail"
     assert rehearsal.totals.seconds < 20
-    assert copies(source) == []
+    assert branches_of(source) == []
 
 
 def test_killed_app_is_a_result(source: Address, tmp_path: Path) -> None:
@@ -168,7 +148,7 @@ def test_killed_app_is_a_result(source: Address, tmp_path: Path) -> None:
     assert rehearsal.error is not None
     assert rehearsal.error.kind == "agent died"
     assert "signal 9" in rehearsal.error.advice
-    assert copies(source) == []
+    assert branches_of(source) == []
 
 
 def test_child_that_the_app_leaves_behind_holds_nothing_up(source: Address, tmp_path: Path) -> None:

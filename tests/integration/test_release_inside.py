@@ -8,25 +8,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.release import gate, migrating, one_off
 from tests.integration.projects import shop, write_project
+from tests.integration.release_program import NOTE, SECOND, Program, until
 
 pytestmark = pytest.mark.full
 
 KEY = 0x677265656E
-NOTE = "migrations.AddField('Customer', 'name', models.TextField(null=True))"
-SECOND = "migrations.AddField('Customer', 'city', models.TextField(null=True))"
-HELD = 7  # a lock that a test holds, so that the second migration waits for as long as it wants
-SLOW = f"migrations.RunSQL('SELECT pg_advisory_xact_lock({HELD})'), " + SECOND
-WAITS = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {HELD} AND NOT granted"
 LOCK = f"locktype = 'advisory' AND objid = {KEY & 0xFFFFFFFF} AND granted"
 TOLD = """
 import os
@@ -35,6 +29,10 @@ DATABASES["default"].update(
     HOST=os.environ["PGHOST"], PORT=os.environ["PGPORT"], NAME=os.environ["PGDATABASE"],
     USER=os.environ["PGUSER"], PASSWORD=os.environ["PGPASSWORD"],
 )
+"""
+SERIALIZABLE = """
+from django.db.backends.postgresql.psycopg_any import IsolationLevel
+DATABASES["default"]["OPTIONS"] = {"isolation_level": IsolationLevel.SERIALIZABLE}
 """
 MEANWHILE = """
 import os
@@ -61,63 +59,6 @@ def project(tmp_path: Path) -> Path:
     (made / "told.py").write_text(TOLD)
     (made / "meanwhile.py").write_text(MEANWHILE)
     return made
-
-
-class Program:
-    """The program of the one-off task, in a project, on a database."""
-
-    def __init__(self, project: Path, source: Address) -> None:
-        self.project, self.source = project, source
-        self.started: list[subprocess.Popen[str]] = []
-
-    def start(self, *plans: str, before: str = "") -> subprocess.Popen[str]:
-        words = migrating.command(sys.executable, list(plans))
-        words[2] = before + words[2]
-        environment = {**os.environ, **self.source.environment, "DJANGO_SETTINGS_MODULE": "told"}
-        self.started.append(
-            subprocess.Popen(
-                words, cwd=self.project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-        )
-        return self.started[-1]
-
-    @contextmanager
-    def in_the_middle(self) -> Iterator[subprocess.Popen[str]]:
-        """One that has migrated the first and is in the second, until the end of the block."""
-        write_project(self.project, NOTE, SLOW)
-        with self.connect() as holder:
-            holder.execute("SELECT pg_advisory_lock(%s)", [HELD])
-            running = self.start("any")
-            until(self, WAITS, 1)
-            yield running
-
-    def end(self) -> None:
-        """Whatever of it still runs."""
-        for started in self.started:
-            with started:
-                started.kill()
-
-    def run(self, *plans: str, before: str = "") -> tuple[int, list[str]]:
-        """Its exit code, and the lines that are its own."""
-        with self.start(*plans, before=before) as started:
-            output = started.communicate(timeout=60)[0]
-        assert "Traceback" not in output, output
-        ours = [line.removeprefix("greenroom: ") for line in output.splitlines() if line.startswith("greenroom: ")]
-        return started.returncode, ours
-
-    def plan(self) -> str:
-        """Its fingerprint, from a run that is let to do nothing."""
-        code, said = self.run("0" * 64)
-        assert code == 3, said
-        return said[0].rpartition(" plan ")[2].rstrip(".")
-
-    def applied(self) -> list[str]:
-        with self.connect() as connection:
-            found = connection.execute("SELECT name FROM django_migrations WHERE app = 'shop' ORDER BY id").fetchall()
-        return [name for (name,) in found]
-
-    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
-        return psycopg.connect(**self.source.parameters, autocommit=True)
 
 
 @pytest.fixture
@@ -180,8 +121,14 @@ def test_two_at_once_migrate_once(program: Program) -> None:
     assert program.applied() == ALL
 
 
-def test_lock_is_of_a_transaction_that_nobody_waits_for(program: Program) -> None:
+@pytest.mark.parametrize("isolated", ["", "by the app", "by the role"])
+def test_lock_is_of_a_transaction_that_nobody_waits_for(program: Program, isolated: str) -> None:
     """Nothing that waits for older snapshots, as CREATE INDEX CONCURRENTLY does, has to wait for it."""
+    if isolated == "by the app":
+        (program.project / "told.py").write_text(TOLD + SERIALIZABLE)
+    if isolated == "by the role":
+        with program.connect() as connection:
+            connection.execute("ALTER ROLE CURRENT_USER SET default_transaction_isolation = 'repeatable read'")
     held = (
         f"SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE {LOCK}"
         " AND state = 'idle in transaction' AND backend_xmin IS NULL AND backend_xid IS NULL"
@@ -304,12 +251,3 @@ def test_broken_graph_is_told_by_its_names(program: Program, name: str, text: st
 def test_program_fits_into_the_overrides_of_a_task() -> None:
     words = migrating.command("/opt/venv/bin/python", ["f" * 64] * gate.PLANS)
     assert len(json.dumps(one_off.overrides("app", words))) <= migrating.LARGEST
-
-
-def until(program: Program, query: str, count: int) -> None:
-    """Until so many are counted."""
-    deadline = time.monotonic() + 60
-    with program.connect() as connection:
-        while connection.execute(query).fetchone() != (count,):  # type: ignore[call-overload]
-            assert time.monotonic() < deadline, query
-            time.sleep(0.05)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration import deployments as fake
-from tests.integration.release_stage import DIGEST, OTHER, ROOT, Stage, checkout, cloud, moto, stage
-from tests.integration.test_release_refusals import report
-from tests.integration.test_releases import UNHEALTHY, released
+from tests.integration.release_circumstances import UNHEALTHY, released, report
+from tests.integration.release_environment import ROOT
+from tests.integration.release_stage import DIGEST, OTHER, Stage, checkout, cloud, moto, stage
 
 pytestmark = pytest.mark.full
 

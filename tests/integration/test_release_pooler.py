@@ -18,7 +18,8 @@ import pytest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from tests.integration.projects import PASSWORD, shop, write_project
-from tests.integration.test_release_inside import ALL, LOCK, NOTE, SLOW, TOLD, Program, until
+from tests.integration.release_program import NOTE, SLOW, Program, until
+from tests.integration.test_release_inside import ALL, LOCK, TOLD
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 CONFIGURATION = """

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
 
 from greenroom.config import PostgresTarget
 from greenroom.errors import GreenroomError
 from greenroom.postgres import room
 from greenroom.postgres.address import Address
-from greenroom.postgres.embedded import Server
+from greenroom.postgres.binaries import of_major
+from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.server import connect
 from greenroom.secret import Secret
 
@@ -95,6 +99,25 @@ def test_size_to_copy_leaves_out_what_is_excluded(server: Server) -> None:
     assert whole - rest == row[0] > 1_000_000
 
 
+def test_size_to_mask_is_that_of_the_largest_table_with_its_parts(server: Server) -> None:
+    name, rows = f"masked{secrets.token_hex(3)}", "SELECT n, md5(n::text) FROM generate_series({}, {}) AS n"
+    with connect(server.address) as maintenance:
+        maintenance.execute(f"CREATE DATABASE {name}".encode())
+        with connect(server.address.at(name)) as admin:
+            admin.execute("CREATE TABLE visit (n int, who text) PARTITION BY RANGE (n)")
+            admin.execute('CREATE TABLE "visit 1" PARTITION OF visit FOR VALUES FROM (1) TO (20001)')
+            admin.execute('CREATE TABLE "visit 2" PARTITION OF visit FOR VALUES FROM (20001) TO (40001)')
+            admin.execute(f"INSERT INTO visit {rows.format(1, 40000)}".encode())
+            admin.execute(f"CREATE TABLE person AS {rows.format(1, 10000)}".encode())
+            tables = [("public", "visit"), ("public", "person"), ("public", "nowhere")]
+            both, rest = room.size_to_mask(admin, tables, []), room.size_to_mask(admin, tables, ['public."visit 2"'])
+            row = admin.execute("""SELECT pg_table_size('"visit 1"'), pg_table_size('"visit 2"')""").fetchone()
+            assert room.size_to_mask(admin, [], []) == 0
+        maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    assert row is not None
+    assert (both, rest) == (sum(row), row[0]) and row[0] > 1_000_000
+
+
 def test_server_room_of_a_server_on_this_machine(server: Server) -> None:
     with connect(server.address) as admin:
         found = room.server_room(admin, disk_gb=0.001)
@@ -133,6 +156,44 @@ def test_refuse_no_room_on_server_that_is_too_small(server18: Server, reader: Ad
         f"{room.told(12 * GB + row[0])} there, for the copy, its WAL and its sort files; others use that disk.\n"
         "  Leave --remote out (the copy is then made here), copy less (exclude_data), or make room there."
     )
+
+
+def test_refuse_no_room_on_server_for_rows_that_are_masked(reader: Address) -> None:
+    """Which are there three times for a while; for the copy alone there is room."""
+    with connect(reader) as asking:
+        found = room.server_room(asking, disk_gb=1000)
+        assert found is not None
+        size = int(found.free / 2)
+        room.refuse_no_room_on_server(asking, target(disk_gb=1000), size)
+        with pytest.raises(GreenroomError) as caught:
+            room.refuse_no_room_on_server(asking, target(disk_gb=1000), size, rewritten_bytes=size)
+    assert ", for the copy, its WAL and what masks write anew; others use that disk." in caught.value.sentence
+
+
+@contextmanager
+def standby(server: Server) -> Iterator[None]:
+    """As far as the server knows: a session that is sent its WAL."""
+    with open(server.data / "pg_hba.conf", "a") as file:
+        file.write("host replication all 127.0.0.1/32 scram-sha-256\n")
+    with connect(server.address) as admin:
+        row = admin.execute("SELECT pg_current_wal_flush_lsn()::text FROM pg_reload_conf()").fetchone()
+    assert row
+    follower = pq.PGconn.connect(make_conninfo(**{**server.address.parameters, "replication": "true"}).encode())
+    begun = follower.exec_(f"START_REPLICATION PHYSICAL {row[0]}".encode())
+    assert begun.status == pq.ExecStatus.COPY_BOTH
+    yield
+    follower.finish()
+
+
+def test_refuse_no_room_on_server_names_standbys() -> None:
+    settings = {"wal_level": "replica", "max_wal_senders": "2"}
+    with embedded(binaries=of_major(18), settings=settings) as server, connect(server.address) as admin:
+        assert room.refuse_no_room_on_server(admin, target(), 4 * GB) == []
+        with standby(server):
+            assert room.refuse_no_room_on_server(admin, target(), 4 * GB) == [
+                "a standby follows db.internal:5432: the branch (4.0 GB) and its WAL go there too, and are not "
+                "counted there"
+            ]
 
 
 def test_refuse_no_room_on_server_that_tells_nothing(reader: Address) -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from greenroom import config as configuration
 from greenroom import docker
 from greenroom.console import Display, Silent
 from greenroom.copies.acquiring import CopyRequest, acquire
+from greenroom.copies.cloning import cloned
 from greenroom.errors import GreenroomError
 from greenroom.postgres import room
 from greenroom.postgres.embedded import Server
@@ -140,3 +142,42 @@ def test_branch_asks_for_room_on_its_server(source: Shop) -> None:
     assert steps == [f"reading {source.address.database} on {source.address.server}"]
     with acquire(wanted(source, {"remote": True}), Silent()) as copy:
         assert any("could not be checked: disk_gb" in note for note in copy.notes)
+
+
+def test_branch_asks_for_room_for_rows_that_are_masked(source: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a rule names the root of partitions, which has no rows of its own."""
+    with connect(source.address) as connection:
+        connection.execute("CREATE TABLE wide (n int, note text) PARTITION BY RANGE (n)")
+        connection.execute("CREATE TABLE wide_1 PARTITION OF wide FOR VALUES FROM (0) TO (100000)")
+        connection.execute("INSERT INTO wide SELECT n, repeat(md5(n::text), 20) FROM generate_series(1, 30000) n")
+        row = connection.execute("SELECT pg_size_bytes(current_setting('max_wal_size'))").fetchone()
+    assert row
+    monkeypatch.setattr(room, "free_bytes", lambda _directory: int(size_of(source) * 1.5) + row[0])
+    monkeypatch.setattr(room, "_directory_here", lambda _connection: Path("/"))
+    with acquire(wanted(source, {"remote": True}), Silent()):
+        pass
+    sentence, _ = refused(wanted(source, {"remote": True}, masks={"wide.note": "text"}))
+    assert "and a branch needs about" in sentence and "what masks write anew" in sentence
+
+
+def test_pull_asks_for_room_for_partitions_that_are_masked(source: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(source.address) as connection:
+        connection.execute("CREATE TABLE wide (n int, note text) PARTITION BY RANGE (n)")
+        connection.execute("CREATE TABLE wide_1 PARTITION OF wide FOR VALUES FROM (0) TO (100000)")
+        connection.execute("INSERT INTO wide SELECT n, repeat(md5(n::text), 20) FROM generate_series(1, 30000) n")
+    monkeypatch.setattr(room, "free_bytes", lambda _directory: int(size_of(source) * 1.5))
+    sentence, _ = refused(wanted(source, {}, masks={"wide.note": "text"}))
+    assert "and the copy needs about" in sentence
+
+
+def test_clone_of_a_branch_asks_for_room_on_a_server_elsewhere(source: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the disk_gb of its target: drills and twins copy the copy."""
+    monkeypatch.setattr(room, "_directory_here", lambda _connection: None)
+    asked = wanted(source, {"remote": True}, disk_gb=10_000)
+    with acquire(asked, Silent()) as copy:
+        assert copy.disk_gb == 10_000
+        with cloned(copy, asked):
+            pass
+        with pytest.raises(GreenroomError) as caught, cloned(replace(copy, disk_gb=0.001), asked):
+            pass
+    assert caught.value.sentence.startswith(f"{source.address.server} has 0 MB free, and a clone of the copy needs ")

@@ -70,6 +70,13 @@ def test_smoke_finds_the_app_by_the_registrys_variables(app: Served) -> None:
     assert (said.code, said.out.splitlines()[-1]) == (0, f"{app.url}: 9 passed, 6 left out")
 
 
+@pytest.mark.parametrize("task", ["smoke", "serve"])
+def test_a_port_that_is_no_number_is_named_by_its_variable(task: str) -> None:
+    said = inv(task, env={"DJANGO_EXTERNAL_PORT_NUM": "abc"})
+    assert (said.code, said.out) == (2, "")
+    assert said.error.startswith("DJANGO_EXTERNAL_PORT_NUM is no number.\n  Set it to one, such as 8000")
+
+
 def test_smoke_runs_alone_with_the_standard_library(app: Served, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "greenroom" / "smoke", tmp_path / "greenroom" / "smoke")
     (tmp_path / "greenroom" / "__init__.py").touch()

@@ -16,7 +16,8 @@ from greenroom.secret import Secret
 from greenroom.ssh.connection import connected
 from greenroom.ssh.dialling import Unreachable
 from greenroom.ssh.host import Host
-from tests.integration.bastion import Bastion, bastion, until
+from tests.integration.bastion import Bastion, bastion
+from tests.integration.sshd import until
 
 PLANTED = "pl4nted'\"$`\\ wörd\nof two lines"
 

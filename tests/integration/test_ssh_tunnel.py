@@ -22,7 +22,8 @@ from greenroom.errors import GreenroomError
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import connect
 from greenroom.ssh.tunnel import tunnel
-from tests.integration.bastion import Bastion, bastion, until
+from tests.integration.bastion import Bastion, bastion
+from tests.integration.sshd import until
 
 BULK = 50_000_000
 

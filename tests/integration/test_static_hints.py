@@ -10,16 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.config import Config, Project, RehearsalDefaults
 from greenroom.console import Silent
-from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal.document import Budget, Rehearsal
 from greenroom.rehearsal.rehearse import rehearse
 from greenroom.rehearsal.report import files, github, terminal
-from greenroom.rehearsal.request import Request
-from tests.integration.projects import PASSWORD, shop, write_project
+from greenroom.tables import RehearsalDefaults
+from tests.integration.projects import PASSWORD, requested, shop, write_project
 
 pytestmark = pytest.mark.full
 
@@ -34,12 +32,9 @@ def source(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def rehearsed(source: Address, project: Path, *, static_hints: bool = True) -> Rehearsal:
-    facts = Project(directory=project, settings="shop_settings")
-    config = Config(root=project, project=facts, rehearsal=RehearsalDefaults(static_hints=static_hints))
-    url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
-    copy = CopyRequest(config=config, project=facts, url=url, template=True, branch="test")
+    defaults = RehearsalDefaults(static_hints=static_hints)
     budget = Budget(read_ms=1000, write_ms=2000, timeout_seconds=60)
-    return rehearse(Request(config=config, project=facts, source=copy, budget=budget, drills=()), Silent())
+    return rehearse(requested(source, project, defaults=defaults, budget=budget, drills=()), Silent())
 
 
 def test_measured_finding_takes_the_hint_in_and_a_further_one_stands_alone(source: Address, tmp_path: Path) -> None:
@@ -118,8 +113,7 @@ def test_rehearsal_without_squawk_says_so(source: Address, tmp_path: Path) -> No
     (packages,) = home.glob("lib/python3.*/site-packages")
     (packages / "ours.pth").write_text("\n".join(path for path in sys.path if path))
     environment = {**os.environ, "PATH": "/usr/bin:/bin", "PGPASSWORD": PASSWORD}
-    url = f"postgresql://{source.user}@{source.host}:{source.port}/{source.database}"
-    words = [home / "bin" / "python", "-c", COMMAND, url]
+    words = [home / "bin" / "python", "-c", COMMAND, str(source)]
     done = subprocess.run(words, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "static hints        not made: squawk is not installed (squawk-cli on PyPI)" in done.stdout

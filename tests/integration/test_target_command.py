@@ -17,9 +17,10 @@ import pytest
 
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
-from tests.integration.bastion import bastion, needed, until
+from tests.integration.bastion import bastion, needed
 from tests.integration.moto_server import CREDENTIALS, Cloud, cloud, moto
 from tests.integration.projects import PASSWORD, shop, write_project
+from tests.integration.sshd import until
 
 pytestmark = pytest.mark.full
 

@@ -1,8 +1,7 @@
-"""Targets: pulled here (LOCAL) and branched on their own server (REMOTE), directly and through a VPN host."""
+"""Targets: pulled here (LOCAL) and branched on their own server (REMOTE), and what is refused before anything."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,75 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from greenroom import config as configuration
-from greenroom.console import Display, Silent
-from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
+from greenroom.console import Silent
+from greenroom.copies.acquiring import acquire
 from greenroom.errors import GreenroomError
-from greenroom.postgres import inventory, kept, snapshots
+from greenroom.postgres import inventory, kept
 from greenroom.postgres.binaries import of_major
 from greenroom.postgres.embedded import Server, embedded
 from greenroom.postgres.server import connect
-from tests.integration.bastion import Bastion, bastion, needed
-from tests.integration.certified import certified
 from tests.integration.shop import PLANTED, ROWS, Shop, shop
+from tests.integration.sources import source
+from tests.integration.staging import Heard, is_whole, places, wanted
 
 pytestmark = pytest.mark.full
 
-
-@pytest.fixture(autouse=True)
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Journal, snapshots and scratch of the test's own; the password stands in a variable."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    scratch = tmp_path / "scratch"
-    scratch.mkdir(mode=0o711)
-    monkeypatch.setenv("TMPDIR", str(scratch))
-    monkeypatch.setenv("SHOP_PASSWORD", PLANTED)
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o711)
-
-
-@pytest.fixture
-def source(server18: Server) -> Iterator[Shop]:
-    with shop(server18) as made:
-        yield made
-
-
-@pytest.fixture
-def vpn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bastion]:
-    needed()
-    with bastion(tmp_path / "bastion") as host:
-        monkeypatch.setenv("HOME", str(host.home))
-        yield host
-        host.settle()
-
-
-def wanted(source: Shop, *, how: dict[str, object] | None = None, **target: object) -> CopyRequest:
-    """A request for `staging`, as pyproject.toml would have it."""
-    address = source.address
-    table = {"host": address.host, "port": address.port, "name": address.database, "user": address.user}
-    table |= {"password_variable": "SHOP_PASSWORD", **target}
-    tables = {"databases": {"staging": table}, "snapshots": {"limit_gb": 0}}
-    config = configuration.parse(tables, Path.cwd())
-    request = {"config": config, "project": config.project, "target": "staging", "branch": "fix_it", **(how or {})}
-    return CopyRequest(**request)  # type: ignore[arg-type]
-
-
-def is_whole(copy: Acquired, source: Shop) -> None:
-    with connect(copy.address) as connection:
-        assert connection.info.user == source.owner
-        assert connection.execute("SELECT count(*) FROM goods").fetchone() == (ROWS,)
-        assert connection.execute("SHOW timezone").fetchone() == ("Europe/Berlin",)
-        assert connection.execute("SELECT obj_description('goods'::regclass)").fetchone() == ("what is sold",)
-
-
-class Heard(Display):
-    """Remembers the phases."""
-
-    def __init__(self) -> None:
-        self.steps: list[str] = []
-
-    def step(self, text: str) -> None:
-        self.steps.append(text)
+__all__ = ["places", "source"]
 
 
 def test_pull_restores_here_and_drops(source: Shop) -> None:
@@ -90,101 +34,6 @@ def test_pull_restores_here_and_drops(source: Shop) -> None:
         assert copy.facts.settings["fsync"] == "on" and copy.facts.settings["wal_level"] == "replica"
     assert copy.dropped
     assert source.state() == before
-
-
-def test_pull_through_vpn_host_streams_a_dump(source: Shop, vpn: Bastion) -> None:
-    vpn.client(source.server.binaries)
-    before, heard = source.state(), Heard()
-    with acquire(wanted(source, via=vpn.via), heard) as copy:
-        is_whole(copy, source)
-        assert copy.method == "restore"
-        assert not vpn.running(), "the connections are closed as soon as the rows are here"
-    assert any(step.startswith(f"dumping {source.address.database} on ") for step in heard.steps)
-    assert copy.dropped and source.state() == before
-
-
-@pytest.mark.parametrize("remote", [False, True])
-def test_subscription_stays_behind_the_vpn_host(
-    source: Shop, vpn: Bastion, monkeypatch: pytest.MonkeyPatch, *, remote: bool
-) -> None:
-    """Even a superuser's dump there brings none."""
-    vpn.client(source.server.binaries)
-    assert source.admin.password
-    who = {"user": source.admin.user, "password_variable": "BOSS"}
-    monkeypatch.setenv("BOSS", source.admin.password.reveal())
-    with source.subscribed(), acquire(wanted(source, via=vpn.via, how={"remote": remote}, **who), Silent()) as copy:
-        assert copy.method == ("pipe" if remote else "restore")
-        assert "not copied: the subscription theirs, so that the copy receives nothing" in copy.notes
-        with connect(copy.admin) as connection:
-            mine = "SELECT subname FROM pg_subscription JOIN pg_database d ON d.oid = subdbid WHERE datname = %s"
-            assert connection.execute(mine, [copy.name]).fetchall() == []
-    assert copy.dropped
-
-
-def test_pull_by_file_leaves_nothing_on_the_host(source: Shop, vpn: Bastion) -> None:
-    vpn.client(source.server.binaries)
-    heard = Heard()
-    with acquire(wanted(source, via=vpn.via, how={"via_file": True}), heard) as copy:
-        is_whole(copy, source)
-        assert vpn.leftovers() == []
-    assert any(step.startswith("bringing the archive from ") for step in heard.steps)
-
-
-def test_pull_without_pg_dump_on_the_host_goes_through_a_tunnel(source: Shop, vpn: Bastion) -> None:
-    with acquire(wanted(source, via=vpn.via), Silent()) as copy:
-        is_whole(copy, source)
-    assert copy.method == "copy"
-    told = r" has (no pg_dump|pg_dump [\d. and]+, older than the server \([\d.]+\)): copied through a tunnel$"
-    assert any(re.search(told, note) for note in copy.notes)  # the host may have Debian's
-
-
-@pytest.mark.parametrize("remote", [False, True])
-@pytest.mark.parametrize(
-    ("version", "why"),
-    [
-        ("12.20", r" has pg_dump 12\.20[\d. and]*, older than the server \({version}\): copied through a tunnel$"),
-        ("99.1", r" has pg_dump 99\.1, whose archives pg_restore 18, the newest here, cannot read: copied through a"),
-    ],
-)
-def test_pg_dump_on_the_host_that_does_not_fit_is_told_with_its_version(
-    source: Shop, vpn: Bastion, version: str, why: str, *, remote: bool
-) -> None:
-    vpn.old_client(version)
-    with acquire(wanted(source, via=vpn.via, how={"remote": remote}), Silent()) as copy:
-        assert copy.source_facts and copy.method == "copy"
-        assert any(re.search(why.format(version=copy.source_facts.version), note) for note in copy.notes)
-
-
-@pytest.fixture
-def with_tls(tmp_path: Path) -> Iterator[tuple[Shop, Path]]:
-    """A shop on a server whose certificate is made out to `localhost`, and that certificate."""
-    with certified(tmp_path / "tls", "localhost") as (server, certificate), shop(server) as made:
-        yield made, certificate
-
-
-@pytest.mark.parametrize("remote", [False, True])
-def test_certificate_is_verified_from_here_behind_a_vpn_host(
-    with_tls: tuple[Shop, Path], vpn: Bastion, *, remote: bool
-) -> None:
-    """The host's pg_dump could not: nothing of the authority lies there."""
-    source, certificate = with_tls
-    vpn.client(source.server.binaries)
-    how = {"via": vpn.via, "host": "localhost", "sslmode": "verify-full", "how": {"remote": remote}}
-    with acquire(wanted(source, sslrootcert=str(certificate), **how), Silent()) as copy:
-        is_whole(copy, source)
-        assert any("certificate is verified from here" in note for note in copy.notes)
-        assert copy.method == "copy" and copy.source_facts and copy.source_facts.tls
-    with pytest.raises(GreenroomError) as caught, acquire(wanted(source, sslrootcert="nowhere.pem", **how), Silent()):
-        pass
-    assert caught.value.sentence.endswith(f"nowhere.pem, which sslrootcert of {source.address.database} names.")
-
-
-def test_certificate_that_is_made_out_to_another_name_is_refused(with_tls: tuple[Shop, Path]) -> None:
-    source, certificate = with_tls
-    asked = wanted(source, sslmode="verify-full", sslrootcert=str(certificate))
-    with pytest.raises(GreenroomError) as caught, acquire(asked, Silent()):
-        pass
-    assert "127.0.0.1" in caught.value.sentence and "certificate" in caught.value.sentence
 
 
 def test_pull_masks_and_leaves_rows_out(source: Shop) -> None:
@@ -225,22 +74,6 @@ def test_branch_is_made_beside_the_source_and_dropped(source: Shop) -> None:
     assert source.state() == before
 
 
-def test_branch_through_vpn_host_is_made_there(source: Shop, vpn: Bastion) -> None:
-    vpn.client(source.server.binaries)
-    before = source.state()
-    with acquire(wanted(source, via=vpn.via, how={"remote": True}), Silent()) as copy:
-        is_whole(copy, source)
-        assert (copy.address.host, copy.label) == ("127.0.0.1", source.address.server)
-    assert (copy.method, copy.dropped, source.state()) == ("pipe", True, before)
-    assert any(note.startswith("what runs on it goes through ") for note in copy.notes)
-
-
-def test_branch_through_a_tunnel_without_programs_there(source: Shop, vpn: Bastion) -> None:
-    with acquire(wanted(source, via=vpn.via, how={"remote": True}), Silent()) as copy:
-        is_whole(copy, source)
-    assert (copy.method, copy.dropped) == ("copy", True)
-
-
 def test_kept_pull_runs_on_and_is_dropped_by_name(source: Shop) -> None:
     with acquire(wanted(source, how={"keep": True}), Silent()) as copy:
         pass
@@ -259,81 +92,6 @@ def test_kept_pull_of_a_sensitive_target_needs_rules(source: Shop) -> None:
     with pytest.raises(GreenroomError) as caught, acquire(asked, Silent()):
         pass
     assert caught.value.sentence == "staging is sensitive and has no masks, so no copy of it is kept."
-
-
-def test_second_pull_starts_from_a_snapshot(source: Shop) -> None:
-    asked = wanted(source)
-    tables = {"databases": {"staging": asked.config.target("staging").model_dump(exclude_none=True)}}
-    config = configuration.parse(tables, Path.cwd())
-    methods = []
-    for how in ({}, {}, {"refresh": True}):
-        given = CopyRequest(config=config, project=config.project, target="staging", branch="fix_it", **how)
-        with acquire(given, Silent()) as copy:
-            is_whole(copy, source)
-        methods.append(copy.method)
-        assert copy.dropped
-    assert methods == ["copy", "snapshot", "copy"]
-
-
-def cached(source: Shop, *, keep: bool = False, **target: object) -> CopyRequest:
-    """A request for `staging` that may leave a snapshot here."""
-    staging = wanted(source, **target).config.target("staging").model_dump(exclude_none=True)
-    config = configuration.parse({"databases": {"staging": staging}}, Path.cwd())
-    return CopyRequest(config=config, project=config.project, target="staging", branch="fix_it", keep=keep)
-
-
-def names_in(copy: Acquired) -> set[str]:
-    with connect(copy.address) as connection:
-        return {name for (name,) in connection.execute("SELECT name FROM goods")}
-
-
-def test_kept_pull_of_a_sensitive_target_needs_rules_though_a_snapshot_is_here(source: Shop) -> None:
-    """A rehearsal may leave one that nobody may keep a copy of."""
-    with acquire(cached(source, sensitive=True, cache=True), Silent()) as copy:
-        assert copy.method == "copy"
-    assert len(snapshots.listed()) == 1
-    with (
-        pytest.raises(GreenroomError) as caught,
-        acquire(cached(source, keep=True, sensitive=True, cache=True), Silent()),
-    ):
-        pass
-    assert caught.value.sentence == "staging is sensitive and has no masks, so no copy of it is kept."
-    assert kept.standing() == []
-    with acquire(cached(source, sensitive=True, cache=True), Silent()) as copy:
-        assert copy.method == "snapshot", "a rehearsal may use it"
-
-
-def test_snapshot_of_a_sensitive_target_with_all_rules_may_be_kept(source: Shop) -> None:
-    rules = {"sensitive": True, "cache": True, "masks": {"goods.name": "text"}}
-    with acquire(cached(source, **rules), Silent()) as copy:
-        assert copy.method == "copy"
-    with acquire(cached(source, keep=True, **rules), Silent()) as copy:
-        assert copy.method == "snapshot"
-    (stands,) = kept.standing()
-    assert not any(name.startswith("thing ") for name in names_in(copy))
-    stands.drop()
-
-
-@pytest.mark.parametrize("rules", [{"sensitive": True, "cache": True}, {"sensitive": True}, {"cache": False}])
-def test_snapshot_that_was_allowed_once_is_neither_used_nor_left(source: Shop, rules: dict[str, object]) -> None:
-    with acquire(cached(source), Silent()):
-        pass
-    (first,) = snapshots.listed()
-    with acquire(cached(source, **rules), Silent()) as copy:
-        assert copy.method == "copy"
-    assert first.name not in [found.name for found in snapshots.listed()]
-
-
-def test_nothing_of_a_sensitive_target_stays_here(source: Shop, tmp_path: Path) -> None:
-    with acquire(cached(source, sensitive=True), Silent()) as copy:
-        assert "thing 1" in names_in(copy), "it has no masks"
-    assert snapshots.listed() == []
-    left = [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
-    assert [path for path in left if b"thing 1" in path.read_bytes()] == []
-    with acquire(cached(source), Silent()):
-        pass
-    left = [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
-    assert [path for path in left if b"thing 1" in path.read_bytes()], "the same look finds them where one is kept"
 
 
 def test_wrong_password_is_one_sentence(source: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

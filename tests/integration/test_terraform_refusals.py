@@ -10,11 +10,21 @@ from typing import Any
 
 import pytest
 
-from tests.integration.moto_server import Cloud
+from tests.integration.moto_server import Application, Cloud
 from tests.integration.terraform_desk import BUCKET, Desk, bootstrapped, cloud, desk, moto
 
 __all__ = ["cloud", "desk", "moto"]
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("terraform")]
+
+
+@contextmanager
+def answering(cloud: Cloud, application: Application) -> Iterator[None]:
+    """Another one answers in moto's place."""
+    before, cloud.application = cloud.application, application
+    try:
+        yield
+    finally:
+        cloud.application = before
 
 
 @contextmanager
@@ -37,11 +47,22 @@ def expired(cloud: Cloud, *, after: str) -> Iterator[None]:
         start("400 Bad Request", [("Content-Type", "application/xml"), ("Content-Length", str(len(said)))])
         return [said]
 
-    cloud.application = refusing
-    try:
+    with answering(cloud, refusing):
         yield
-    finally:
-        cloud.application = moto
+
+
+@contextmanager
+def broken(cloud: Cloud, *, action: str) -> Iterator[None]:
+    """Answers to an action end after half of what their headers promise."""
+    moto = cloud.application
+
+    def cutting(environment: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        body = b"".join(moto(environment, start))
+        asked = str(environment.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2]
+        return [body[: len(body) // 2] if asked == action else body]
+
+    with answering(cloud, cutting):
+        yield
 
 
 def test_locked_state_names_who_holds_it(desk: Desk) -> None:
@@ -158,6 +179,17 @@ def test_state_that_cannot_be_saved_is_not_lost(desk: Desk, cloud: Cloud) -> Non
     pushed = desk.shell(hint.strip())
     assert pushed.returncode == 0, pushed.stderr
     assert desk.run("tf-apply", "--environment", "staging", "--yes").returncode == 0
+
+
+def test_connection_that_breaks_in_an_answer_is_told(desk: Desk, cloud: Cloud) -> None:
+    """The provider asks again after an error of the connection, but not once an answer has begun."""
+    bootstrapped(desk)
+    assert desk.run("tf-apply", "--environment", "staging", "--yes").returncode == 0
+    with broken(cloud, action="DescribeRepositories"):
+        done = desk.run("tf-plan", "--environment", "staging")
+    assert done.returncode == 2
+    assert "a connection to AWS broke, or came to nothing, while Terraform worked.\n  Run the same again" in done.stderr
+    assert "Nothing would change." in desk.run("tf-plan", "--environment", "staging").stdout
 
 
 def test_terraform_that_lacks_is_told(desk: Desk) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.moto_server import Cloud
+from tests.integration.release_stage import READS
 from tests.integration.terraform_desk import BUCKET, Desk, bootstrapped, cloud, desk, moto
 
 __all__ = ["cloud", "desk", "moto"]
@@ -74,6 +76,25 @@ def test_plan_apply_change_replace_and_destroy(desk: Desk) -> None:
     assert not list(Path("/tmp").glob("greenroom-plan-*"))
 
 
+def test_no_write_leaves_in_a_dry_run(desk: Desk, cloud: Cloud) -> None:
+    """Not even a lock."""
+    bootstrapped(desk)
+    cloud.calls.clear()
+    shown = desk.run("tf-apply", "--environment", "staging", "--dry-run")
+    assert (shown.returncode, writes(cloud)) == (0, []), shown.stderr
+    assert "  + aws_ecr_repository.this  created\n" in shown.stdout and "2 created" in shown.stdout
+    assert desk.run("tf-apply", "--environment", "staging", "--yes").returncode == 0
+    assert "CreateRepository" in writes(cloud) and "PUT" in writes(cloud), "they would be seen"
+    cloud.calls.clear()
+    shown = desk.run("tf-destroy", "--environment", "staging", "--dry-run")
+    assert (shown.returncode, writes(cloud)) == (0, []), shown.stderr
+    assert "  - aws_ecr_repository.this  DESTROYED\n" in shown.stdout
+
+
+def writes(cloud: Cloud) -> list[str]:
+    return [call.action for call in cloud.calls if not call.action.startswith(READS)]
+
+
 def test_kept_plan_is_applied_as_it_was_made(desk: Desk) -> None:
     bootstrapped(desk)
     kept = desk.place / "kept"
@@ -84,6 +105,34 @@ def test_kept_plan_is_applied_as_it_was_made(desk: Desk) -> None:
     assert (
         stale.returncode == 2 and "the state has changed since this was planned; nothing was applied." in stale.stderr
     )
+
+
+def test_kept_plan_of_another_environment_is_refused(desk: Desk) -> None:
+    """In one account: Terraform itself applies a plan to the state that it was made for, whatever we were told."""
+    for file in ((desk.module / "environments" / "staging.tfvars"), desk.module / "environments/staging.s3.tfbackend"):
+        text = file.read_text().replace('"staging"', '"trial"').replace('key = "shop"', 'key = "trial"')
+        file.with_name(file.name.replace("staging", "trial")).write_text(text)
+    configuration = desk.place / "pyproject.toml"
+    staging = configuration.read_text()
+    configuration.write_text(staging + staging.replace("environments.staging", "environments.trial"))
+    bootstrapped(desk)
+    kept = desk.place / "kept"
+    kept.touch(mode=0o644)
+    assert desk.run("tf-plan", "--environment", "trial", "--out", str(kept)).returncode == 0
+    assert kept.stat().st_mode & 0o777 == 0o600
+    done = desk.run("tf-apply", "--environment", "staging", "--plan", str(kept), "--yes")
+    assert done.returncode == 2
+    assert f"the plan {kept} is of environment trial, and not of staging.\n  Name the environment" in done.stderr
+    with closing(desk.client("ssm")) as ssm:
+        assert ssm.describe_parameters()["Parameters"] == []
+    assert desk.run("tf-apply", "--environment", "trial", "--plan", str(kept), "--yes").returncode == 0
+
+
+def test_plan_is_kept_only_where_it_can_be(desk: Desk) -> None:
+    """Said before the plan is made, which takes minutes."""
+    bootstrapped(desk)
+    done = desk.run("tf-plan", "--environment", "staging", "--out", str(desk.place / "nowhere" / "kept"))
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"there is no directory {desk.place / 'nowhere'}.")
 
 
 def test_terraform_is_prepared_once_and_again_for_other_files(desk: Desk) -> None:

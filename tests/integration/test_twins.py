@@ -13,15 +13,12 @@ import psycopg
 import pytest
 
 from greenroom import places
-from greenroom.config import Config, Project
 from greenroom.console import Progress, Silent
-from greenroom.copies.acquiring import CopyRequest
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.rehearsal.document import Budget, DrillName, Rehearsal, Twin
 from greenroom.rehearsal.rehearse import rehearse
-from greenroom.rehearsal.request import Request
-from tests.integration.projects import PASSWORD, shop, write_project
+from tests.integration.projects import branches_of, requested, shop, write_project
 
 pytestmark = pytest.mark.full
 
@@ -90,22 +87,10 @@ def tried(
     budget_ms: float = 1,
     progress: Progress = SILENT,
 ) -> Rehearsal:
-    facts = Project(directory=project, settings="shop_settings")
-    config = Config(root=project, project=facts)
-    url = f"postgresql://{source.user}:{PASSWORD}@{source.host}:{source.port}/{source.database}"
-    request = Request(
-        config=config,
-        project=facts,
-        source=CopyRequest(config=config, project=facts, url=url, template=True, branch="twins"),
-        budget=Budget(read_ms=budget_ms, write_ms=budget_ms, timeout_seconds=60),
-        targets=list(targets),
-        drills=drills,
-        try_twin=True,
-    )
-    rehearsal = rehearse(request, progress)
-    with psycopg.connect(**source.parameters) as connection:
-        rows = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'twinned\\_\\_%'").fetchall()
-    assert rows == []
+    budget = Budget(read_ms=budget_ms, write_ms=budget_ms, timeout_seconds=60)
+    how = {"budget": budget, "targets": list(targets), "drills": drills, "try_twin": True}
+    rehearsal = rehearse(requested(source, project, branch="twins", **how), progress)
+    assert branches_of(source) == []
     assert list(places.scratch().glob("*")) == []
     return rehearsal
 

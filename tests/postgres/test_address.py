@@ -10,7 +10,7 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres.address import SECRETS, Address
+from greenroom.postgres.address import KEPT_ALIVE, SECRETS, Address
 from greenroom.secret import Secret
 
 HINT = "\n  Write it as postgresql://USER@HOST:5432/DATABASE, with the password in PGPASSWORD or ~/.pgpass."
@@ -57,6 +57,7 @@ def test_conninfo_holds_everything_but_the_password() -> None:
         "dbname": "it's a \\ shop",
         "user": "me",
         "options": "-c role=x\\ y",
+        **KEPT_ALIVE,
     }
     assert address.password_environment == {"PGPASSWORD": "pl4nted"}
 

@@ -113,7 +113,7 @@ def test_older_server_is_refused() -> None:
 def test_missing_extensions_are_refused_by_name() -> None:
     needs = archive(*(Entry("EXTENSION", None, name, None, "", False, None) for name in ("postgis", "h3", "pg_trgm")))
     with pytest.raises(GreenroomError) as caught:
-        refuse_missing(needs, {"pg_trgm", "plpgsql"}, True, "embedded")
+        refuse_missing(needs, {"pg_trgm", "plpgsql"}, set(), "embedded")
     assert str(caught.value) == (
         "shop.dump needs the extensions h3, postgis, which embedded does not have.\n"
         "  Restore on a server that has them: --server postgresql://USER@HOST/postgres"
@@ -132,18 +132,37 @@ def test_missing_extensions_are_refused_by_name() -> None:
 def test_missing_extensions_name_the_image_that_has_them(names: list[str], image: str) -> None:
     needs = archive(*(Entry("EXTENSION", None, name, None, "", False, None) for name in names))
     with pytest.raises(GreenroomError) as caught:
-        refuse_missing(needs, {"plpgsql"}, True, "embedded")
+        refuse_missing(needs, {"plpgsql"}, set(), "embedded")
     wanted = f"Restore on a server that has them: {image}--server postgresql://USER@HOST/postgres"
     assert caught.value.hint == wanted
 
 
-def test_icu_collation_is_refused_where_there_is_no_icu() -> None:
-    words = "CREATE COLLATION public.de (provider = icu, locale = 'de');\n"
-    needs = archive(Entry("COLLATION", "public", "de", "app", words, False, None))
-    refuse_missing(needs, set(), True, "embedded")
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        (("COLLATION", "de", "CREATE COLLATION public.de (provider = icu, locale = 'de');\n"), "ICU (de)"),
+        (
+            ("TABLE", "notes", "CREATE TABLE public.notes (\n    t text\n);\n...ALTER COLUMN t SET COMPRESSION lz4;\n"),
+            "lz4 (public.notes)",
+        ),
+        (
+            ("TABLE", "orders", 'CREATE TABLE public.orders (\n    id int,\n    "as ""it"" came" xml\n);'),
+            "XML (public.orders)",
+        ),
+    ],
+)
+def test_what_not_every_build_has_is_refused_where_it_is_not(entry: tuple[str, str, str], what: str) -> None:
+    kind, name, words = entry
+    needs = archive(Entry(kind, "public", name, "app", words, False, None))
+    refuse_missing(needs, set(), {"ICU", "lz4", "XML"}, "embedded")
     with pytest.raises(GreenroomError) as caught:
-        refuse_missing(needs, set(), False, "embedded")
+        refuse_missing(needs, set(), set(), "embedded")
     assert str(caught.value) == (
-        "shop.dump needs ICU (de), which embedded does not have.\n"
-        "  Restore on a server built with ICU: --server postgresql://USER@HOST/postgres"
+        f"shop.dump needs {what}, which embedded does not have.\n"
+        "  Restore on a server built with it: --server docker:postgres:18 or --server postgresql://USER@HOST/postgres"
     )
+
+
+def test_word_that_is_like_a_type_is_none() -> None:
+    words = "CREATE TABLE public.a (\n    xml text,\n    b xml_kind,\n    c text DEFAULT 'as xml'\n);\n"
+    refuse_missing(archive(Entry("TABLE", "public", "a", "app", words, False, None)), set(), set(), "embedded")

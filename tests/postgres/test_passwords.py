@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from greenroom.config import PostgresTarget
 from greenroom.errors import GreenroomError
-from greenroom.postgres.address import Address
+from greenroom.postgres.address import KEPT_ALIVE, Address
 from greenroom.postgres.passwords import from_file, password_of, resolved, through
 from greenroom.secret import Secret
 
@@ -131,6 +131,7 @@ def test_resolved_and_through_a_port_of_this_machine(monkeypatch: pytest.MonkeyP
         "dbname": "shop",
         "user": "reader",
         "sslmode": "verify-full",
+        **KEPT_ALIVE,
     }
     assert (str(near), near.server) == ("postgresql://reader@db.internal:6543/shop", "db.internal:6543")
     assert near.at("other").server == "db.internal:6543"

@@ -8,7 +8,8 @@ import pytest
 
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
-from greenroom.postgres.restoring import Complaint, Target, _explained, _passed_over, cut_off_in
+from greenroom.postgres.complaints import Complaint, passed_over
+from greenroom.postgres.restoring import Target, _explained, cut_off_in
 
 HINT = "\n  pg_restore --exit-on-error of the same archive shows the server's own words, which can quote rows."
 
@@ -45,6 +46,16 @@ def test_words_about_the_schema_are_told() -> None:
     )
 
 
+def test_view_that_cannot_be_filled_is_no_failure_but_a_lost_server_is() -> None:
+    where, command = target(), "REFRESH MATERIALIZED VIEW public.sums;"
+    query = "could not execute query: ERROR:  "
+    assert passed_over(Complaint("MATERIALIZED VIEW DATA public sums app", query + "no such table", command), where)
+    assert where.unfilled == ["public.sums"]
+    lost = Complaint("MATERIALIZED VIEW DATA public sums app", "could not execute query: no connection", command)
+    assert not passed_over(lost, where)
+    assert where.unfilled == ["public.sums"]
+
+
 def test_full_disk_is_told_from_the_words_or_the_servers_log(tmp_path: Path) -> None:
     full = 'COPY failed for table "t": ERROR:  could not extend file "base/5/1": No space left on device'
     sentence = "the disk of embedded is full: the copy of the data does not fit.\n  Free some space, or "
@@ -74,10 +85,13 @@ def test_lost_server() -> None:
         ("COMMENT ON EXTENSION pg_trgm IS 'x';", True, True),
         ("GRANT SELECT ON TABLE t TO reader;", False, True),
         ("ALTER FUNCTION f() OWNER TO postgres;", False, True),
+        ("CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA public;", False, True),
+        ("CREATE EVENT TRIGGER seen ON sql_drop EXECUTE FUNCTION f();", False, True),
+        ("CREATE FUNCTION f() RETURNS int LEAKPROOF;", False, False),
         ("CREATE TABLE t (id int);", False, False),
     ],
 )
 def test_harmless_errors_are_passed_over(command: str, as_superuser: bool, as_other: bool) -> None:
     complaint = Complaint("ACL public t app", "could not execute query: ERROR:  no", command)
-    assert _passed_over(complaint, target()) is as_superuser
-    assert _passed_over(complaint, target(superuser=False)) is as_other
+    assert passed_over(complaint, target()) is as_superuser
+    assert passed_over(complaint, target(superuser=False)) is as_other

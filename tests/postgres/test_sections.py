@@ -1,11 +1,12 @@
-"""The last section of an archive is restored in steps where the indexes of partitions are attached."""
+"""The sections of an archive: the first without user mappings, the last in steps where partitions have indexes."""
 
 from __future__ import annotations
 
 import pytest
 
+from greenroom.postgres.outside import servers_in
 from greenroom.postgres.restoring import jobs
-from greenroom.postgres.sections import steps
+from greenroom.postgres.sections import steps, without_mappings
 from greenroom.postgres.toc import Contents, Entry
 
 NONE, PRE, DATA, POST = 1, 2, 3, 4
@@ -34,3 +35,12 @@ START = [("ENCODING", PRE), ("TABLE", PRE), ("ACL", NONE), ("TABLE DATA", DATA)]
 def test_steps_attach_alone(kinds: list[str], expected: list[object]) -> None:
     last = [(kind, NONE if kind == "COMMENT" else POST) for kind in kinds]
     assert list(steps(contents(*START, *last))) == expected
+
+
+def test_user_mappings_are_left_out_and_their_servers_told() -> None:
+    """Their names are not quoted, so a server may look like the end of another's."""
+    kinds = [("SERVER", "b"), ("SERVER", "a SERVER b"), ("USER MAPPING", "USER MAPPING me SERVER a SERVER b")]
+    entries = [Entry(kind, None, name, "me", "", False, None, n, PRE) for n, (kind, name) in enumerate(kinds)]
+    found = Contents("shop", "18.0", "18.0", "none", tuple(entries))
+    assert without_mappings(found) == [0, 1] and servers_in(found) == ["a SERVER b"]
+    assert without_mappings(contents(*START)) is None and servers_in(contents(*START)) == []

@@ -18,10 +18,15 @@ from greenroom.rehearsal.document import (
     Statement,
     Totals,
 )
+from greenroom.rehearsal.hazards import judge
 from greenroom.rehearsal.observations import Observations, Relation, Shape
 
 AX, SHARE, SRX, RX = "AccessExclusiveLock", "ShareLock", "ShareRowExclusiveLock", "RowExclusiveLock"
 SUX = "ShareUpdateExclusiveLock"
+KEY = (
+    'ALTER TABLE "shop_order" ADD CONSTRAINT "fk" FOREIGN KEY ("customer_id") REFERENCES "shop_customer" ("id")'
+    " DEFERRABLE INITIALLY DEFERRED"
+)
 BUDGET = Budget(read_ms=1000, write_ms=2000, timeout_seconds=3600)
 RELATIONS = {
     "shop_order": Relation(rows=300_000, size_bytes=38_000_000, indexes=["shop_order_pkey"]),
@@ -121,3 +126,8 @@ def observed(
         after=after or {},
         left=left or Left(),
     )
+
+
+def ids(observations: Observations) -> list[tuple[str, str]]:
+    """The hazards that are found, and how severe each is."""
+    return [(finding.hazard, finding.severity) for finding in judge(observations, BUDGET)]

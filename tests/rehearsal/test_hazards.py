@@ -7,31 +7,18 @@ from string import Template
 
 import pytest
 
-from greenroom.rehearsal.document import Finding, RehearsalError, Statement
+from greenroom.rehearsal.document import Finding, Statement
 from greenroom.rehearsal.hazards import CATALOGUE, judge
-from greenroom.rehearsal.observations import Observations
-from tests.rehearsal.observed import AX, BUDGET, RX, SHARE, SRX, lock, observed, operation, stall, statement
+from tests.rehearsal.observed import AX, BUDGET, KEY, SHARE, SRX, ids, lock, observed, operation, stall, statement
 
 INDEX = 'CREATE INDEX "i" ON "shop_order" ("status")'
 TYPE = 'ALTER TABLE "{0}" ALTER COLUMN "n" TYPE bigint USING "n"::bigint'
-KEY = (
-    'ALTER TABLE "shop_order" ADD CONSTRAINT "fk" FOREIGN KEY ("customer_id") REFERENCES "shop_customer" ("id")'
-    " DEFERRABLE INITIALLY DEFERRED"
-)
 ADD_INDEX = operation(0, "AddIndex", "Create index i on field(s) status of model order", name="i")
-
-
-def ids(observations: Observations) -> list[tuple[str, str]]:
-    return [(finding.hazard, finding.severity) for finding in judge(observations, BUDGET)]
 
 
 def built(ms: float, **more: object) -> Statement:
     sql_lock = lock("shop_order", SHARE, 0.0, ms)
     return statement(INDEX, 0.0, ms / 1000, sql_lock, scans=("shop_order",))
-
-
-def error(sqlstate: str) -> RehearsalError:
-    return RehearsalError(kind="migration failed", sqlstate=sqlstate, migration="shop.0002_change")
 
 
 def test_index_finding_in_full() -> None:
@@ -180,84 +167,6 @@ def test_many_short_rewrites_of_one_table_are_one_long_stall() -> None:
     ]
     operations = [operation(number, "AlterField", "Alter field n on order", name="n") for number in range(20)]
     assert ids(observed(operations, steps)) == [("H24", "failure")] * 20
-
-
-@pytest.mark.parametrize(
-    ("sql", "kind", "traits", "sqlstate", "hazard"),
-    [
-        ('ALTER TABLE "shop_order" ADD COLUMN "n" integer NOT NULL', "AddField", set(), "23502", "H18"),
-        (
-            'ALTER TABLE "shop_order" ADD COLUMN "u" uuid DEFAULT $1 NOT NULL UNIQUE',
-            "AddField",
-            {"unique", "callable default"},
-            "23505",
-            "H21",
-        ),
-        (
-            'ALTER TABLE "shop_order" ADD COLUMN "u" int DEFAULT $1 NOT NULL UNIQUE',
-            "AddField",
-            {"unique"},
-            "23505",
-            "H08",
-        ),
-        ('ALTER TABLE "shop_order" ADD CONSTRAINT "c" CHECK ("n" > $1)', "AddConstraint", set(), "23514", "H10"),
-        (KEY, "AlterField", set(), "23503", "H13"),
-        ('ALTER TABLE "shop_order" ALTER COLUMN "n" SET NOT NULL', "AlterField", set(), "23502", "H17"),
-    ],
-)
-def test_failure_is_told_by_one_hazard(sql: str, kind: str, traits: set[str], sqlstate: str, hazard: str) -> None:
-    step = statement(sql, 0.0, 0.1, sqlstate=sqlstate)
-    observations = observed([operation(0, kind)], [step], traits={0: traits}, error=error(sqlstate))
-    assert ids(observations) == [(hazard, "failure")]
-
-
-def test_pending_trigger_events_name_what_was_changed_before() -> None:
-    steps = [
-        statement('UPDATE "shop_order" SET "customer_id" = $1', 0.0, 0.1, lock("shop_order", RX, 0, 200), rows=900),
-        statement('ALTER TABLE "shop_order" ADD COLUMN "a" int NULL', 0.1, 0.0, operation=1, sqlstate="55006"),
-    ]
-    operations = [operation(0, "RunPython"), operation(1, "AddField", name="a", field="IntegerField")]
-    [finding] = judge(observed(operations, steps, error=error("55006")), BUDGET)
-    assert (finding.hazard, finding.severity, finding.operation) == ("H43", "failure", 1)
-    assert finding.evidence.summary == "Checks of 900 rows of shop_order changed before are pending (SQLSTATE 55006)."
-
-
-def test_backfill_under_a_lock_is_not_also_an_unbatched_one() -> None:
-    steps = [
-        statement('ALTER TABLE "shop_order" ADD COLUMN "a" int NULL', 0.0, 0.001, lock("shop_order", AX, 0.0, 2500)),
-        statement(
-            'UPDATE "shop_order" SET "a" = $1', 0.1, 2.3, lock("shop_order", RX, 0.1, 2400), rows=300_000, operation=1
-        ),
-    ]
-    operations = [operation(0, "AddField", name="a", field="IntegerField"), operation(1, "RunPython")]
-    [finding] = judge(observed(operations, steps), BUDGET)
-    assert (finding.hazard, finding.severity, finding.operation) == ("H41", "failure", 1)
-    assert finding.evidence.read_ms == 2500
-
-
-@pytest.mark.parametrize(("rows", "found"), [(300_000, ["H42"]), (30_000, ["H42"]), (29_000, []), (900, [])])
-def test_backfill_is_unbatched_from_a_tenth_of_the_table(rows: int, found: list[str]) -> None:
-    update = statement('UPDATE "shop_order" SET "a" = $1', 0.0, 1.0, lock("shop_order", RX, 0.0, 1000), rows=rows)
-    findings = judge(observed([operation(0, "RunPython")], [update]), BUDGET)
-    assert [finding.hazard for finding in findings] == found
-
-
-@pytest.mark.parametrize(("rows", "held_ms", "found"), [(3000, 6700, ["H42"]), (3000, 1900, []), (900, 6700, [])])
-def test_rows_that_are_held_for_long_are_no_batch(rows: int, held_ms: float, found: list[str]) -> None:
-    """One by one in one transaction, as a loop of savepoints does."""
-    update = 'UPDATE "shop_order" SET "a" = $1 WHERE "id" = $2'
-    step = statement(update, 0.0, held_ms / 1000, lock("shop_order", RX, 0.0, held_ms), rows=rows)
-    findings = judge(observed([operation(0, "RunPython")], [step]), BUDGET)
-    assert [finding.hazard for finding in findings if finding.hazard == "H42"] == found
-
-
-def test_batches_in_transactions_of_their_own_are_no_finding() -> None:
-    update = 'UPDATE "shop_order" SET "a" = $1 WHERE "id" > $2'
-    batches = [
-        statement(update, number / 10, 0.1, lock("shop_order", RX, number / 10, 100), rows=5_000, transaction=number)
-        for number in range(60)
-    ]
-    assert ids(observed([operation(0, "RunPython")], batches)) == []
 
 
 def test_dropped_key_locks_its_parent_unless_alone_and_bounded() -> None:

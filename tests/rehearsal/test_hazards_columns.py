@@ -6,20 +6,12 @@ import pytest
 
 from greenroom.rehearsal.document import Left, LeftColumn, Lock, Statement
 from greenroom.rehearsal.hazards import judge
-from greenroom.rehearsal.observations import Column, Observations, Shape
-from tests.rehearsal.observed import AX, BUDGET, SHARE, SRX, lock, observed, operation, statement
+from greenroom.rehearsal.observations import Column, Shape
+from tests.rehearsal.observed import AX, BUDGET, KEY, SHARE, SRX, ids, lock, observed, operation, statement
 
 ORDER = "shop_order"
-KEY = (
-    'ALTER TABLE "shop_order" ADD CONSTRAINT "fk" FOREIGN KEY ("customer_id") REFERENCES "shop_customer" ("id")'
-    " DEFERRABLE INITIALLY DEFERRED"
-)
 ALTER = operation(0, "AlterField", "Alter field a on order", name="a", field="CharField")
 PLAIN, ZONED = "timestamp without time zone", "timestamp with time zone"
-
-
-def ids(observations: Observations) -> list[tuple[str, str]]:
-    return [(finding.hazard, finding.severity) for finding in judge(observations, BUDGET)]
 
 
 def shape(type_: str, file: int = 1, *, checked: bool = False) -> dict[str, Shape]:

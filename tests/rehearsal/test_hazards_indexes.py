@@ -7,7 +7,7 @@ import pytest
 from greenroom.rehearsal.document import Left, LeftIndex, RehearsalError
 from greenroom.rehearsal.hazards import judge
 from greenroom.rehearsal.observations import Observations
-from tests.rehearsal.observed import AX, BUDGET, SHARE, SUX, lock, observed, operation, statement
+from tests.rehearsal.observed import AX, BUDGET, SHARE, SUX, ids, lock, observed, operation, statement
 
 INDEX = 'CREATE INDEX "i" ON "shop_order" ("status")'
 LIKE = 'CREATE INDEX "i_like" ON "shop_order" ("status" varchar_pattern_ops)'
@@ -16,10 +16,6 @@ CONCURRENT = 'CREATE UNIQUE INDEX CONCURRENTLY "u" ON "shop_order" ("status")'
 DROP = 'DROP INDEX IF EXISTS "shop_order_pkey"'
 ALTER = operation(0, "AlterField", "Alter field status on order", name="status", field="CharField")
 LEFT = Left(invalid_indexes=[LeftIndex(table="shop_order", index="u")])
-
-
-def ids(observations: Observations) -> list[tuple[str, str]]:
-    return [(finding.hazard, finding.severity) for finding in judge(observations, BUDGET)]
 
 
 def summary(observations: Observations) -> str:

@@ -6,8 +6,7 @@ import pytest
 
 from greenroom.rehearsal.document import Statement
 from greenroom.rehearsal.hazards import judge
-from greenroom.rehearsal.observations import Observations
-from tests.rehearsal.observed import AX, BUDGET, SHARE, SRX, SUX, lock, observed, operation, statement
+from tests.rehearsal.observed import AX, BUDGET, SHARE, SRX, SUX, ids, lock, observed, operation, statement
 
 ADD = 'ALTER TABLE "{0}" ADD COLUMN "a" int NULL'
 NOT_VALID = 'ALTER TABLE "shop_order" ADD CONSTRAINT "c" CHECK ("n" > $1) NOT VALID'
@@ -17,10 +16,6 @@ KEY = (
     " DEFERRABLE INITIALLY DEFERRED"
 )
 TWO = [operation(0, "AddConstraintNotValid"), operation(1, "ValidateConstraint")]
-
-
-def ids(observations: Observations) -> list[tuple[str, str]]:
-    return [(finding.hazard, finding.severity) for finding in judge(observations, BUDGET)]
 
 
 def validating(start: float = 0.1, transaction: int = 0) -> Statement:

@@ -7,7 +7,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from greenroom.rehearsal.report import markdown
+from greenroom.rehearsal.report import markdown, marks
 from tests.rehearsal import examples
 
 
@@ -91,7 +91,7 @@ def test_hostile_names_stay_in_their_cells() -> None:
     ],
 )
 def test_code_span_holds_anything(text: str, span: str) -> None:
-    assert markdown.code(text, 9) == span
+    assert marks.code(text, 9) == span
 
 
 def test_mentions_call_nobody() -> None:

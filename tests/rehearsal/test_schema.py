@@ -22,6 +22,8 @@ RELIED_ON = {
     "Lock": "table mode held_ms",
     "Stall": "table read_ms write_ms derived",
     "Finding": "hazard severity table migration evidence advice",
+    "Drill": "name status reason release",
+    "Release": "name commit digest",
     "Totals": "seconds read_stall_ms write_stall_ms wal_bytes size_delta_bytes size_peak_bytes",
     "Fidelity": "server_version timezone extensions settings differs",
 }

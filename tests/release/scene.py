@@ -15,7 +15,7 @@ from greenroom import config as configuration
 from greenroom.aws import AwsError, reads
 from greenroom.config import Config, Environment
 from greenroom.guard import Guard
-from greenroom.rehearsal.document import Drill, Image, Rehearsal, Source
+from greenroom.rehearsal.document import Drill, Image, Rehearsal, Release, Source
 from greenroom.release import place
 from greenroom.release.deployer import Past, Progress, Side, Wiring
 from greenroom.release.files import Files
@@ -31,6 +31,8 @@ DIGEST, PLAN = "sha256:" + "a1" * 32, "c3" * 32
 DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{NAME}"
 GROUP = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup"
 LISTENER = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:listener/app/{NAME}/0/1"
+SLOW, ERRORS = f"{NAME}-slow", f"{NAME}-errors"  # alarms
+TRIED = Release(name="v1", digest=DIGEST)  # by the drill: every task definition here has this image
 TASK = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/{NAME}/0123456789abcdef"
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -149,7 +151,7 @@ def rehearsal(change: Callable[[Rehearsal], object] = lambda _: None) -> Rehears
     made.image = Image(name="ledger", digest=DIGEST, id=DIGEST)
     made.plan.fingerprint = PLAN
     made.source = Source(kind="target", description="ledger")
-    made.drills = [Drill(name="old-release", status="passed", reason="v1 reads and writes 8 models")]
+    made.drills = [Drill(name="old-release", status="passed", reason="v1 reads and writes 8 models", release=TRIED)]
     change(made)
     return made
 
@@ -160,7 +162,19 @@ def stored(change: Callable[[Rehearsal], object] = lambda _: None, *, age: int =
 
 
 def gate(*documents: Stored, unrehearsed: str | None = None) -> Gate:
-    return Gate(DIGEST, documents, unrehearsed)
+    return Gate(where(), DIGEST, documents, unrehearsed)
+
+
+def alarms(kind: str = "MetricAlarms", **active: str) -> dict[str, Any]:
+    """What DescribeAlarms says of both; those of these last words are in ALARM, for a reason."""
+    return {
+        kind: [
+            {"AlarmName": name, "StateValue": "ALARM", "StateReason": active[word]}
+            if (word := name.rpartition("-")[2]) in active
+            else {"AlarmName": name, "StateValue": "INSUFFICIENT_DATA", "StateReason": "no data"}
+            for name in (SLOW, ERRORS)
+        ]
+    }
 
 
 def described(**facts: Any) -> dict[str, Any]:
@@ -210,11 +224,13 @@ class Deployer:
     moments: list[Progress | BaseException] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     started: list[tuple[str, str, str]] = field(default_factory=list)
+    past_alarms: list[bool] = field(default_factory=list)
 
     def wiring(self) -> Wiring:
         return self.wired
 
-    def start(self, task_definition: str, appspec: str, description: str) -> str:
+    def start(self, task_definition: str, appspec: str, description: str, *, past_alarms: bool = False) -> str:
+        self.past_alarms.append(past_alarms)
         self.started.append((task_definition, appspec, description))
         return "d-1"
 

@@ -69,6 +69,13 @@ def test_call_is_one_that_aws_knows(call: Made) -> None:
     assert model.has_streaming_output == (call.how == "body")
 
 
+def test_nobody_elses_bucket_is_written_to_or_believed() -> None:
+    """Its name can be guessed, and taken in another account before there is ours."""
+    asked = [call for call in CALLS if call.service == "s3"]
+    assert len(asked) == 3  # places in the code: one lists, one gets, one puts
+    assert [call.place for call in asked if "ExpectedBucketOwner" not in call.parameters] == []
+
+
 def test_those_that_write_are_these_and_the_guard_knows_it() -> None:
     writing = {one.operation for one in CALLS if not aws.reads(operation_model(one.service, one.operation).name)}
     assert writing == WRITES

@@ -52,6 +52,13 @@ def test_wiring_of_a_group_that_deploys_to_servers() -> None:
     assert (found.listener, found.target_groups, found.bake_minutes, found.rolls_back) == (None, (), 0, False)
 
 
+@pytest.mark.parametrize(("enabled", "alarms"), [(True, ("slow", "errors")), (False, ())])
+def test_alarms_that_stop_a_deployment(enabled: bool, alarms: tuple[str, ...]) -> None:
+    configured = {"enabled": enabled, "alarms": [{"name": "slow"}, {"name": "errors"}]}
+    answer = {"deploymentGroupInfo": {**GROUP, "alarmConfiguration": configured}}
+    assert deployer(get_deployment_group=answer).wiring().alarms == alarms
+
+
 def test_missing_group_is_told_with_what_makes_it() -> None:
     missing = error("not found", "DeploymentGroupDoesNotExistException")
     with pytest.raises(GreenroomError) as refused:
@@ -195,6 +202,38 @@ def test_description_is_cut_to_what_fits() -> None:
     asked = guard.calls[0][1]
     assert len(asked["description"]) == codedeploy.LONGEST
     assert asked["revision"]["appSpecContent"]["content"] == "version: 0.0\n"
+
+
+@pytest.mark.parametrize(("past", "override"), [(True, {"enabled": False}), (False, None)])
+def test_alarms_are_not_asked_only_where_somebody_says_so(past: bool, override: dict[str, bool] | None) -> None:
+    guard = Played(create_deployment={"deploymentId": "d-1"})
+    CodeDeploy(guard, scene.where()).start("arn:1", "version: 0.0\n", "x", past_alarms=past)
+    assert guard.calls[0][1].get("overrideAlarmConfiguration") == override
+
+
+@pytest.mark.parametrize(("past", "hint"), [(True, codedeploy.PAST_ALARMS), (False, scene.DENIED.hint)])
+def test_the_permission_that_an_override_needs_is_named(past: bool, hint: str) -> None:
+    with pytest.raises(GreenroomError) as refused:
+        deployer(create_deployment=scene.DENIED).start("arn:1", "version: 0.0\n", "x", past_alarms=past)
+    assert (refused.value.sentence, refused.value.hint) == (scene.DENIED.sentence, hint)
+    assert "codedeploy:UpdateDeploymentGroup" in codedeploy.PAST_ALARMS
+
+
+def test_another_that_has_begun_meanwhile_is_no_quota() -> None:
+    conform_refusal("codedeploy", "CreateDeployment", "DeploymentLimitExceededException")
+    limit = error("quota", "DeploymentLimitExceededException")
+    with pytest.raises(GreenroomError) as refused:
+        deployer(create_deployment=limit).start("arn:1", "version: 0.0\n", "x")
+    assert refused.value.sentence == (
+        "CodeDeploy begins nothing: another deployment of this service has begun meanwhile."
+    )
+    assert refused.value.hint.startswith("See it: ./inv status --environment staging; then run again")
+
+
+@pytest.mark.parametrize(("creator", "takes_back"), [("user", False), (codedeploy.TAKES_BACK, True)])
+def test_who_has_begun_it(creator: str, takes_back: bool) -> None:
+    assert creator in service_model("codedeploy").shape_for("DeploymentCreator").enum  # type: ignore[attr-defined]
+    assert progress({"status": "InProgress", "creator": creator}).takes_back is takes_back
 
 
 # -- the fake of the integration tests

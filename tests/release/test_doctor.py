@@ -11,7 +11,7 @@ from greenroom.errors import GreenroomError
 from greenroom.release import doctor
 from greenroom.release.doctor import CHECKS, Check, Subject
 from tests.release import scene
-from tests.release.scene import ACCOUNT, DENIED, GROUP, NAME, NOW, THROTTLED, Played, error
+from tests.release.scene import ACCOUNT, DENIED, ERRORS, GROUP, NAME, NOW, SLOW, THROTTLED, Played, alarms, error
 
 BLUE, GREEN = f"{GROUP}/{NAME}-blue/0", f"{GROUP}/{NAME}-green/0"
 TRUSTED = {
@@ -52,6 +52,7 @@ def subject(**changes: Any) -> Subject:
         "describe_target_groups": {"TargetGroups": [group(), group(f"{NAME}-green")]},
         "describe_listeners": leading(BLUE),
         "describe_rules": {"Rules": []},
+        "describe_alarms": alarms(),
         "get_role": TRUSTED,
         "get_caller_identity": {"Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/me"},
         "simulate_principal_policy": evaluated(),
@@ -62,7 +63,7 @@ def subject(**changes: Any) -> Subject:
         registry=None,  # type: ignore[arg-type]
         where=scene.where(),
         guard=Played(**answers),
-        deployer=scene.Deployer(),
+        deployer=wired(),
         files=scene.files(),
         digest=scene.DIGEST,
         service=scene.service(),
@@ -98,6 +99,7 @@ FINE = {
     "container": "container app, port 8000, as in the service",
     "target groups": f"{NAME}-blue and {NAME}-green, port 8000",
     "listener": f"leads to {NAME}-blue, the primary task set's",
+    "alarms": "2 of the deployment group, none in ALARM",
     "parameters": "complete below /ledger/staging",
 }
 
@@ -121,7 +123,7 @@ def test_fine_rehearsal() -> None:
 
 def wired(**facts: Any) -> scene.Deployer:
     made = scene.Deployer()
-    made.wired = replace(made.wired, **facts)
+    made.wired = replace(made.wired, **{"alarms": (SLOW, ERRORS), **facts})
     return made
 
 
@@ -213,6 +215,12 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         {"describe_listeners": {"Listeners": [{"DefaultActions": [{"Type": "redirect"}]}]}},
         f"the production listener leads to nowhere, and the service's primary task set is behind {NAME}-blue.",
     ),
+    (
+        "alarms",
+        {"describe_alarms": alarms(errors="Threshold Crossed: 12 is more than 5.")},
+        f"alarm {ERRORS} is in ALARM: Threshold Crossed: 12 is more than 5. "
+        "CodeDeploy would stop the deployment, after the migration.",
+    ),
     ("rehearsal", {"gate": scene.gate()}, "no rehearsal of sha256:a1a1a1a1a1a1 is known."),
     (
         "rehearsal",
@@ -266,6 +274,7 @@ def test_a_group_without_weight_gets_no_traffic() -> None:
         ("roles", "get_role"),
         ("target groups", "describe_target_groups"),
         ("listener", "describe_listeners"),
+        ("alarms", "describe_alarms"),
     ],
 )
 def test_what_may_not_be_read_stops_nobody(name: str, operation: str) -> None:
@@ -295,11 +304,27 @@ def test_the_role_of_the_deployer_is_looked_at_too() -> None:
     assert check("roles", made).sentence == "3 there and trusted; ours to pass"
 
 
+def test_next_step_of_an_alarm() -> None:
+    remedy = check("alarms", subject(describe_alarms=alarms(slow="It is slow."))).remedy
+    assert remedy == (
+        "Wait until it is OK, or take back what set it off (./inv rollback --environment staging); "
+        "or go all the same, on record: ./inv deploy --environment staging --despite-alarm REASON"
+    )
+
+
+def test_a_reason_excuses_its_own_check_alone() -> None:
+    alarm, rehearsal = Check("alarms", False, "on.", "Wait."), Check("rehearsal", False, "none.", "Rehearse it.")
+    both = [alarm, rehearsal]
+    assert doctor.unfit(both, subject().excused) == both
+    assert doctor.unfit(both, subject(despite_alarm="this mends it").excused) == [rehearsal]
+    assert doctor.unfit(both, subject(gate=scene.gate(unrehearsed="hotfix")).excused) == [alarm]
+
+
 def test_only_the_rehearsal_s_no_is_excused_by_a_reason() -> None:
     rehearsal = Check("rehearsal", False, "no rehearsal of it is known.", "Rehearse it.")
     image = Check("image", False, "ECR has no image x.", "Push it.")
-    doctor.refuse_unfit([rehearsal], unrehearsed=True)
-    assert doctor.unfit([rehearsal, image], unrehearsed=True) == [image]
+    doctor.refuse_unfit([rehearsal], {"rehearsal"})
+    assert doctor.unfit([rehearsal, image], {"rehearsal"}) == [image]
     with pytest.raises(GreenroomError) as refused:
         doctor.refuse_unfit([rehearsal, image])
     assert str(refused.value) == "not released: no rehearsal of it is known. (2 checks say no)\n  Rehearse it."

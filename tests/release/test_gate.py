@@ -51,7 +51,11 @@ def test_shut(change: Callable[[Rehearsal], object], why: str) -> None:
         gate.refuse_shut(found)
     assert refused.value.code == 1
     assert refused.value.sentence == f"the rehearsal of this image, plan c3c3c3c3c3c3, {why}: not released."
-    assert refused.value.hint.startswith("Rehearse it: ./inv migrate-rehearse --target NAME --image REPOSITORY@DIGEST")
+    assert refused.value.hint == (
+        "Rehearse it: ./inv migrate-rehearse --target NAME --image "
+        f"{scene.ACCOUNT}.dkr.ecr.{scene.REGION}.amazonaws.com/ledger@{DIGEST}; then ./inv rehearsal-push "
+        "--environment staging; or go without, on record: --unrehearsed REASON"
+    )
 
 
 @pytest.mark.parametrize("word", ["pass", "warn"])
@@ -99,7 +103,8 @@ def test_documents_of_an_image_by_their_place() -> None:
     )
     found = gate.gate(guard, scene.where(), DIGEST)
     assert found.plans == [PLAN, "d4" * 32], "the newest first"
-    assert guard.calls[0] == ("list_objects_v2", {"Bucket": BUCKET, "Prefix": f"rehearsals/{DIGEST}/"})
+    place = {"Bucket": BUCKET, "ExpectedBucketOwner": scene.ACCOUNT, "Prefix": f"rehearsals/{DIGEST}/"}
+    assert guard.calls[0] == ("list_objects_v2", place)
 
 
 def test_a_document_put_at_another_image_s_place_opens_nothing() -> None:
@@ -159,7 +164,8 @@ def test_where_a_document_goes(word: str, tmp_path: Path) -> None:
     guard = Played(put_object={})
     rehearsals.push(guard, scene.where(), planned)
     ((_, put),) = guard.calls
-    assert put == {"Bucket": BUCKET, "Key": planned.key, "Body": put["Body"], "ContentType": "application/json"}
+    place = {"Bucket": BUCKET, "ExpectedBucketOwner": scene.ACCOUNT, "Key": planned.key}
+    assert put == {**place, "Body": put["Body"], "ContentType": "application/json"}
     assert Rehearsal.model_validate_json(put["Body"]).verdict == word
 
 

@@ -145,8 +145,14 @@ def test_a_line_steers_no_terminal() -> None:
 
 
 def test_lines_of_one_task_alone() -> None:
-    told, _ = followed([{"events": [event(1, 1, "other"), event(2, 2, "mine")]}], 1, task="mine")
-    assert told == ["00:00:00 mine line 2"]
+    for task in ("mine", "arn:aws:ecs:eu-central-1:123456789012:task/ledger-staging/mine"):
+        told, _ = followed([{"events": [event(1, 1, "other"), event(2, 2, "mine")]}], 1, task=task)
+        assert told == ["00:00:00 mine line 2"]
+
+
+def test_age_before_all_time_is_the_beginning() -> None:
+    _, guard = followed([{"events": [event(1, 1)]}], 1, since="999999d")
+    assert dict(guard.calls)["filter_log_events"]["startTime"] == 0
 
 
 @pytest.mark.parametrize(("age", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86400)])

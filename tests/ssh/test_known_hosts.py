@@ -15,14 +15,14 @@ KEY = base64.b64encode(b"a key").decode()
 ALL = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256")
 
 
-def hop(file: Path, name: str = "vpn.example.com", host: str = "vpn.example.com") -> Hop:
-    return Hop(host, 22, "me", name, (file, file.with_name("not there")))
+def hop(file: Path, name: str = "vpn.example.com", port: int = 22) -> Hop:
+    return Hop("vpn.example.com", port, "me", name, (file, file.with_name("not there")))
 
 
-def lines(tmp_path: Path, content: str, name: str = "vpn.example.com", host: str = "vpn.example.com") -> list[Known]:
+def lines(tmp_path: Path, content: str, name: str = "vpn.example.com", port: int = 22) -> list[Known]:
     file = tmp_path / "known_hosts"
     file.write_text(content)
-    return known(hop(file, name, host))
+    return known(hop(file, name, port))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,15 @@ def test_markers_are_kept(tmp_path: Path) -> None:
 
 def test_port_of_its_own_may_be_known_by_the_plain_name(tmp_path: Path) -> None:
     content = f"vpn.example.com ssh-ed25519 {KEY}\n"
-    assert lines(tmp_path, content, "[vpn.example.com]:2222") == lines(tmp_path, content)
+    assert lines(tmp_path, content, "[vpn.example.com]:2222", 2222) == lines(tmp_path, content) != []
+
+
+@pytest.mark.parametrize("port", [22, 2222])
+def test_alias_is_not_known_by_the_plain_name(port: int, tmp_path: Path) -> None:
+    """Whoever gives one wants that host's key and no other."""
+    content = f"vpn.example.com,[vpn.example.com]:{port} ssh-ed25519 {KEY}\n"
+    assert lines(tmp_path, content, "the-vpn", port) == []
+    assert len(lines(tmp_path, f"the-vpn ssh-ed25519 {KEY}\n", "the-vpn", port)) == 1
 
 
 def test_known_kinds_are_asked_for_first(tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from logging.config import dictConfig
 
-from config import environment
 from config.settings.base import database, logging
 from config.settings.build import *  # noqa: F403
+from config.values import read
 
 dictConfig(logging("WARNING", "json"))  # reading the environment may warn, before LOGGING is known
-values = environment.read()
+values = read()
 https = values.external_protocol == "https"
 
 SECRET_KEY = values.secret_key.get_secret_value()

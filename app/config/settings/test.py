@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from config import environment
 from config.settings.base import *  # noqa: F403
 from config.settings.base import database, logging
+from config.values import PlainPythonEnvironment, read
 
-values = environment.read(environment.PlainPythonEnvironment)
+values = read(PlainPythonEnvironment)
 
 SECRET_KEY = values.secret_key.get_secret_value()
 ALLOWED_HOSTS = values.allowed_hosts

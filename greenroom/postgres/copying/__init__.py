@@ -116,7 +116,7 @@ def finish(
     big_bytes: int = BIG_BYTES,
 ) -> None:
     """Schema, rows, and what is built on them, into the empty database of `target`. Raises GreenroomError."""
-    restoring.restore_section(copy.stored, target, copy.client, progress, "pre-data")
+    sections.restore_pre_data(copy.stored, target, copy.client, progress)
     if copy.moved:
         without_timeouts = patient(copy.source, copy.reading.connection.info.server_version)
         road = Road(without_timeouts, target, copy.client, copy.reading.snapshot, copy.reading.encoding)

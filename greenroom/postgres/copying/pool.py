@@ -17,7 +17,7 @@ from greenroom.postgres.copying.tables import Table
 from greenroom.postgres.restoring import Stored
 from greenroom.shell import Popen
 
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.003
 SHARED_BYTES, SHARED_TABLES = 32_000_000, 200  # as long as a big table, and as many as an argv bears
 
 

@@ -9,6 +9,7 @@ No row passes through this process. Both say no more than an SQLSTATE: the serve
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from greenroom.shell import PIPE, Popen
 
 PIPE_BYTES = 1 << 20  # the most that the kernel gives without asking; the two programs meet less often
 CONNECTION_LOST = 2  # psql's exit code
+LAST_WORDS_SECONDS = 5.0  # of a writer whose reader has failed
 _SQLSTATE = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5})\s*$", re.MULTILINE)
 _MISREAD = "22"  # the class of what COPY says of a stream that ends in the middle
 _DONE = "moved"
@@ -85,10 +87,16 @@ class Move:
     reader: Popen[bytes]
     writer: Popen[bytes]
     said: tuple[BinaryIO, BinaryIO] = field(repr=False)
+    failed_at: float | None = None
 
     def ended(self) -> bool:
-        """Whether both are done, well or not."""
-        return self.reader.poll() is not None and self.writer.poll() is not None
+        """Whether both are done, well or not; the network may have taken both, and a writer hopes on for minutes."""
+        if self.reader.poll() is None or self.writer.poll() is not None:
+            return self.reader.returncode is not None
+        if self.reader.returncode == 0:
+            return False
+        self.failed_at = self.failed_at or time.monotonic()
+        return time.monotonic() - self.failed_at > LAST_WORDS_SECONDS
 
 
 def may_empty(target: Target, tables: list[Table]) -> set[Table]:

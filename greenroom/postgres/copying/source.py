@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
@@ -22,8 +22,6 @@ from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.server import connect
 
 MOST_NAMED = 5
-# the session is silent for as long as the copy takes: a firewall must not forget it meanwhile
-_KEPT_ALIVE = {"keepalives_idle": "30", "keepalives_interval": "10"}
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,7 @@ class Reading:
 @contextmanager
 def reading(address: Address) -> Iterator[Reading]:
     """A read-only transaction on the source, open for as long as the block lasts. Raises GreenroomError."""
-    patient = replace(address, options={**_KEPT_ALIVE, **address.options})
-    with connect(patient, read_only=True) as connection:
+    with connect(address, read_only=True) as connection:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = connection.execute("SELECT pg_export_snapshot(), current_setting('server_encoding')").fetchone()
         assert row is not None

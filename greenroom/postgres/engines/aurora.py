@@ -77,7 +77,7 @@ def _cloned(held: Held, target: AuroraTarget, source: Described, writer: dict[st
         UseLatestRestorableTime=True,
         DBSubnetGroupName=facts.get("DBSubnetGroup"),
         VpcSecurityGroupIds=clones.security_groups(target, source),
-        DBClusterParameterGroupName=facts.get("DBClusterParameterGroup"),
+        DBClusterParameterGroupName=target.parameter_group or facts.get("DBClusterParameterGroup"),
         Port=facts.get("Port"),
         EnableIAMDatabaseAuthentication=bool(facts.get("IAMDatabaseAuthenticationEnabled")),
         ServerlessV2ScalingConfiguration=scaling_of(facts),

@@ -95,9 +95,8 @@ def _restored(held: Held, target: RdsTarget, source: Described, snapshot: Descri
         DBInstanceClass=target.instance_class or facts["DBInstanceClass"],
         DBSubnetGroupName=facts.get("DBSubnetGroup", {}).get("DBSubnetGroupName"),
         VpcSecurityGroupIds=clones.security_groups(target, source),
-        DBParameterGroupName=next(
-            (group["DBParameterGroupName"] for group in facts.get("DBParameterGroups", [])), None
-        ),
+        DBParameterGroupName=target.parameter_group
+        or next((group["DBParameterGroupName"] for group in facts.get("DBParameterGroups", [])), None),
         EnableIAMDatabaseAuthentication=bool(facts.get("IAMDatabaseAuthenticationEnabled")),
         **storage_of(facts),
         BackupRetentionPeriod=0,

@@ -40,19 +40,24 @@ WITH RECURSIVE never (oid) AS (
       AND NOT EXISTS (SELECT FROM pg_statistic_ext e WHERE e.stxrelid = c.oid)
       AND NOT EXISTS (
           SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-), holding AS (
-    SELECT oid, nspname, relname, oid AS relation FROM given
+), holding AS MATERIALIZED (
+    SELECT nspname, relname, oid AS relation, nspname AS of_schema, relname AS of_name FROM given
     UNION ALL
-    SELECT given.oid, nspname, relname, i.indexrelid FROM given JOIN pg_index i ON i.indrelid = given.oid
+    SELECT n.nspname, r.relname, r.oid, given.nspname, given.relname
+    FROM given JOIN pg_index i ON i.indrelid = given.oid JOIN pg_class r ON r.oid = i.indexrelid
+    JOIN pg_namespace n ON n.oid = r.relnamespace
+), known AS MATERIALIZED (  -- the view by itself: nobody knows how many rows it has, and a loop over it is quadratic
+    SELECT schemaname, tablename, attname, inherited, null_frac, avg_width, n_distinct, correlation, most_common_vals,
+           most_common_freqs, histogram_bounds, most_common_elems, most_common_elem_freqs, elem_count_histogram
+    FROM pg_stats
 ), told AS (
-    SELECT h.nspname AS schema, h.relname AS name, s.tablename AS relation, s.attname AS column, a.attnum AS number,
+    SELECT h.of_schema AS schema, h.of_name AS name, s.tablename AS relation, s.attname AS column, a.attnum AS number,
            s.inherited, s.null_frac, s.avg_width, s.n_distinct, s.correlation,
            s.most_common_vals::text AS common, s.most_common_freqs::text AS often, s.histogram_bounds::text AS bounds,
            s.most_common_elems::text AS elements, s.most_common_elem_freqs::text AS elements_often,
            s.elem_count_histogram::text AS counts
-    FROM holding h JOIN pg_class r ON r.oid = h.relation JOIN pg_namespace n ON n.oid = r.relnamespace
-    JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = r.relname
-    JOIN pg_attribute a ON a.attrelid = r.oid AND a.attname = s.attname
+    FROM holding h JOIN known s ON s.schemaname = h.nspname AND s.tablename = h.relname
+    JOIN pg_attribute a ON a.attrelid = h.relation AND a.attname = s.attname
 )
 SELECT (SELECT coalesce(json_agg(json_build_object(
             'schema', nspname, 'name', relname, 'kind', relkind, 'rows', rows)), '[]') FROM given),
@@ -99,17 +104,21 @@ def coming(source: Address, never: Iterable[tuple[str, str]], *, tls: bool) -> I
         yield Coming(child, told)
 
 
+def question(never: list[tuple[str, str]]) -> str:
+    """What is asked, for all tables but those of `never` (schema, name)."""
+    names = {"schemas": [schema for schema, _ in never], "tables": [table for _, table in never]}
+    return sql.SQL(_READ).format(**{name: sql.Literal(value) for name, value in names.items()}).as_string()
+
+
 def _psql(client: Binaries, source: Address, never: list[tuple[str, str]]) -> list[str | Path]:
     alike = {**ALIKE, "client_encoding": "UTF8", "lock_timeout": f"{LOCK_WAIT_SECONDS}s"}
     settings = "; ".join(f"SET {name} = {sql.Literal(value).as_string()}" for name, value in alike.items())
-    names = {"schemas": [schema for schema, _ in never], "tables": [table for _, table in never]}
-    query = sql.SQL(_READ).format(**{name: sql.Literal(value) for name, value in names.items()}).as_string()
     more = (
         "--no-align",
         "--tuples-only",
         "--field-separator-zero",
         "--set=ON_ERROR_STOP=1",
         f"--command={settings}",
-        f"--command={query}",
+        f"--command={question(never)}",
     )
     return psql(client, source, *more)

@@ -39,7 +39,7 @@ from greenroom.rehearsal.document.seen import (
     Statement,
     Totals,
 )
-from greenroom.rehearsal.document.tried import Drill, DrillStep, Twin, TwinFile, TwinWait
+from greenroom.rehearsal.document.tried import Drill, DrillStep, Release, Twin, TwinFile, TwinWait
 
 SCHEMA_VERSION: Final = 1
 
@@ -111,6 +111,7 @@ __all__ = [
     "PlannedMigration",
     "Rehearsal",
     "RehearsalError",
+    "Release",
     "Rewrite",
     "Scan",
     "Severity",

@@ -19,6 +19,18 @@ class DrillStep(Part):
     seconds: float | None = None
 
 
+class Release(Part):
+    """The release that the drill old-release had read and write."""
+
+    name: str = Field(description="as it was asked for: a ref of git, or an image")
+    commit: str | None = Field(
+        None, description="that its code is of; null where its image does not say so, or says that it had changes"
+    )
+    digest: str | None = Field(
+        None, description="sha256:... of the registry; null for code of git, and an image neither pushed nor pulled"
+    )
+
+
 class Drill(Part):
     """A further experiment, on a clone of the copy. Only `passed` is a pass; the reason says why it is not.
 
@@ -31,6 +43,7 @@ class Drill(Part):
     seconds: float = Field(0.0, description="with the clone that it was held on")
     steps: list[DrillStep] = []
     stalls: list[Stall] = Field([], description="what others would have felt of it, measured as in the rehearsal")
+    release: Release | None = Field(None, description="that old-release tried; null where it was not held")
 
 
 class TwinFile(Part):

@@ -186,7 +186,11 @@ def _struck(stage: Stage, clone: Acquired, run: MigrationRun, point: Point) -> b
         struck: list[int] = []
 
         def strike(connection: psycopg.Connection, pid: int) -> None:
-            connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+            # on the clone: beside its source, the number may be a session of the source's by now
+            end = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND datname = current_database()"
+            )
+            connection.execute(end, [pid])
             struck.append(pid)
 
         def sit_down() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from greenroom.rehearsal.document import Operation
 from greenroom.rehearsal.hazards.actions import Action
 from greenroom.rehearsal.hazards.hazard import Hazard
+from greenroom.rehearsal.hazards.indexes import CONCURRENTLY
 from greenroom.rehearsal.hazards.view import Match, Performed, Step, View
 from greenroom.rehearsal.hazards.wording import names, rows_of, took
 
@@ -110,15 +111,7 @@ HAZARDS = [
         what="AddIndexConcurrently or RemoveIndexConcurrently in an atomic migration, RunSQL ... CONCURRENTLY.",
         why="CONCURRENTLY commits in between, which no transaction allows: the migration fails everywhere.",
         twin="Give the migration atomic = False, and let nothing else stand in it: that would not be rolled back.",
-        django="""from django.contrib.postgres.operations import AddIndexConcurrently
-
-
-class Migration(migrations.Migration):
-    atomic = False
-
-    operations = [
-        AddIndexConcurrently("$model", models.Index(fields=[$fields], name="$index")),
-    ]""",
+        django=CONCURRENTLY,
         detect=in_transaction,
     ),
     Hazard(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from greenroom.rehearsal.hazards.actions import Action
 from greenroom.rehearsal.hazards.hazard import Hazard
+from greenroom.rehearsal.hazards.indexes import CONCURRENTLY
 from greenroom.rehearsal.hazards.view import Match, Performed, View
 from greenroom.rehearsal.hazards.wording import listed, names, rows_of
 from greenroom.rehearsal.observations import DatedColumn, Lookup
@@ -80,15 +81,7 @@ HAZARDS = [
         what="A foreign key with db_index=False, RunSQL ADD FOREIGN KEY, an index that a foreign key needs is dropped.",
         why="Each row that is deleted from the parent, or gets another key, makes the server read the whole table.",
         twin="Build an index that begins with the foreign key's columns, concurrently.",
-        django="""from django.contrib.postgres.operations import AddIndexConcurrently
-
-
-class Migration(migrations.Migration):
-    atomic = False
-
-    operations = [
-        AddIndexConcurrently("$model", models.Index(fields=[$fields], name="$index")),
-    ]""",
+        django=CONCURRENTLY,
         detect=key_without_index,
     ),
     Hazard(

@@ -7,6 +7,7 @@ import shutil
 
 from greenroom import docker, git
 from greenroom.docker import Image
+from greenroom.docker_refusals import NoEngine
 from greenroom.errors import GreenroomError
 from greenroom.rehearsal.request import Request
 
@@ -27,7 +28,7 @@ def chosen(name: str, *, ours: str = "") -> Image:
     try:
         with docker.engine() as engine:
             found, local = next(filter(None, map(engine.present, names)), None), engine.local
-    except docker.NoEngine as error:
+    except NoEngine as error:
         raise GreenroomError(
             error.sentence, "Start it, and let this user speak to it; or leave the image out."
         ) from error

@@ -5,6 +5,8 @@
 - `timeline`   the lock timeline: lanes and bars as data, drawn as one SVG
 - `html`       `report.html`, one file that opens offline
 - `markdown`   `report.md`, for a pull request
+- `marks`      the spans, fences and tables that it is made of, in which nothing of the document is markup
+- `github`     commands that put a finding beside its migration's line in a pull request
 - `terminal`   the table that a person reads in ten seconds
 - `files`      all of them in `<report_dir>/<id>/`, with `latest` pointing there
 """

@@ -104,8 +104,8 @@ run "buckets_are_closed" {
   command = apply
 
   assert {
-    condition     = keys(aws_s3_bucket.this) == ["artifacts", "logs", "rehearsals"] && aws_s3_bucket.this["rehearsals"].bucket == "ledger-staging-rehearsals-123456789012"
-    error_message = "Three buckets, by names that are nobody else's."
+    condition     = keys(aws_s3_bucket.this) == ["artifacts", "flow-logs", "logs", "rehearsals"] && aws_s3_bucket.this["rehearsals"].bucket == "ledger-staging-rehearsals-123456789012"
+    error_message = "Four buckets, by names that are nobody else's."
   }
 
   assert {
@@ -114,12 +114,67 @@ run "buckets_are_closed" {
   }
 
   assert {
-    condition     = alltrue([for versioning in aws_s3_bucket_versioning.this : versioning.versioning_configuration[0].status == "Enabled"]) && length(aws_s3_bucket_server_side_encryption_configuration.this) == 3
+    condition     = alltrue([for versioning in aws_s3_bucket_versioning.this : versioning.versioning_configuration[0].status == "Enabled"]) && length(aws_s3_bucket_server_side_encryption_configuration.this) == 4
     error_message = "All versioned and encrypted."
   }
 
   assert {
     condition     = alltrue([for policy in aws_s3_bucket_policy.this : jsondecode(policy.policy).Statement[0].Effect == "Deny" && jsondecode(policy.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"])
     error_message = "By TLS alone."
+  }
+}
+
+run "flow_logs_have_a_bucket_of_their_own" {
+  command = plan
+
+  assert {
+    condition     = [for statement in jsondecode(aws_s3_bucket_policy.this["logs"].policy).Statement : statement.Sid] == ["TlsAlone", "LoadBalancer"]
+    error_message = "AWS has nothing to add to, or to write over, where the load balancer's logs go."
+  }
+
+  assert {
+    condition = slice(jsondecode(aws_s3_bucket_policy.this["flow-logs"].policy).Statement, 1, 3) == [
+      {
+        Sid       = "AWSLogDeliveryWrite"
+        Effect    = "Allow"
+        Principal = { Service = "delivery.logs.amazonaws.com" }
+        Action    = "s3:PutObject"
+        Resource  = "arn:aws:s3:::ledger-staging-flow-logs-123456789012/AWSLogs/123456789012/*"
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = "123456789012", "s3:x-amz-acl" = "bucket-owner-full-control" }
+          ArnLike      = { "aws:SourceArn" = "arn:aws:logs:eu-central-1:123456789012:*" }
+        }
+      },
+      {
+        Sid       = "AWSLogDeliveryAclCheck"
+        Effect    = "Allow"
+        Principal = { Service = "delivery.logs.amazonaws.com" }
+        Action    = "s3:GetBucketAcl"
+        Resource  = "arn:aws:s3:::ledger-staging-flow-logs-123456789012"
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = "123456789012" }
+          ArnLike      = { "aws:SourceArn" = "arn:aws:logs:eu-central-1:123456789012:*" }
+        }
+      },
+    ]
+    error_message = "AWS's own two statements, word for word."
+  }
+}
+
+run "without_a_network_of_its_own_there_are_no_flow_logs" {
+  command = plan
+
+  variables {
+    existing_network = {
+      vpc_id             = "vpc-0123456789abcdef0"
+      public_subnet_ids  = ["subnet-a", "subnet-b"]
+      private_subnet_ids = ["subnet-c", "subnet-d"]
+      outbound_cidrs     = ["198.51.100.7/32"]
+    }
+  }
+
+  assert {
+    condition     = keys(aws_s3_bucket.this) == ["artifacts", "logs", "rehearsals"] && length(aws_flow_log.this) == 0
+    error_message = "Nor a bucket for them."
   }
 }

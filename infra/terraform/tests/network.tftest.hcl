@@ -68,7 +68,7 @@ run "without_internet_there_are_endpoints" {
   variables {
     private_egress  = "endpoints"
     internal        = true
-    bootstrap_image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/python:3.13"
+    bootstrap_image = "210987654321.dkr.ecr.eu-central-1.amazonaws.com/mirror/python:3.13"
   }
 
   assert {
@@ -84,6 +84,14 @@ run "without_internet_there_are_endpoints" {
   assert {
     condition     = alltrue([for endpoint in aws_vpc_endpoint.interface : endpoint.private_dns_enabled && endpoint.security_group_ids == toset([aws_security_group.this["endpoints"].id])])
     error_message = "By their usual names, and guarded."
+  }
+
+  assert {
+    condition = one([for statement in jsondecode(aws_iam_role_policy.this["execution"].policy).Statement : statement.Resource if statement.Sid == "PullImage"]) == [
+      "arn:aws:ecr:eu-central-1:123456789012:repository/ledger",
+      "arn:aws:ecr:eu-central-1:210987654321:repository/mirror/python",
+    ]
+    error_message = "ECS may pull the bootstrap image too, and from no other repository."
   }
 }
 
@@ -123,4 +131,48 @@ run "existing_network_is_used" {
     condition     = [for rule in aws_vpc_security_group_ingress_rule.hook_through_nat : rule.cidr_ipv4] == ["198.51.100.7/32"]
     error_message = "The hook reaches the test listener from where its network comes out."
   }
+}
+
+run "public_load_balancer_in_an_existing_network_must_know_the_hook" {
+  command = plan
+
+  variables {
+    existing_network = {
+      vpc_id             = "vpc-0123456789abcdef0"
+      public_subnet_ids  = ["subnet-a", "subnet-b"]
+      private_subnet_ids = ["subnet-c", "subnet-d"]
+    }
+  }
+
+  expect_failures = [var.existing_network]
+}
+
+run "internal_one_needs_no_address_of_the_hook" {
+  command = plan
+
+  variables {
+    internal = true
+    existing_network = {
+      vpc_id             = "vpc-0123456789abcdef0"
+      public_subnet_ids  = ["subnet-a", "subnet-b"]
+      private_subnet_ids = ["subnet-c", "subnet-d"]
+    }
+  }
+
+  assert {
+    condition     = length(aws_vpc_security_group_ingress_rule.hook_through_nat) == 0 && aws_vpc_security_group_ingress_rule.between["hook-to-test"].from_port == 8080
+    error_message = "The hook is known by its group."
+  }
+}
+
+run "image_of_another_region_is_not_reached_by_endpoints" {
+  command = plan
+
+  variables {
+    private_egress  = "endpoints"
+    internal        = true
+    bootstrap_image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/python:3.13"
+  }
+
+  expect_failures = [var.private_egress]
 }

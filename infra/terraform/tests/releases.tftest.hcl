@@ -157,6 +157,38 @@ run "only_the_rehearsal_reaches_the_database" {
   }
 }
 
+run "no_drill_is_asked_for_by_itself" {
+  command = plan
+
+  assert {
+    condition     = { for one in aws_codebuild_project.this["rehearse"].environment[0].environment_variable : one.name => one.value } == { GREENROOM_ENVIRONMENT = "staging", GREENROOM_TARGET = "staging", GREENROOM_MODE = "remote" }
+    error_message = "Each works on clones on the database's own server."
+  }
+}
+
+run "drills_are_asked_for_by_name" {
+  command = plan
+
+  variables {
+    rehearsal_drills = ["old-release", "back"]
+  }
+
+  assert {
+    condition     = contains([for one in aws_codebuild_project.this["rehearse"].environment[0].environment_variable : "${one.name}=${one.value}"], "GREENROOM_DRILLS=old-release,back")
+    error_message = "As --drills takes them."
+  }
+}
+
+run "drills_that_there_are_not_are_refused" {
+  command = plan
+
+  variables {
+    rehearsal_drills = ["forth"]
+  }
+
+  expect_failures = [var.rehearsal_drills]
+}
+
 run "hook_can_be_called_and_answers" {
   command = apply
 

@@ -48,6 +48,11 @@ run "each_actor_has_a_role_of_its_own" {
   }
 
   assert {
+    condition     = [for statement in jsondecode(aws_iam_role_policy.this["execution"].policy).Statement : statement.Resource if statement.Sid == "PullImage"] == [["arn:aws:ecr:eu-central-1:123456789012:repository/ledger"]]
+    error_message = "A public bootstrap image opens no repository."
+  }
+
+  assert {
     condition     = aws_ecs_task_definition.first.task_role_arn == aws_iam_role.this["task"].arn && aws_codebuild_project.this["rehearse"].service_role == aws_iam_role.this["rehearse"].arn
     error_message = "Who acts, acts in its own role."
   }

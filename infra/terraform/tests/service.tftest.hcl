@@ -166,3 +166,27 @@ run "images_are_kept_unchanged" {
     error_message = "What expires: what bears no tag, and the oldest beyond the number kept."
   }
 }
+
+run "what_aws_would_refuse_is_refused_before" {
+  command = plan
+
+  variables {
+    project        = "internal"
+    environment    = "sixteenletters16"
+    ssm_path       = "/AWS/staging"
+    approvers_note = join("", [for _ in range(701) : "x"])
+  }
+
+  expect_failures = [var.project, var.environment, var.ssm_path, var.approvers_note]
+}
+
+run "names_end_in_no_hyphen_and_have_single_ones" {
+  command = plan
+
+  variables {
+    project     = "led--ger"
+    environment = "staging-"
+  }
+
+  expect_failures = [var.project, var.environment]
+}

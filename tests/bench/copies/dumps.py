@@ -17,7 +17,8 @@ from greenroom.copies.reach import Reached
 from greenroom.postgres.binaries import Binaries
 from tests.bench.copies.source import Source
 from tests.bench.figures import rate
-from tests.integration.bastion import SSHD, Bastion, bastion
+from tests.integration.bastion import Bastion, bastion
+from tests.integration.sshd import SSHD
 
 REACH = 0.9
 

@@ -6,7 +6,10 @@ pg_dump. `reached` says that the phase is there and stands; `release` lets it go
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +30,11 @@ ON_LOCK = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = '
 SLOW = """
 CREATE FUNCTION public.slow(n int, seconds float) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
 $$BEGIN IF current_database() <> '{name}' AND seconds > 0 THEN PERFORM pg_sleep(seconds); END IF; RETURN n; END$$;
+"""
+
+SLOW_CP = """#!/bin/sh
+{cp} "$@" || exit
+case "$*" in *.making-*) touch {copied}; exec sleep {seconds} ;; esac
 """
 
 
@@ -164,9 +172,14 @@ def create(stage: Stage) -> Iterator[Brake]:
 
 @contextmanager
 def snapshot(stage: Stage) -> Iterator[Brake]:
-    """What is restored is kept: the copy's server is at rest meanwhile."""
+    """What is restored is kept, on a slow disk: cp ends late. The copy's server is at rest meanwhile."""
     stage.configure("cache = true")
-    yield Brake(lambda run: any(stage.scratch.glob("greenroom-*/snapshots/.making-*/*")))
+    programs = Path(tempfile.mkdtemp(prefix="programs-", dir=stage.place.parent))
+    copied = programs / "copied"
+    (programs / "cp").write_text(SLOW_CP.format(cp=shutil.which("cp"), copied=copied, seconds=STILL))
+    (programs / "cp").chmod(0o755)
+    stage.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
+    yield Brake(lambda run: copied.exists())
 
 
 @contextmanager

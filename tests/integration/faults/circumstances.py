@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.integration.bastion import keygen, needed
+from tests.integration.bastion import needed
 from tests.integration.faults.stage import Stage
+from tests.integration.sshd import keygen
 
 SMALL = "size=400m,mode=711"  # room for a server, its WAL and the copy
 

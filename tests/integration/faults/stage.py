@@ -32,6 +32,7 @@ HARMLESS = "migrations.AddField('Line', 'extra', models.IntegerField(null=True))
 NO_ENGINE = "unix:///nonexistent/docker.sock"  # other tests have containers meanwhile
 END_SECONDS = 60.0
 POLL_SECONDS = 0.01
+LOGGED = 6000
 PAPER = 10_000  # rows that do not compress well: an archive of a hundred kB and more
 
 
@@ -55,6 +56,11 @@ class Source:
         with psycopg.connect(**self.address.parameters, autocommit=True) as owner:
             owner.execute(statements.encode())
 
+    @property
+    def log(self) -> str:
+        """The last of what its server said."""
+        return self.server.postmaster.log.read_text(errors="replace")[-LOGGED:]
+
     def restart(self) -> None:
         """As `pg_ctl restart` does it: whoever is connected is thrown out."""
         self.server.postmaster.rest()
@@ -63,8 +69,16 @@ class Source:
 
 @contextmanager
 def source(directory: Path) -> Iterator[Source]:
-    """Of a name that no other test's has: copies are known by it. A sequence is there for the brakes."""
-    settings = {"wal_level": "replica", "max_connections": "60"}
+    """Of a name that no other test's has: copies are known by it. A sequence is there for the brakes.
+
+    Its log tells who ended a session, or the server.
+    """
+    settings = {
+        "wal_level": "replica",
+        "max_connections": "60",
+        "log_min_messages": "log",
+        "log_line_prefix": "%m [%p] ",
+    }
     name = f"orders{secrets.token_hex(2)}"
     with (
         embedded(binaries=of_major(18), settings=settings) as server,

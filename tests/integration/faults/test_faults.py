@@ -37,6 +37,7 @@ def stage(orders: Source, cache: Path, tmp_path: Path) -> Iterator[Stage]:
         made = Stage(tmp_path / "desk", orders, host, cache)
         yield made
         made.clear()
+        print(f"the source's server says:\n{orders.log}")  # shown where the test has failed
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from config.environment import check
+from config.values import check
 
 SCHEMA_VERSION = 1
 

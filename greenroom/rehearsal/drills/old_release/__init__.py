@@ -48,6 +48,7 @@ def _held(stage: Stage, base: Base) -> Outcome:
         status="failed" if worst else "broken off" if seen.nothing_judged else "passed",
         reason=f"{base.name} ({base.how}){_reason(seen, worst)}{_but(found)}",
         steps=[*_steps(seen), *checks],
+        release=base.release,
     )
     return Outcome(drill, found)
 

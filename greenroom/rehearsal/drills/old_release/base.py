@@ -18,6 +18,7 @@ from greenroom.copies.project import interpreter
 from greenroom.docker import Image
 from greenroom.errors import GreenroomError
 from greenroom.postgres import cluster
+from greenroom.rehearsal.document import Release
 from greenroom.rehearsal.inside import image as images
 from greenroom.rehearsal.request import Request
 
@@ -37,21 +38,31 @@ class NoBase(GreenroomError):
 
 @dataclass(frozen=True)
 class Base:
-    """A release's code. `how` says with which dependencies it runs; in its `image`, or (None) on this machine. `origin`
-    is the worktree that its code must come from, and the checkout that it must not come from."""
+    """A release's code. `how` says with which dependencies it runs; in its `image`, or (None) on this machine. `commit`
+    is what it was built from, where that is known. `origin` is the worktree that its code must come from, and the
+    checkout that it must not come from."""
 
     name: str
     project: Project
     how: str
     image: Image | None = None
+    commit: str | None = None
     origin: Mapping[str, str] | None = None
+
+    @property
+    def release(self) -> Release:
+        """As the document has it."""
+        return Release(name=self.name, commit=self.commit, digest=self.image.digest if self.image else None)
 
 
 @contextmanager
 def released(request: Request, progress: Progress) -> Iterator[Base]:
     """The running release's code for as long as the block lasts. Raises NoBase, and GreenroomError where git fails."""
     if request.base_image:
-        yield Base(request.base_image, request.project, "in its own image", _other_image(request, request.base_image))
+        image = _other_image(request, request.base_image)
+        built = images.revision(image)
+        commit = None if built and built.endswith(images.DIRTY) else built
+        yield Base(request.base_image, request.project, "in its own image", image, commit)
         return
     directory = request.directory
     root, ref, commit = _chosen(request, directory)
@@ -61,7 +72,7 @@ def released(request: Request, progress: Progress) -> Iterator[Base]:
             raise NoBase(f"{ref} has no directory {directory.relative_to(root)}: the project stood elsewhere then.")
         python, how = _interpreter(request.project, root, tree, directory, progress, place / "environment")
         project = request.project.model_copy(update={"directory": inside, "python": str(python)})
-        yield Base(str(ref), project, how, origin={"checkout": str(root), "tree": str(tree)})
+        yield Base(str(ref), project, how, commit=commit, origin={"checkout": str(root), "tree": str(tree)})
 
 
 def refuse_unknown(request: Request) -> None:

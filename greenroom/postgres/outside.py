@@ -1,0 +1,60 @@
+"""User mappings of foreign servers, by which what runs on a copy would read and write another database.
+
+A restored copy is made without them (`sections`); one that came whole has them, and loses them before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+from psycopg import sql
+
+from greenroom.errors import GreenroomError
+from greenroom.postgres import toc
+
+KIND = "USER MAPPING"
+_PUBLIC = "public"  # no role can be called so
+
+
+def mapped_servers(connection: psycopg.Connection) -> list[str]:
+    """Names of the foreign servers of the connected database that somebody has a mapping for."""
+    return sorted({server for server, _user in _mappings(connection)})
+
+
+def servers_in(contents: toc.Contents) -> list[str]:
+    """The same of an archive."""
+    return sorted(set(_servers_in(contents)))
+
+
+def drop_mappings(connection: psycopg.Connection, place: str, remedy: str) -> list[str]:
+    """Drop those of the connected copy; returns the servers. Raises GreenroomError where one cannot be: then end it.
+
+    `place` is the copy for people, `remedy` what to do where the role may not.
+    """
+    found = _mappings(connection)
+    for server, user in found:
+        role = sql.SQL("PUBLIC") if user == _PUBLIC else sql.Identifier(user)
+        words = sql.SQL("DROP USER MAPPING IF EXISTS FOR {} SERVER {}").format(role, sql.Identifier(server))
+        try:
+            connection.execute(words)
+        except psycopg.Error as error:
+            raise GreenroomError(
+                f"{connection.info.user} cannot drop the user mapping of {user} for the foreign server {server} in "
+                f"{place} (SQLSTATE {error.sqlstate}), and what runs there would reach that server.",
+                remedy,
+            ) from error
+    return sorted({server for server, _user in found})
+
+
+def _mappings(connection: psycopg.Connection) -> list[tuple[str, str]]:
+    """Server and user of each; the options of others are hidden from an ordinary role, the mappings are not."""
+    return connection.execute("SELECT srvname, usename FROM pg_user_mappings ORDER BY 1, 2").fetchall()
+
+
+def _servers_in(contents: toc.Contents) -> Iterator[str]:
+    """An entry is called `USER MAPPING role SERVER server`, without quotes: the longest server that fits is meant."""
+    known = sorted((entry.name for entry in contents.of_kind("SERVER")), key=len, reverse=True)
+    for entry in contents.of_kind(KIND):
+        fitting = (server for server in known if entry.name.endswith(f" SERVER {server}"))
+        yield next(fitting, entry.name.rpartition(" SERVER ")[2])
