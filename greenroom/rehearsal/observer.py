@@ -198,7 +198,7 @@ class Observer:
         elif kind == "statement_start" and event["how"] == "polled":
             self.locks.begin(self.pid, now)
         elif kind == "statement_end" and self.locks.due != float("inf"):
-            self.locks.end(self.recorder)
+            self.locks.end(self.recorder, event["t"])
         elif kind == "statement_start" and event["sql"].lstrip()[:6].lower().startswith(WRITES):
             self.prober.writing = True
         elif kind == "transaction_end":

@@ -24,6 +24,16 @@ WHERE l.pid = {pid} AND l.granted AND l.locktype = 'relation' AND l.mode <> 'Acc
 
 
 @dataclass
+class Look:
+    """What one look, or several in a row, showed: (table, mode). Seconds of time.monotonic()."""
+
+    asked: float
+    answered: float  # by then it was seen
+    last: float  # and until then nothing else
+    locks: set[tuple[str, str]]
+
+
+@dataclass
 class LockPoller:
     """Looks at the migrating backend's locks while, and only while, a polled statement runs."""
 
@@ -32,12 +42,12 @@ class LockPoller:
     _pid: int = 0
     _began: float = 0.0
     _asked: float = 0.0
-    _seen: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    _looks: list[Look] = field(default_factory=list)
 
     def begin(self, pid: int, now: float) -> None:
         """A polled statement starts."""
         self._pid, self._began, self.due = pid, now, now
-        self._seen.clear()
+        self._looks.clear()
 
     def fire(self, now: float) -> None:
         """Ask, when it is time to."""
@@ -50,19 +60,31 @@ class LockPoller:
         results = self.channel.receive()
         if results is None:
             return
-        for table, mode in rows(results):
-            if table and mode and self._asked >= self._began:  # else: of the statement before
-                first, _ = self._seen.get((table, mode), (self._asked, now))
-                self._seen[table, mode] = (first, now)
+        if self._asked >= self._began:  # else: of the statement before
+            self._note({(table, mode) for table, mode in rows(results) if table and mode}, now)
         if self.due != float("inf"):
             self.due = now + min(CEILING, max(FLOOR, GROWTH * (now - self._began)))
 
-    def end(self, recorder: Recorder) -> None:
-        """The statement has ended: hand over what was seen."""
+    def end(self, recorder: Recorder, ended: float) -> None:
+        """The statement has ended, at a time of time.monotonic(): hand over what was seen of it.
+
+        An answer that came later may show the locks of the next statement: the app had not waited for us.
+        """
         self.due = float("inf")
-        for (table, mode), (first, last) in self._seen.items():
+        seen: dict[tuple[str, str], tuple[float, float]] = {}
+        for look in self._looks:
+            if look.answered <= ended:
+                last = min(look.last, ended)
+                seen |= {lock: (seen.get(lock, (look.asked,))[0], last) for lock in look.locks}
+        for (table, mode), (first, last) in seen.items():
             recorder.polled(table, mode, first, last)
-        self._seen.clear()
+        self._looks.clear()
+
+    def _note(self, locks: set[tuple[str, str]], now: float) -> None:
+        if self._looks and self._looks[-1].locks == locks:
+            self._looks[-1].last = now
+        else:
+            self._looks.append(Look(self._asked, now, now, locks))
 
 
 @dataclass

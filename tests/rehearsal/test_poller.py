@@ -51,7 +51,7 @@ def test_locks_are_handed_over_from_the_first_look_to_the_last() -> None:
     poller.arrived(10.1)
     poller.fire(11.0)
     poller.arrived(11.1)
-    poller.end(noted)  # type: ignore[arg-type]
+    poller.end(noted, 11.2)  # type: ignore[arg-type]
     assert noted.locks == [("public.line", "ShareUpdateExclusiveLock", 10.0, 11.1)]
 
 
@@ -60,11 +60,24 @@ def test_late_answer_is_not_put_on_the_next_statement() -> None:
     poller, noted = LockPoller(wire), Noted()
     poller.begin(7, 10.0)
     poller.fire(10.0)
-    poller.end(noted)  # type: ignore[arg-type]
+    poller.end(noted, 10.1)  # type: ignore[arg-type]
     poller.begin(7, 10.2)
     poller.arrived(10.3)
-    poller.end(noted)  # type: ignore[arg-type]
+    poller.end(noted, 10.4)  # type: ignore[arg-type]
     assert noted.locks == []
+
+
+def test_answer_after_the_end_is_of_the_next_statement() -> None:
+    wire: Any = Wire(("public.line", "ShareUpdateExclusiveLock"))
+    poller, noted = LockPoller(wire), Noted()
+    poller.begin(7, 10.0)
+    poller.fire(10.0)
+    poller.arrived(10.1)
+    wire.answer = (("public.line", "ShareUpdateExclusiveLock"), ("public.django_migrations", "RowExclusiveLock"))
+    poller.fire(10.2)
+    poller.arrived(10.4)
+    poller.end(noted, 10.3)  # type: ignore[arg-type]
+    assert noted.locks == [("public.line", "ShareUpdateExclusiveLock", 10.0, 10.1)]
 
 
 def test_size_keeps_its_peak() -> None:
