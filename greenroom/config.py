@@ -8,6 +8,7 @@ An error names the path (`tool.greenroom.rehearsal.probed_tables: ...`). Duratio
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from greenroom.errors import GreenroomError
+from greenroom.errors import GreenroomError, closest
 from greenroom.tables import Demo, ImageFacts, RehearsalDefaults, ReleaseFacts, Smoke, Snapshots, Table
 
 
@@ -222,20 +223,22 @@ class Config(Table):
         """The database of `--target NAME`. Raises GreenroomError naming those that there are."""
         if name in self.databases:
             return self.databases[name]
-        known = ", ".join(sorted(self.databases)) or "none"
-        raise GreenroomError(
-            f"no database is called {name} in [tool.greenroom.databases] (there: {known}).",
-            f"Write [tool.greenroom.databases.{name}] into {self.root / 'pyproject.toml'}: host, name, user, via.",
-        )
+        needed = "host, name, user, via"
+        raise self._unknown("database", name, self.databases, f"into {self.root / 'pyproject.toml'}: {needed}")
 
     def environment(self, name: str) -> Environment:
         """The deployed environment of `--environment NAME`. Raises GreenroomError naming those that there are."""
         if name in self.environments:
             return self.environments[name].model_copy(update={"name": name})
-        known = ", ".join(sorted(self.environments)) or "none"
-        raise GreenroomError(
-            f"no environment is called {name} in [tool.greenroom.environments] (there: {known}).",
-            f"Write [tool.greenroom.environments.{name}] there: ssm_path, region, account.",
+        raise self._unknown("environment", name, self.environments, "there: ssm_path, region, account")
+
+    def _unknown(self, kind: str, name: str, known: Iterable[str], needed: str) -> GreenroomError:
+        table, names = f"tool.greenroom.{kind}s", sorted(known)
+        called = f"is called {name} in" if name else "has an empty name in"
+        near = f"Did you mean {meant}? Else write" if (meant := closest(name, names)) else "Write"
+        return GreenroomError(
+            f"no {kind} {called} [{table}] (there: {', '.join(names) or 'none'}).",
+            f"{near} [{table}.{name or 'NAME'}] {needed}.",
         )
 
 

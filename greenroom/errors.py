@@ -4,6 +4,8 @@ An error says what happened, why it matters (where that is not plain) and what t
 without a traceback and exits with its code. A subclass exists only where a caller catches it.
 """
 
+from collections.abc import Iterable
+
 from invoke.exceptions import Exit
 
 DONE = 0
@@ -37,3 +39,10 @@ class Terminated(BaseException):
     def __init__(self, signal: int = TERMINATED - 128) -> None:
         self.signal = signal
         super().__init__(signal)
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """What was perhaps meant by a word that is not known."""
+    import difflib  # only when somebody mistyped: it takes milliseconds
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)

@@ -10,7 +10,6 @@ import re
 import select
 import signal
 import sys
-from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from typing import Any
@@ -20,16 +19,22 @@ from invoke import Task
 from invoke.exceptions import Exit, ParseError, UnexpectedExit
 from invoke.loader import FilesystemLoader
 from invoke.parser import Argument, Parser, ParserContext
+from invoke.parser.context import translate_underscores
 
 from greenroom import __version__
-from greenroom.errors import COULD_NOT_RUN, DONE, INTERRUPTED, GreenroomError, Terminated
+from greenroom.errors import COULD_NOT_RUN, DONE, INTERRUPTED, GreenroomError, Terminated, closest
 from greenroom.interrupts import nothing_interrupts, raise_when_terminated
 
 BUG = 70  # EX_SOFTWARE of sysexits.h: 1 is taken, it means that the answer is no
 
 _UNKNOWN = re.compile(r"No idea what (['\"])(?P<token>.*)\1 is!", re.DOTALL)
 _VALUELESS = re.compile(r"Flag <\w+: (?P<name>[^ >]+).* needed value")
+_HELP = ("--help", "-h")
 _KINDS: dict[type, str] = {int: "a whole number", float: "a number"}
+
+
+class HelpWanted(Exception):
+    """`--help` stands where a task has its first word, which Invoke would take it for."""
 
 
 class Program(InvokeProgram):
@@ -93,6 +98,14 @@ class Program(InvokeProgram):
                 _strict(argument, context)
         return parser
 
+    def parse_tasks(self) -> None:
+        """`./inv TASK --help` is help for every task, also for one that needs a word first."""
+        try:
+            super().parse_tasks()
+        except HelpWanted as wanted:
+            self.print_task_help(str(wanted))
+            raise Exit from None
+
     def no_tasks_given(self) -> None:
         """`./inv` alone lists the tasks."""
         self.list_tasks()
@@ -127,7 +140,7 @@ class Program(InvokeProgram):
         if unknown := _UNKNOWN.fullmatch(str(error)):
             return self._unknown(unknown["token"], error, more)
         if valueless := _VALUELESS.match(str(error)):
-            return f"--{valueless['name'].replace('_', '-')} needs a value.\n  Its meaning: {more}"
+            return f"--{translate_underscores(valueless['name'])} needs a value.\n  Its meaning: {more}"
         return f"{str(error).rstrip('.!')}.\n  What there is: {more}"
 
     def _unknown(self, token: str, error: ParseError, more: str) -> str:
@@ -138,7 +151,8 @@ class Program(InvokeProgram):
         else:
             known = list(self.collection.task_names)
             said = f"There is no task {token}."
-        return f"{said}\n  {_closest(token, known)}What there is: {more}"
+        near = f"Did you mean {meant}? " if (meant := closest(token, known)) else ""
+        return f"{said}\n  {near}What there is: {more}"
 
 
 class TasksFile(FilesystemLoader):
@@ -164,11 +178,15 @@ class StrictArgument(Argument):
     context: ParserContext | None
 
     def set_value(self, value: Any, cast: bool = True) -> None:
-        """Raises ParseError naming the option."""
+        """Raises ParseError naming the option. A first word is none that looks like one, but for `-` alone."""
+        if self.positional and self.context and isinstance(value, str) and re.match("-.", value):
+            if value in _HELP:
+                raise HelpWanted(self.context.name)
+            raise ParseError(f"No idea what {value!r} is!", self.context)
         try:
             super().set_value(value, cast)
         except ValueError:
-            option = f"--{(self.name or '').replace('_', '-')}"
+            option = f"--{translate_underscores(self.name or '')}"
             raise ParseError(
                 f"{option} needs {_KINDS.get(self.kind, 'another value')}, not {value!r}", self.context
             ) from None
@@ -206,13 +224,6 @@ def _nobody_reads() -> bool:
     if gone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return gone
-
-
-def _closest(word: str, known: Iterable[str]) -> str:
-    import difflib  # only when somebody mistyped: it takes milliseconds
-
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"Did you mean {near[0]}? " if near else ""
 
 
 def _heading(task: Task[Any]) -> str:

@@ -153,6 +153,27 @@ def test_target_unknown_names_those_that_there_are() -> None:
     assert caught.value.sentence == "no database is called prod in [tool.greenroom.databases] (there: staging)."
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence", "hint"),
+    [
+        (
+            "stagng",
+            "no database is called stagng in [tool.greenroom.databases] (there: staging).",
+            "Did you mean staging? Else write [tool.greenroom.databases.stagng] into /r/pyproject.toml: host, name, ",
+        ),
+        (
+            "",
+            "no database has an empty name in [tool.greenroom.databases] (there: staging).",
+            "Write [tool.greenroom.databases.NAME] into /r/pyproject.toml: host, name, ",
+        ),
+    ],
+)
+def test_target_that_is_nearly_one(name: str, sentence: str, hint: str) -> None:
+    with pytest.raises(GreenroomError) as caught:
+        config.parse({"databases": {"staging": STAGING}}, Path("/r")).target(name)
+    assert (caught.value.sentence, caught.value.hint) == (sentence, f"{hint}user, via.")
+
+
 @pytest.mark.parametrize(("cache", "cached"), [(None, False), (True, True), (False, False)])
 def test_sensitive_database_is_cached_only_when_it_says_so(cache: bool | None, cached: bool) -> None:
     given = {**STAGING, "sensitive": True, **({} if cache is None else {"cache": cache})}

@@ -22,6 +22,11 @@ def measure(c, count=1, share=0.5, name=""):
     print(count, share, name)
 
 @task
+def visit(c, place, from_=""):
+    """Go there."""
+    print(place, from_)
+
+@task
 def refuse(c):
     """Say no."""
     raise GreenroomError("The server is not there.", "Start it: pg_ctl start", code=2)
@@ -108,6 +113,19 @@ def test_mistake_is_one_sentence_and_code_2(repository: Path, argv: list[str], m
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
 
 
+@pytest.mark.parametrize("argv", [("--help", "visit"), ("visit", "--help"), ("visit", "-h"), ("measure", "--help")])
+def test_help_of_a_task(repository: Path, argv: tuple[str, str]) -> None:
+    done = inv(repository, *argv)
+    [task] = [word for word in argv if not word.startswith("-")]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: ./inv [--core-opts] {task} ")
+
+
+def test_word_that_is_a_dash_is_a_word(repository: Path) -> None:
+    done = inv(repository, "visit", "-")
+    assert (done.returncode, done.stdout) == (0, "- \n")
+
+
 def test_answer_no_is_code_1_and_silent(repository: Path) -> None:
     done = inv(repository, "answer-no")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
@@ -186,7 +204,8 @@ def test_list_is_grouped_by_file(repository: Path) -> None:
             "  hold         Acquire, wait for a signal, and release.\n"
             "  measure      Print what was given.\n"
             "  refuse       Say no.\n"
-            "  talk         Say much.\n\n"
+            "  talk         Say much.\n"
+            "  visit        Go there.\n\n"
         )
 
 
