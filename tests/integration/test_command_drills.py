@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import pytest
 
-from greenroom.postgres import lease
+from greenroom.postgres.lease import LeasedDatabase
 from greenroom.postgres.server import connect
 from tests.integration.projects import PASSWORD, write_project
-from tests.integration.test_command_targets import Lab, lab, source
-from tests.integration.test_target_command import HARMLESS, ROOT
+from tests.integration.test_command_targets import Lab, killed, lab, source
+from tests.integration.test_target_command import HARMLESS
 
 pytestmark = pytest.mark.full
 
@@ -25,35 +21,15 @@ SLOW_BACK = "migrations.RunPython(lambda apps, editor: None, lambda apps, editor
 def killed_in_a_drill(lab: Lab) -> tuple[str, str]:
     """The names of the copy and of its clone."""
     write_project(lab.desk.place / "project", HARMLESS, SLOW_BACK)
-    words = [sys.executable, "-m", "greenroom", "migrate-rehearse", "--target", "lab", "--drills", "back"]
-    variables = {"PATH": os.environ["PATH"], "HOME": str(lab.desk.home), "TMPDIR": str(lab.desk.place / "scratch")}
-    with (
-        subprocess.Popen(
-            words,
-            cwd=lab.desk.place / "project",
-            env={**variables, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as child,
-        connect(lab.source.at("postgres")) as connection,  # a session on the source would be in the way of TEMPLATE
-    ):
-        deadline = time.monotonic() + 90
-        while True:
-            ours = [copy for copy in lease.leased(connection) if "lab" in copy.name]
-            clones = [copy.name for copy in ours if not copy.lease.engine]
-            if clones and any(reverting(lab, name) for name in clones):
-                break
-            assert child.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
-        child.kill()
+    ours = killed(lab, "back", lambda leased: any(reverting(lab, copy) for copy in leased if not copy.lease.engine))
     (copy,) = [copy.name for copy in ours if copy.lease.engine]
-    return copy, clones[0]
+    return copy, next(copy.name for copy in ours if not copy.lease.engine)
 
 
-def reverting(lab: Lab, clone: str) -> bool:
+def reverting(lab: Lab, clone: LeasedDatabase) -> bool:
     """Whether somebody is on the clone, which is whole."""
     with connect(lab.source.at("postgres")) as connection:
-        row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [clone]).fetchone()
+        row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [clone.name]).fetchone()
     return row is not None and row[0] > 0
 
 

@@ -19,7 +19,7 @@ from psycopg import sql
 from greenroom.postgres import lease
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
-from greenroom.postgres.lease import Lease
+from greenroom.postgres.lease import Lease, LeasedDatabase
 from greenroom.postgres.server import connect
 from tests.integration.projects import PASSWORD, shop, write_project
 from tests.integration.test_target_command import HARMLESS, ROOT, Desk, desk_of
@@ -277,7 +277,13 @@ def test_database_of_a_killed_rehearsal_is_left_to_its_command(lab: Lab) -> None
 
 
 def killed_when_leased(lab: Lab) -> str:
-    words = [sys.executable, "-m", "greenroom", "migrate-rehearse", "--target", "lab", "--drills", "none"]
+    """The name of the copy."""
+    return killed(lab, "none", lambda leased: bool(leased))[0].name
+
+
+def killed(lab: Lab, drills: str, due: Callable[[list[LeasedDatabase]], bool]) -> list[LeasedDatabase]:
+    """A typed rehearsal that was killed as soon as what it had leased was `due` for that; that is what it returns."""
+    words = [sys.executable, "-m", "greenroom", "migrate-rehearse", "--target", "lab", "--drills", drills]
     variables = {"PATH": os.environ["PATH"], "HOME": str(lab.desk.home), "TMPDIR": str(lab.desk.place / "scratch")}
     with (
         subprocess.Popen(
@@ -289,9 +295,9 @@ def killed_when_leased(lab: Lab) -> str:
         ) as child,
         connect(lab.source.at("postgres")) as connection,  # a session on the source would be in the way of TEMPLATE
     ):
-        deadline = time.monotonic() + 60
-        while not (found := [copy.name for copy in lease.leased(connection) if "lab" in copy.name]):
+        deadline = time.monotonic() + 90
+        while not due(ours := [copy for copy in lease.leased(connection) if "lab" in copy.name]):
             assert child.poll() is None and time.monotonic() < deadline
             time.sleep(0.1)
         child.kill()
-    return found[0]
+    return ours
