@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from greenroom import config as configuration
 from greenroom import console, git, shell
 from greenroom.config import Config, Project
+from greenroom.console import Progress
 from greenroom.copies.acquiring import EMBEDDED, CopyRequest, refuse_contradictions
 from greenroom.copies.keeping import KEPT
 from greenroom.errors import ANSWER_IS_NO, DONE, GreenroomError
@@ -21,6 +23,8 @@ from greenroom.rehearsal.report import files, github, terminal
 from greenroom.rehearsal.request import Request
 
 FORMATS = TEXT, GITHUB = ("text", "github")
+# the image that serves in an environment, by its name on this machine's engine; None where there is none
+Serving = Callable[[Config, str, Progress], str | None]
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,25 @@ class Options:
     try_twin: bool = False
     base: str | None = None
     base_image: str | None = None
+    base_environment: str | None = None
     base_check: str | None = None
     allow_network: bool = False
     report_dir: str | None = None
     format: str = TEXT
 
 
-def migrate_rehearse(options: Options) -> int:
-    """Hold the rehearsal, write its reports, show the table; the exit code says pass or warn (0), or fail (1)."""
+def migrate_rehearse(options: Options, serving: Serving | None = None) -> int:
+    """Hold the rehearsal, write its reports, show the table; the exit code says pass or warn (0), or fail (1).
+
+    `serving` is asked for the image of `base_environment`.
+    """
     config = configuration.load()
     request = request_of(options, config)
     directory = config.root / (options.report_dir or config.rehearsal.report_dir)
     files.check_writable(directory)
     with console.progress() as progress:
+        if serving and request.base_environment:
+            request = replace(request, base_image=serving(config, request.base_environment, progress))
         rehearsal = rehearse(request, progress)
     written = files.write(rehearsal, directory)
     terminal.show(rehearsal, written)
@@ -122,6 +132,7 @@ def request_of(options: Options, config: Config) -> Request:
         try_twin=options.try_twin,
         base=options.base,
         base_image=options.base_image,
+        base_environment=options.base_environment,
         base_check=options.base_check,
     )
     drills.refuse_unknown(request)
@@ -200,8 +211,10 @@ def _refuse_contradictions(options: Options) -> None:
             "--python is an interpreter of this machine, and with --image the image's own runs.",
             "Leave one of them out; python in [tool.greenroom.project.image] names another one of the image.",
         )
-    if options.base and options.base_image:
-        raise GreenroomError("--base and --base-image are two running releases.", "Leave one of them out.")
+    running = ("base", "base_image", "base_environment")
+    named = [f"--{name.replace('_', '-')}" for name in running if getattr(options, name)]
+    if len(named) > 1:
+        raise GreenroomError(f"{' and '.join(named)} each name the running release.", "Leave all but one of them out.")
     if options.project and not (options.dump or options.url or options.target):
         raise GreenroomError(
             "--project needs data: the demo data belongs to greenroom's own app.",

@@ -29,7 +29,8 @@ class Request:
     """What is to be rehearsed, on what, and how much stall is accepted.
 
     `image`: the project runs in it, and not here. `drills` are those to hold, None: all that apply. `base` is the
-    running release as git knows it, None: as configured, `base_image` its image instead, `base_check` a command of its
+    running release as git knows it, None: as configured, `base_image` its image instead,
+    `base_environment` where that serves, `base_check` a command of its
     own. For a run of a drill's: `undo` are the migrations to take back instead of applying any, `halt` is where it is
     to be cut off. For a twin's: `performed` is the directory that hears what the schema editor runs, `shadow` has the
     migration files to put in front of the app's own (a directory by package), `also_probed` are tables that a plan of
@@ -47,6 +48,7 @@ class Request:
     drills: tuple[doc.DrillName, ...] | None = None
     base: str | None = None
     base_image: str | None = None
+    base_environment: str | None = None
     base_check: str | None = None
     undo: tuple[str, ...] = ()
     halt: Halt | None = None

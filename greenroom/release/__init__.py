@@ -15,6 +15,7 @@ watching.py    a deployment to its end; health.py what the load balancer says me
 timing.py      how long it will take, by what is set: arithmetic
 deploying.py   a release, from look to bake
 rollback.py    the way back, in the middle and afterwards; schema.py whether the schema allows it
+running.py     the image that serves, for a rehearsal's drill old-release
 records.py     what was released, by whom, and why past a check
 standing.py    `status`
 logs.py        `ecs-logs`

@@ -28,6 +28,7 @@ from invoke import Context, task
         "try-twin": "rehearse a safe twin too, where it can be written mechanically; its files go beside the report",
         "base": "the release that is running, as git knows it (default: the newest tag before HEAD)",
         "base-image": "the image of the release that is running, instead of --base",
+        "base-environment": "the image that serves there, of [tool.greenroom.environments], instead of --base",
         "base-check": "a command of the running release, its smoke tests, to run on the new schema",
         "keep": "keep the copy; db-drop drops it",
         "allow-network": "let the app reach the network, e-mail and caches while it migrates",
@@ -60,6 +61,7 @@ def migrate_rehearse(
     try_twin: bool = False,
     base: str | None = None,
     base_image: str | None = None,
+    base_environment: str | None = None,
     base_check: str | None = None,
     keep: bool = False,
     allow_network: bool = False,
@@ -76,4 +78,8 @@ def migrate_rehearse(
 
     given = {name: value for name, value in locals().items() if name in Options.__dataclass_fields__}
     with answered():
-        raise SystemExit(migrate_rehearse(Options(**given)))
+        if base_environment is None:
+            raise SystemExit(migrate_rehearse(Options(**given)))
+        from greenroom.release import running
+
+        raise SystemExit(migrate_rehearse(Options(**given), running.image))

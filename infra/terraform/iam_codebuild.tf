@@ -98,12 +98,32 @@ locals {
     local.build_in_vpc,
     local.read_database_password,
     [local.ecr_login, local.pull_image],
-    [{
-      Sid      = "FileDocument"
-      Effect   = "Allow"
-      Action   = "s3:PutObject"
-      Resource = local.rehearsal_objects
-    }],
+    [
+      {
+        Sid      = "FileDocument"
+        Effect   = "Allow"
+        Action   = "s3:PutObject"
+        Resource = local.rehearsal_objects
+      },
+      {
+        Sid      = "WhichImageServes"
+        Effect   = "Allow"
+        Action   = "ecs:DescribeServices"
+        Resource = local.service_arn
+      },
+      {
+        Sid      = "WhichImageItIs"
+        Effect   = "Allow"
+        Action   = "ecs:DescribeTaskDefinition"
+        Resource = "*" # ECS describes any
+      },
+      {
+        Sid      = "WhereItIsPulledFrom"
+        Effect   = "Allow"
+        Action   = "ecr:DescribeRepositories"
+        Resource = local.repository_arn
+      },
+    ],
   )
 
   # The pre-flight of a release, the gate, and the one-off task. The app's parameters it does not read: of the pre-flight

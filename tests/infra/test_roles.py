@@ -99,6 +99,9 @@ ACTORS: dict[str, list[Call]] = {
         *[*LOG_IN, *PULL, *DECRYPT],
         *calls("ssm: GetParameter", f"{PARAMETERS}/DJANGO_DB_PASS"),
         *calls("s3: PutObject", DOCUMENT),
+        *calls("ecs: DescribeServices", SERVICE),
+        *calls("ecs: DescribeTaskDefinition", ANY),
+        *calls("ecr: DescribeRepositories", REPOSITORY),
         *calls(
             "ec2: DescribeDhcpOptions DescribeNetworkInterfaces DescribeSecurityGroups DescribeSubnets DescribeVpcs",
             ANY,

@@ -242,7 +242,18 @@ class shop_that_may_go:
         (["--drills", "fire"], "there is no drill fire; there are back, old-release, lock-queue, crash."),
         (["--drills", ""], "--drills names no drill; there are back, old-release, lock-queue, crash."),
         (["--format", "xml"], "--format xml is not known."),
-        (["--base", "v1", "--base-image", "shop:1"], "--base and --base-image are two running releases."),
+        (
+            ["--base", "v1", "--base-image", "shop:1"],
+            "--base and --base-image each name the running release.",
+        ),
+        (
+            ["--base-image", "shop:1", "--base-environment", "staging"],
+            "--base-image and --base-environment each name the running release.",
+        ),
+        (
+            ["--base-environment", "staging", "--drills", "back"],
+            "staging is for the drill old-release, which is not among those to hold.",
+        ),
         (["--base", "no-such-tag"], "git knows no commit no-such-tag."),
         (["--base", "HEAD"], "HEAD is the commit that is checked out: there is no older release to drill with."),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.integration.images import docker
 from tests.integration.registry import registry
 from tests.integration.release_desk import Desk, cloud, database, desk, moto, next_version, stage
 from tests.integration.release_environment import NAME
@@ -26,6 +27,7 @@ def test_from_a_build_to_the_traffic_and_back(desk: Desk) -> None:
     next_version(desk)
     desk.type("./inv build --push --environment staging")
     assert_shut(desk)
+    docker("image", "rm", "--force", first)  # as on a build machine, which has never seen it
     rehearsed(desk, first)
     released(desk)
     back(desk)
@@ -41,13 +43,13 @@ def assert_shut(desk: Desk) -> None:
 
 
 def rehearsed(desk: Desk, first: str) -> None:
-    """The image that ships, on a copy of the environment's data, beside the release that runs."""
-    words = f"--target staging --remote --image {desk.image} --base-image {first} --drills old-release"
+    """The image that ships, on a copy of the environment's data, beside the release that serves there."""
+    words = f"--target staging --remote --image {desk.image} --base-environment staging --drills old-release"
     said = desk.type(f"./inv migrate-rehearse {words}")
     made = desk.rehearsal
     assert (made["verdict"], made["image"]["digest"]) == ("pass", desk.digest), said.problem
     (drill,) = [one for one in made["drills"] if one["name"] == "old-release"]
-    assert drill["status"] == "passed", drill
+    assert (drill["status"], drill["release"]["digest"]) == ("passed", first.rpartition("@")[2]), drill
     assert not desk.has_column(), "only the copy was migrated"
     said = desk.type("./inv rehearsal-push --environment staging")
     assert said.out.endswith("pushed\n")

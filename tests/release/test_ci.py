@@ -92,6 +92,37 @@ def test_a_wrong_task_and_a_wrong_option_would_be_found() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("mode", "drills", "words"),
+    [
+        ("remote", None, "--remote"),
+        ("remote", "back,crash", "--remote --drills back,crash"),
+        ("remote", "old-release", "--remote --drills old-release --base-environment staging"),
+        ("local", "back,old-release,crash", "--drills back,old-release,crash --base-environment staging"),
+        ("local", "back", "--drills back"),
+        ("local", None, "--base-environment staging"),
+    ],
+)
+def test_pipeline_rehearses_beside_the_image_that_serves(
+    mode: str, drills: str | None, words: str, tmp_path: Path
+) -> None:
+    """Where the drill that wants it is held."""
+    whole = yaml.safe_load((ROOT / "ci" / "buildspec-rehearse.yml").read_text())
+    (command,) = [text for text in whole["phases"]["build"]["commands"] if "migrate-rehearse" in text]
+    (tmp_path / "inv").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "inv").chmod(0o755)
+    variables = {"GREENROOM_MODE": mode, "GREENROOM_TARGET": "shop", "GREENROOM_ENVIRONMENT": "staging"}
+    variables |= {"IMAGE_URI": "ledger@sha256:0", **({"GREENROOM_DRILLS": drills} if drills else {})}
+    done = subprocess.run(
+        ["sh", "-euc", command],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", **variables},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == f"migrate-rehearse --target shop --image ledger@sha256:0 {words}\n"
+
+
 def workflow() -> dict[Any, Any]:
     found: dict[Any, Any] = yaml.safe_load(WORKFLOW.read_text())
     return found

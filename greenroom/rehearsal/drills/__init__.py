@@ -45,7 +45,7 @@ ELSEWHERE = (
 def refuse_unknown(request: Request) -> None:
     """Before anything is copied: raises GreenroomError where the running release is named and nobody has it."""
     asked = NAMES if request.drills is None else request.drills
-    named_release = request.base or request.base_image or request.base_check
+    named_release = request.base or request.base_image or request.base_environment or request.base_check
     if named_release and "old-release" not in asked:
         raise GreenroomError(
             f"{named_release} is for the drill old-release, which is not among those to hold.",
