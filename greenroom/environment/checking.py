@@ -48,7 +48,7 @@ def _compose(registry: Registry, given: Settings) -> Iterable[str]:
     if not any(name.startswith(registry.prefixes) for name in given.values):
         return
     yield from _unknown(registry, given.place, [name for name in given.values if not name.startswith(LIBRARIES)])
-    required = [name for name in registry.required if name not in given.values]
+    required = given.lacking(registry.required)
     if len(required) < len(registry.required) and not _reads_ssm(given):
         yield from (f"{given.place}: {name} is required and not set" for name in required)
 
@@ -60,9 +60,8 @@ def _task_definition(registry: Registry, path: Path, containers: list[Settings])
         yield f"{path}: no container sets {', '.join(registry.of_task_definition)}"
     for given in ours:
         yield from _unknown(registry, given.place, [name for name in given.values if not name.startswith(LIBRARIES)])
-        for name in registry.of_task_definition:
-            if name not in given.values:
-                yield f"{given.place}: {name} is not set, and nothing else can set it"
+        for name in given.lacking(registry.of_task_definition):
+            yield f"{given.place}: {name} is not set, and nothing else can set it"
         for name in given.values.keys() & registry.variables.keys() - set(registry.of_task_definition):
             yield f"{given.place}: {name} comes from SSM, and is not set here"
 

@@ -26,6 +26,11 @@ class Settings(NamedTuple):
     place: str
     values: dict[str, Secret | None]
 
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that it does not set: an empty value counts as not set."""
+        nothing = Secret("")
+        return [name for name in names if self.values.get(name, nothing) == nothing]
+
 
 class Mention(NamedTuple):
     """A place that names variables without giving a container all of them."""
@@ -96,7 +101,7 @@ def _service(root: Path, place: str, service: Any) -> dict[str, Secret | None]:
 def _file(path: Path) -> dict[str, Secret | None]:
     """As compose reads it: a name alone has its value from the shell, and a later line wins."""
     found = {line.name: line.value for line in values.lines(path)}
-    return {name: value and _value(value.reveal()) for name, value in found.items() if value != Secret("")}
+    return {name: value and _value(value.reveal()) for name, value in found.items()}
 
 
 def _misshapen(what: str) -> GreenroomError:

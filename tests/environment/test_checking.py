@@ -104,6 +104,11 @@ def test_a_variable_that_the_code_reads_by_itself(checkout: Config, registry: Re
             ["app: DJANGO_DB_HOST is required and not set", "migrate: DJANGO_DB_HOST is required and not set"],
         ),
         (
+            "  DJANGO_DB_HOST: postgres\n",
+            '  DJANGO_DB_HOST: ""\n',
+            ["app: DJANGO_DB_HOST is required and not set", "migrate: DJANGO_DB_HOST is required and not set"],
+        ),
+        (
             "      GUNICORN_CMD_ARGS:",
             "      DJANGO_DB_PASSWORD:",
             ["migrate: DJANGO_DB_PASSWORD is not in the registry (is DJANGO_DB_PASS meant?)"],
@@ -147,6 +152,15 @@ def test_compose_values_of_an_env_file(checkout: Config, registry: Registry) -> 
     wrong = checking.problems(checkout, registry)
     assert "compose.yaml, service app: DJANGO_DB_NAME is required and not set" in wrong
     assert any(line.startswith("compose.yaml, service app: DJANGO_DB_PORT is malformed: ") for line in wrong)
+
+
+def test_compose_env_file_whose_value_a_later_one_empties(checkout: Config, registry: Registry) -> None:
+    write(checkout.root, "compose.yaml", "services: {app: {env_file: [app.env, later.env]}}\n")
+    write(checkout.root, "app.env", "\n".join(registry.required))
+    write(checkout.root, "later.env", "DJANGO_DB_HOST=\n")
+    assert checking.problems(checkout, registry) == [
+        "compose.yaml, service app: DJANGO_DB_HOST is required and not set"
+    ]
 
 
 def test_compose_env_file_may_leave_values_to_the_shell(checkout: Config, registry: Registry) -> None:
@@ -197,6 +211,14 @@ def test_compose_is_not_yaml(checkout: Config, registry: Registry) -> None:
 @pytest.mark.parametrize("name", FIVE)
 def test_task_definition_lacks_one_of_the_five(checkout: Config, registry: Registry, name: str) -> None:
     task_definition(checkout.root, without=name)
+    assert checking.problems(checkout, registry) == [
+        f"ci/taskdef.json, container app: {name} is not set, and nothing else can set it"
+    ]
+
+
+@pytest.mark.parametrize("name", FIVE)
+def test_task_definition_leaves_one_of_the_five_empty(checkout: Config, registry: Registry, name: str) -> None:
+    task_definition(checkout.root, **{name: ""})
     assert checking.problems(checkout, registry) == [
         f"ci/taskdef.json, container app: {name} is not set, and nothing else can set it"
     ]
