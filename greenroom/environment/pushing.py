@@ -44,7 +44,7 @@ def refuse(registry: Registry, here: dict[str, Secret]) -> None:
 def planned(registry: Registry, differences: list[Difference], described: dict[str, Metadata]) -> list[Change]:
     """What is to be written: new and changed values, and those whose description or pattern is another by now.
 
-    Raises GreenroomError for a secret that lies in SSM in the open.
+    Raises GreenroomError for a secret that lies in SSM in the open, and for values that do not go with those there.
     """
     _raise(
         [
@@ -54,6 +54,7 @@ def planned(registry: Registry, differences: list[Difference], described: dict[s
         ],
         "AWS keeps a parameter's type, and its old values to be read: delete it, choose another value, push again.",
     )
+    _raise(_at_odds(registry, differences), "Put these variables into the file together, then run again.")
     changes = [
         Change(registry.variables[found.name], found.here, found.there, described.get(found.name))
         for found in differences
@@ -129,6 +130,22 @@ def _refused(registry: Registry, name: str, value: Secret) -> list[str]:
     if "{{" in value.reveal():
         return [f"{name} holds {{{{, which SSM takes for a reference to another parameter."]
     return []
+
+
+def _at_odds(registry: Registry, differences: list[Difference]) -> list[str]:
+    """What the app would refuse once the file's values stand beside SSM's, and does not refuse of SSM's now."""
+    there = {
+        found.name: found.there.value.reveal()
+        for found in differences
+        if found.there and parameters.is_taken(registry, found.name)
+    }
+    here = {found.name: found.here.reveal() for found in differences if found.here}
+    now, then = registry.problems_of_each([there, there | here])
+    return [
+        f"{problem.name} {problem.message}, as SSM would hold them."
+        for problem in then
+        if problem.kind == "malformed" and problem not in now
+    ]
 
 
 def _not_written(change: Change, error: AwsError) -> AwsError:

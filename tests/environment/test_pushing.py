@@ -18,6 +18,10 @@ def secrets(values: dict[str, str]) -> dict[str, Secret]:
     return {name: Secret(value) for name, value in values.items()}
 
 
+def in_ssm(values: dict[str, str]) -> dict[str, Parameter]:
+    return {name: Parameter(name, Secret(value), "String", 1) for name, value in values.items()}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
@@ -58,6 +62,23 @@ def test_planned_refuses_a_secret_that_lies_in_the_open(registry: Registry) -> N
     with pytest.raises(GreenroomError) as caught:
         planned(registry, compare(registry, here, {there.name: there}), {})
     assert caught.value.sentence == "DJANGO_DB_PASS is a secret and stands in SSM as a plain String."
+
+
+def test_planned_refuses_a_value_that_does_not_go_with_those_in_ssm(registry: Registry) -> None:
+    there = in_ssm({"DJANGO_EXTERNAL_HOST_NAME": "a.example", "DJANGO_ALLOWED_HOSTS": "a.example"})
+    with pytest.raises(GreenroomError) as caught:
+        planned(registry, compare(registry, secrets({"DJANGO_ALLOWED_HOSTS": "b.example"}), there), {})
+    assert caught.value.sentence == (
+        "DJANGO_EXTERNAL_HOST_NAME is malformed: DJANGO_ALLOWED_HOSTS does not admit it, "
+        "so that every page would be refused, as SSM would hold them."
+    )
+
+
+def test_planned_mends_one_thing_after_the_other(registry: Registry) -> None:
+    """What is wrong in SSM by now is no reason."""
+    there = in_ssm({"DJANGO_EXTERNAL_HOST_NAME": "a.example", "DJANGO_ALLOWED_HOSTS": "b.example"})
+    differences = compare(registry, secrets({"DJANGO_DB_HOST": "db"}), there)
+    assert [change.variable.name for change in planned(registry, differences, {})] == ["DJANGO_DB_HOST"]
 
 
 def test_request_of_a_new_parameter(registry: Registry) -> None:
