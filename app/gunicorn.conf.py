@@ -23,9 +23,9 @@ except BadEnvironment as error:
 wsgi_app = "config.wsgi:application"
 bind = f"0.0.0.0:{values.internal_port_num}"
 
-worker_class = "gthread"
+worker_class = "config.web_worker.Worker"
 workers = number_of_workers(limits())
-threads = 4
+threads = 4  # and one for /livez
 preload_app = True  # a bad environment ends the container before it serves, and workers share memory
 worker_tmp_dir = "/dev/shm"  # noqa: S108  where the root file system may be read-only
 control_socket_disable = True  # it would be made below $HOME

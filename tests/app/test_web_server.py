@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -19,6 +20,7 @@ from gunicorn.config import Config
 from tests.app.variables import APP, COMPLETE
 
 BIN = Path(sys.executable).parent
+THREADS = 4
 ENVIRONMENT = {**COMPLETE, "PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "config.settings.prod"}
 
 
@@ -51,7 +53,7 @@ def test_settings_are_gunicorns_and_stop_in_time() -> None:
     definition = json.loads((APP.parent / "ci" / "taskdef.json").read_text())
     stop_seconds = definition["containerDefinitions"][0]["stopTimeout"]
     assert int(str(found["graceful_timeout"])) < stop_seconds <= 120
-    assert (found["bind"], found["worker_class"]) == ("0.0.0.0:8123", "gthread")
+    assert (found["bind"], found["worker_class"]) == ("0.0.0.0:8123", "config.web_worker.Worker")
     assert (
         found["worker_tmp_dir"] == "/dev/shm"
     )  # gunicorn's own wish: on no disk, and there on a read-only file system
@@ -110,6 +112,53 @@ def test_its_log_is_json_at_the_apps_level_and_leaves_out_health_checks_that_wen
     assert [line["message"] for line in access] == logged
     assert "pl4nted" not in str(access)
     assert health(port) == 1
+
+
+HANGING = """
+from pathlib import Path
+from time import sleep
+from uuid import uuid4
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] != "/livez":
+        Path(f"waits-{uuid4()}").touch()
+        while not Path("go on").exists():
+            sleep(0.02)
+    start_response("200 OK", [("Content-Length", "0")])
+    return [b""]
+"""
+
+
+def test_livez_answers_while_every_other_thread_waits(tmp_path: Path) -> None:
+    (tmp_path / "hanging.py").write_text(HANGING)
+    port = free_port()
+    argv = [str(BIN / "gunicorn"), "--config", str(APP / "gunicorn.conf.py"), "--workers", "1", "hanging:application"]
+    environment = ENVIRONMENT | {"DJANGO_INTERNAL_PORT_NUM": str(port), "PYTHONPATH": str(APP)}
+    with subprocess.Popen(argv, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) as server:
+        visitors = ThreadPoolExecutor()
+        try:
+            assert answered(port, "/livez", seconds=20) == 200
+            pages = [visitors.submit(answered, port, "/", seconds=60) for _ in range(THREADS + 2)]
+            assert waiting(tmp_path, THREADS) == THREADS
+            with socket.create_connection(("127.0.0.1", port)):
+                assert answered(port, "/livez", seconds=20) == 200
+                assert waiting(tmp_path, THREADS) == THREADS
+                (tmp_path / "go on").touch()
+                assert [page.result() for page in pages] == [200] * len(pages)
+                server.terminate()
+                assert server.wait(timeout=20) == 0  # who says nothing holds nobody up: graceful_timeout is longer
+        finally:
+            (tmp_path / "go on").touch()
+            visitors.shutdown()
+            server.kill()
+
+
+def waiting(directory: Path, enough: int) -> int:
+    """How many requests wait there, as soon as there are enough of them."""
+    end = time.monotonic() + 20
+    while (found := len(list(directory.glob("waits-*")))) < enough and time.monotonic() < end:
+        time.sleep(0.02)
+    return found
 
 
 def answered(port: int, path: str, seconds: float = 5) -> int:

@@ -68,8 +68,9 @@ STATIC_URL = "static/"
 
 
 def database(environment: Environment) -> dict[str, Any]:
-    """`DATABASES["default"]`. A server that does not answer is given up: at once when connecting (5 s), and after 15 to
-    25 s on a connection that is there, such as one to a server that failed over without a word.
+    """`DATABASES["default"]`. A server that is not reached is given up: at once when connecting (5 s), and after 15 to
+    25 s on a connection that is there, such as one to a server that failed over without a word. One that is reached and
+    does not answer, such as for a lock, is waited for: poolers refuse a statement timeout, and migrations need none.
     """
     return {
         "ENGINE": "django.db.backends.postgresql",
