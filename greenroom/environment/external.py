@@ -19,7 +19,7 @@ def url(config: Config) -> str:
 def port(config: Config) -> int:
     """The port of it. Raises GreenroomError."""
     given = _value(load(config), PORT)
-    if not given.isdigit():
+    if not given.isdecimal():
         raise GreenroomError(f"{PORT} is no number.", f"Set it to one, such as 8000, or unset it: unset {PORT}")
     return int(given)
 
