@@ -5,6 +5,7 @@ A restored copy is made without them (`sections`); one that came whole has them,
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import psycopg
@@ -33,6 +34,8 @@ def drop_mappings(connection: psycopg.Connection, place: str, remedy: str) -> li
     `place` is the copy for people, `remedy` what to do where the role may not.
     """
     found = _mappings(connection)
+    if found:
+        silence(connection)
     for server, user in found:
         role = sql.SQL("PUBLIC") if user == _PUBLIC else sql.Identifier(user)
         words = sql.SQL("DROP USER MAPPING IF EXISTS FOR {} SERVER {}").format(role, sql.Identifier(server))
@@ -45,6 +48,15 @@ def drop_mappings(connection: psycopg.Connection, place: str, remedy: str) -> li
                 remedy,
             ) from error
     return sorted({server for server, _user in found})
+
+
+def silence(connection: psycopg.Connection) -> None:
+    """For this session, where the role may: event triggers would run with each command, as long as a way out is there.
+
+    Those that are enabled ALWAYS run nevertheless.
+    """
+    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+        connection.execute("SET session_replication_role = replica")
 
 
 def _mappings(connection: psycopg.Connection) -> list[tuple[str, str]]:

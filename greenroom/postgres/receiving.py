@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from greenroom.errors import GreenroomError
+from greenroom.postgres import outside
 from greenroom.postgres.address import Address
 from greenroom.postgres.server import connect
 
@@ -63,6 +64,8 @@ def stop_subscriptions(address: Address, remedy: str, *, whole_server: bool) -> 
 
 def _stop(connection: psycopg.Connection, mine: list[Subscription], remedy: str, *, idle: bool) -> None:
     """Those of the connected database; `idle`: this server runs no worker for any of them."""
+    if mine:
+        outside.silence(connection)
     for one in mine:
         try:
             for words in ("DISABLE", "SET (slot_name = NONE)"):

@@ -39,6 +39,16 @@ CREATE TRIGGER bills AFTER UPDATE ON person FOR EACH ROW EXECUTE FUNCTION write_
 INSERT INTO person VALUES (1, 'Ann');
 """
 
+WATCHED = """
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER journal FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{host}', port '{port}', dbname 'postgres');
+CREATE USER MAPPING FOR PUBLIC SERVER journal OPTIONS (user '{user}', password '{password}');
+CREATE FOREIGN TABLE changed (tag text) SERVER journal;
+CREATE FUNCTION note_change() RETURNS event_trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO public.changed VALUES (tg_tag); END';
+CREATE EVENT TRIGGER changes ON ddl_command_start EXECUTE FUNCTION note_change();
+"""
+
 
 @dataclass(frozen=True)
 class Lab:
@@ -110,6 +120,20 @@ def test_clone_reaches_no_foreign_server(lab: Lab) -> None:
         assert f"not copied: {told}" in copy.notes
     with connect(lab.source) as connection:
         assert connection.execute("SELECT count(*) FROM pg_user_mappings").fetchone() == (1,), "the source has its own"
+
+
+def test_what_runs_with_each_command_does_not_run_when_it_is_cut_off(lab: Lab) -> None:
+    """It would run while the way out is still there."""
+    far = lab.server.address.at("postgres")
+    run(far, "CREATE TABLE changed (tag text)")
+    assert far.password
+    words = {"host": far.host, "port": far.port, "user": far.user, "password": far.password.reveal()}
+    try:
+        run(lab.source, WATCHED.format(**words))
+        with acquire(lab.request(), Silent()), connect(far) as there:
+            assert there.execute("SELECT tag FROM changed").fetchall() == []
+    finally:
+        run(far, "DROP TABLE changed")
 
 
 def test_clone_that_cannot_be_cut_off_is_ended(lab: Lab) -> None:
