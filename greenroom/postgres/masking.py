@@ -45,9 +45,9 @@ def apply(connection: psycopg.Connection, rules: Sequence[Rule]) -> list[str]:
     """Mask the connected copy, as its owner or a superuser; returns a note for each column: rows and kind.
 
     One UPDATE for each table and those that are parts of it, then VACUUM FULL, so that no old value stays in its files.
-    Triggers do not run, row security hides nothing. Materialised views of them that are filled already, as in a copy
-    that came whole, are filled anew, or emptied. Raises GreenroomError, which never quotes a value: the copy is then
-    masked in part, and must be dropped.
+    Neither triggers nor rules run, row security hides nothing. Materialised views of them that are filled already, as
+    in a copy that came whole, are filled anew, or emptied. Raises GreenroomError, which never quotes a value: the copy
+    is then masked in part, and must be dropped.
     """
     found, wrong = fit(connection, rules)
     if wrong:
@@ -103,19 +103,19 @@ def _update(connection: psycopg.Connection, table: Table, mine: Sequence[Masked]
 
 @contextlib.contextmanager
 def _nothing_in_the_way(connection: psycopg.Connection, parts: Sequence[Table]) -> Iterator[None]:
-    """For the transaction: no trigger sees the old rows, and no policy hides one. Works for an ordinary owner too."""
+    """For the transaction: no trigger or rule sees old rows, no policy hides one. Works for an ordinary owner too."""
     replica = _become_replica(connection)
     connection.execute("SET LOCAL row_security = off")  # an error, where it would hide rows
     forced = _forced(connection, parts)
     for name in forced:
         connection.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(name))
-    triggers = _triggers(connection, parts, "AR" if replica else "AO")
-    for name, trigger, _state in triggers:
-        connection.execute(sql.SQL("ALTER TABLE ONLY {} DISABLE TRIGGER {}").format(name, trigger))
+    beside = _beside(connection, parts, "AR" if replica else "AO")
+    for name, one, _state in beside:
+        connection.execute(sql.SQL("ALTER TABLE ONLY {} DISABLE {}").format(name, one))
     yield
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    for name, trigger, state in triggers:
-        connection.execute(sql.SQL("ALTER TABLE ONLY {} ENABLE {} TRIGGER {}").format(name, state, trigger))
+    for name, one, state in beside:
+        connection.execute(sql.SQL("ALTER TABLE ONLY {} ENABLE {} {}").format(name, state, one))
     for name in forced:
         connection.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(name))
 
@@ -138,18 +138,30 @@ def _forced(connection: psycopg.Connection, parts: Sequence[Table]) -> list[sql.
     return [sql.Identifier(part.schema, part.name) for part in parts if part.oid in oids]
 
 
-def _triggers(
+def _beside(
     connection: psycopg.Connection, parts: Sequence[Table], states: str
-) -> list[tuple[sql.Identifier, sql.Identifier, sql.SQL]]:
-    """Those that would run, each with the word that enables it as it was."""
+) -> list[tuple[sql.Identifier, sql.Composed, sql.SQL]]:
+    """Triggers, and rules that do something also: those that would run, each with the word that enables it as it was.
+
+    A rule that does something instead is left: the rows that it keeps are missed.
+    """
     words = {"A": sql.SQL("ALWAYS"), "R": sql.SQL("REPLICA"), "O": sql.SQL("")}
     names = {part.oid: sql.Identifier(part.schema, part.name) for part in parts}
     rows = connection.execute(
-        "SELECT tgrelid, tgname, tgenabled::text FROM pg_trigger "
-        "WHERE NOT tgisinternal AND tgenabled::text = ANY (%s) AND tgrelid = ANY (%s::oid[])",
-        [list(states), list(names)],
+        """
+        SELECT tgrelid, 'TRIGGER', tgname, tgenabled::text FROM pg_trigger
+        WHERE NOT tgisinternal AND tgenabled::text = ANY (%(states)s) AND tgrelid = ANY (%(parts)s::oid[])
+        UNION ALL
+        SELECT ev_class, 'RULE', rulename, ev_enabled::text FROM pg_rewrite
+        WHERE ev_type = '2' AND NOT is_instead AND ev_enabled::text = ANY (%(states)s)
+          AND ev_class = ANY (%(parts)s::oid[])
+        """,
+        {"states": list(states), "parts": list(names)},
     )
-    return [(names[table], sql.Identifier(trigger), words[state]) for table, trigger, state in rows]
+    return [
+        (names[table], sql.SQL("{} {}").format(sql.SQL(kind), sql.Identifier(name)), words[state])
+        for table, kind, name, state in rows
+    ]
 
 
 def _rewrite(connection: psycopg.Connection, table: Table) -> None:

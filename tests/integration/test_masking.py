@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
@@ -110,6 +111,28 @@ def test_apply_as_an_ordinary_owner(owner: Address) -> None:
         assert one(mine, "SELECT count(*) FROM audit") == 0
         assert one(mine, "SELECT count(*) FROM person") == 9  # the policy holds again
         assert one(mine, "SELECT tgenabled::text FROM pg_trigger WHERE tgname = 'plain'") == "O"
+
+
+OBSERVED = """
+CREATE TABLE t (id int, a text); INSERT INTO t VALUES (1, 'Pl4nted.Person');
+CREATE TABLE audit (old text);
+CREATE RULE plain AS ON UPDATE TO t DO ALSO INSERT INTO audit VALUES (OLD.a);
+CREATE RULE always AS ON UPDATE TO t DO ALSO INSERT INTO audit VALUES (OLD.a);
+CREATE RULE "Off" AS ON UPDATE TO t DO ALSO INSERT INTO audit VALUES (OLD.a);
+ALTER TABLE t ENABLE ALWAYS RULE always, DISABLE RULE "Off";
+"""
+
+
+@pytest.mark.parametrize("who", ["superuser", "owner"])
+def test_apply_goes_round_rules_and_puts_them_back(who: str, admin18: psycopg.Connection, owner: Address) -> None:
+    """A superuser has all but one of them wait by a setting."""
+    with connect(owner) as mine:
+        connection = admin18 if who == "superuser" else mine
+        connection.execute(OBSERVED)
+        mask(connection, {"t.a": "text"})
+        assert one(connection, "SELECT count(*) FROM audit") == 0
+        states = "SELECT string_agg(rulename || ':' || ev_enabled::text, ' ' ORDER BY rulename) FROM pg_rewrite"
+        assert one(connection, f"{states} WHERE ev_class = 't'::regclass") == "Off:D always:A plain:O"
 
 
 def test_apply_keeps_long_texts_long_on_the_disk(admin18: psycopg.Connection) -> None:
