@@ -12,19 +12,32 @@ import psycopg
 from psycopg import sql
 
 from greenroom.errors import GreenroomError
+from greenroom.postgres import mask_statistics
 
-CLEARING = 180000  # from here on an owner may have the planner forget what it knows of a table
-# by views, and views of views; what calls a function of the database's own may read anything
+# functions of PostgreSQL's own that run a query, or read a table, which they get as text
+_READING = (
+    "query_to_xml query_to_xml_and_xmlschema table_to_xml table_to_xml_and_xmlschema schema_to_xml "
+    "schema_to_xml_and_xmlschema database_to_xml database_to_xml_and_xmlschema cursor_to_xml ts_stat ts_rewrite"
+).split()
+# by views, and views of views; what calls a function may read anything, but for those of extensions that are IMMUTABLE
+# (similarity), or that read elsewhere (dblink), where a REFRESH would ask once more
 _SHOWING = """
 WITH RECURSIVE queries AS (
     SELECT r.ev_class, d.refclassid, d.refobjid FROM pg_catalog.pg_rewrite r
     JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
     WHERE r.ev_type = '1' AND d.refobjid <> r.ev_class),
+reading AS (
+    SELECT pg_catalog.string_agg(oid::text, '|') AS oids FROM pg_catalog.pg_proc
+    WHERE pronamespace = 'pg_catalog'::regnamespace AND proname = ANY (%(reading)s)),
 showing AS (
-    SELECT unnest(%s::oid[]) AS oid
-    UNION SELECT ev_class FROM queries WHERE refclassid = 'pg_catalog.pg_proc'::regclass AND NOT EXISTS (
-        SELECT FROM pg_catalog.pg_depend e
-        WHERE e.classid = refclassid AND e.objid = refobjid AND e.deptype = 'e')
+    SELECT unnest(%(masked)s::oid[]) AS oid
+    UNION SELECT r.ev_class FROM pg_catalog.pg_rewrite r, reading
+    WHERE r.ev_type = '1' AND r.ev_action::text ~ pg_catalog.format(':funcid (%%s) ', oids)
+    UNION SELECT q.ev_class FROM queries q JOIN pg_catalog.pg_proc p ON p.oid = q.refobjid
+    WHERE q.refclassid = 'pg_catalog.pg_proc'::regclass AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend e JOIN pg_catalog.pg_extension x ON x.oid = e.refobjid
+        WHERE e.classid = q.refclassid AND e.objid = q.refobjid AND e.deptype = 'e'
+          AND (p.provolatile = 'i' OR x.extname = 'dblink'))
     UNION SELECT q.ev_class FROM showing s
     JOIN queries q ON q.refclassid = 'pg_catalog.pg_class'::regclass AND q.refobjid = s.oid)
 SELECT c.oid, n.nspname, c.relname FROM showing JOIN pg_catalog.pg_class c USING (oid)
@@ -52,18 +65,21 @@ def renew(connection: psycopg.Connection, masked: Iterable[int]) -> list[str]:
 
     One whose query fails stays empty. Until the last is filled none holds an old value, whatever interrupts it.
     """
-    views = [_View(*row) for row in connection.execute(_SHOWING, [list(masked)])]
+    views = [_View(*row) for row in connection.execute(_SHOWING, {"masked": list(masked), "reading": _READING})]
     for view in views:
         _empty(connection, view)
     left, before = views, len(views) + 1
     while left and len(left) < before:  # one that shows another waits for it
         before = len(left)
         left = [view for view in left if not _filled(connection, view)]
-    kept = [view for view in views if not _forgotten(connection, view)]
+    oids = [view.oid for view in views]
+    mask_statistics.forget(connection, oids)
+    for view in views:
+        connection.execute(sql.SQL("ANALYZE {}").format(view.quoted))
     return [
         *([f"filled anew from the masked rows: {_named(set(views) - set(left))}"] if len(left) < len(views) else []),
         *([f"emptied: {_named(left)}; REFRESH MATERIALIZED VIEW fails on the masked copy"] if left else []),
-        *([f"the planner's statistics still hold values of before: {_named(kept)}"] if kept else []),
+        *mask_statistics.left(connection, oids),
     ]
 
 
@@ -87,35 +103,6 @@ def _filled(connection: psycopg.Connection, view: _View) -> bool:
             raise
         return False
     return True
-
-
-def _forgotten(connection: psycopg.Connection, view: _View) -> bool:
-    """Whether the planner knows no old value. ANALYZE leaves what it knew of a relation that has no rows now."""
-    connection.execute(sql.SQL("ANALYZE {}").format(view.quoted))
-    row = connection.execute("SELECT reltuples > 0 FROM pg_class WHERE oid = %s", [view.oid]).fetchone()
-    if row == (True,) or not _known(connection, view):
-        return True
-    try:
-        if connection.info.server_version >= CLEARING:
-            connection.execute(
-                "SELECT pg_clear_attribute_stats(%s, %s, a.attname::text, false) FROM pg_attribute a "
-                "WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped",
-                [view.schema, view.name, view.oid],
-            )
-        else:
-            connection.execute("DELETE FROM pg_statistic WHERE starelid = %s", [view.oid])
-    except psycopg.errors.InsufficientPrivilege:
-        return False
-    return not _known(connection, view)
-
-
-def _known(connection: psycopg.Connection, view: _View) -> bool:
-    row = connection.execute(
-        "SELECT EXISTS (SELECT FROM pg_stats WHERE schemaname = %s AND tablename = %s) OR EXISTS "
-        "(SELECT FROM pg_stats_ext WHERE schemaname = %s AND tablename = %s AND most_common_vals IS NOT NULL)",
-        [view.schema, view.name] * 2,
-    ).fetchone()
-    return row == (True,)
 
 
 def _named(views: Iterable[_View]) -> str:

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres import mask_columns, mask_views
+from greenroom.postgres import mask_columns, mask_statistics, mask_views
 from greenroom.postgres.excluding import excluded as excluded
 from greenroom.postgres.mask_checks import (
     Masked,
@@ -60,10 +60,10 @@ def apply(connection: psycopg.Connection, rules: Sequence[Rule]) -> list[str]:
     finally:
         with contextlib.suppress(psycopg.Error):
             forget_salt(connection)
-    parts = mask_columns.family_of(connection, [table.oid for table in _tables_of(found)])
-    views = mask_views.renew(connection, [part.oid for part in parts]) if parts else []
+    parts = [part.oid for part in mask_columns.family_of(connection, [table.oid for table in _tables_of(found)])]
+    views = mask_views.renew(connection, parts) if parts else []
     kept = [f"not masked, as declared: {masked.rule}" for masked in found if not masked.rule.changes]
-    return [*notes, *views, *kept]
+    return [*notes, *mask_statistics.left(connection, parts), *views, *kept]
 
 
 def _tables_of(found: Sequence[Masked]) -> list[Table]:
@@ -77,9 +77,13 @@ def _mask(connection: psycopg.Connection, table: Table, found: Sequence[Masked])
         with connection.transaction(), _nothing_in_the_way(connection, parts):
             read_names_as_in(connection, table.schema)
             rows = _update(connection, table, mine)
+        known = mask_statistics.known(connection, [part.oid for part in parts])
+        mask_statistics.forget(connection, [part.oid for part in parts])
         for part in parts:
             if part.kind == "r":
                 _rewrite(connection, part)
+        for part in (part for part in parts if part.kind == "p" and part.oid in known):
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(part.schema, part.name)))
     except psycopg.Error as error:
         raise _explained(connection, error, table, mine) from None
     return [f"masked: {masked.rule} as {masked.rule.kind} ({rows:,} rows)" for masked in mine]

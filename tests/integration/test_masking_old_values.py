@@ -90,6 +90,51 @@ def test_apply_replaces_statistics_that_hold_values(admin18: psycopg.Connection)
     assert one(admin18, held) == 0
 
 
+UNRENEWED = """
+CREATE TABLE parted (id int, name text) PARTITION BY RANGE (id);
+CREATE TABLE parted_1 PARTITION OF parted DEFAULT;
+INSERT INTO parted SELECT n, 'Pl4nted.Person' FROM generate_series(1, 100) n;
+CREATE TABLE emptied (id int, name text);
+CREATE INDEX ON emptied (lower(name));
+CREATE STATISTICS emptied_both ON id, name FROM emptied;
+INSERT INTO emptied SELECT n / 50, 'Pl4nted.Person' FROM generate_series(1, 100) n;
+CREATE TABLE passed_over (name text);
+INSERT INTO passed_over SELECT 'Pl4nted.Person' FROM generate_series(1, 100) n;
+ANALYZE;
+DELETE FROM emptied;
+ALTER TABLE passed_over ALTER name SET STATISTICS 0;
+"""
+OLD_VALUES = (
+    "SELECT array_agg(tablename::text ORDER BY tablename) FROM pg_stats WHERE most_common_vals::text ~* 'pl4nted'"
+)
+OLD_PAIRS = "SELECT count(*) FROM pg_stats_ext WHERE most_common_vals IS NOT NULL"
+ALL = {"parted.name": "name", "emptied.name": "name", "passed_over.name": "name"}
+
+
+def test_apply_replaces_statistics_that_analyze_leaves(admin: psycopg.Connection) -> None:
+    """Of a partitioned table as a whole, of one without rows, of a column that nobody wants analysed."""
+    admin.execute(UNRENEWED)
+    assert one(admin, OLD_VALUES) == ["emptied", "emptied_lower_idx", "parted", "parted_1", "passed_over"]
+    assert one(admin, OLD_PAIRS) == 1
+    assert len(mask(admin, ALL)) == len(ALL), "nothing is left to be noted"
+    assert one(admin, OLD_VALUES) is None and one(admin, OLD_PAIRS) == 0
+    assert one(admin, "SELECT count(*) FROM pg_stats WHERE tablename = 'parted' AND attname = 'name'") == 1
+
+
+def test_apply_tells_statistics_that_an_owner_cannot_replace(admin: psycopg.Connection) -> None:
+    """From 18 on they can be, but for those of several columns together."""
+    clears = admin.info.server_version >= 180000
+    admin.execute("CREATE ROLE ordinary; GRANT ALL ON SCHEMA public TO ordinary; SET ROLE ordinary")
+    try:
+        admin.execute(UNRENEWED)
+        left = "public.emptied" if clears else "public.emptied, public.passed_over"
+        assert mask(admin, ALL)[len(ALL) :] == [f"the planner's statistics still hold values of before: {left}"]
+        held = None if clears else ["emptied", "emptied_lower_idx", "passed_over"]
+        assert one(admin, OLD_VALUES) == held
+    finally:
+        admin.execute("RESET ROLE; DROP OWNED BY ordinary; DROP ROLE ordinary")
+
+
 def test_apply_does_not_carry_old_rows_over(
     admin18: psycopg.Connection, server18: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,26 @@ def test_apply_renews_what_shows_a_masked_table(admin: psycopg.Connection) -> No
     assert files_with(admin, PLANTED) == []
 
 
+def test_apply_renews_what_a_query_in_a_text_shows(admin: psycopg.Connection) -> None:
+    """PostgreSQL notes no dependency then. An extension's other functions have nothing to do with the masks."""
+    admin.execute(PEOPLE)
+    admin.execute(
+        """
+        CREATE EXTENSION tablefunc; CREATE EXTENSION pg_trgm; CREATE EXTENSION dblink;
+        CREATE MATERIALIZED VIEW crossed AS
+            SELECT * FROM crosstab('SELECT id, 1, name FROM public.person ORDER BY 1') AS c (id int, name varchar);
+        CREATE MATERIALIZED VIEW words AS
+            SELECT word FROM ts_stat('SELECT to_tsvector(''simple'', name) FROM public.person');
+        CREATE MATERIALIZED VIEW alike AS SELECT similarity('a', 'b');
+        CREATE MATERIALIZED VIEW elsewhere AS SELECT dblink_get_connections();
+        """
+    )
+    notes = mask(admin, MASKS)
+    assert notes[len(MASKS) :] == ["filled anew from the masked rows: public.crossed, public.words"]
+    assert one(admin, f"SELECT count(*) FROM crossed WHERE name ~ '{PLANTED}'") == 0
+    assert one(admin, "SELECT count(*) FROM words WHERE word ~ 'pl4nted'") == 0
+
+
 def test_apply_refuses_a_view_that_it_cannot_renew(admin18: psycopg.Connection, owner: Address) -> None:
     """It is another's, and stays as it is: so the copy must go."""
     with connect(owner) as mine:
