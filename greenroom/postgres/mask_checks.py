@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from greenroom.errors import GreenroomError
 from greenroom.postgres import mask_columns
 from greenroom.postgres.mask_columns import Column, Reference, Table
 from greenroom.postgres.mask_kinds import KINDS, SALT, SQL
-from greenroom.postgres.mask_rules import REMEDY, Rule, path, similar
+from greenroom.postgres.mask_rules import REMEDY, Rule, path, quoted, similar
 
 _SHOWS = {"v": "view", "m": "materialised view", "f": "foreign table"}
 
@@ -83,20 +84,27 @@ def uncovered(connection: psycopg.Connection, rules: Sequence[Rule]) -> list[str
     them. A generated column follows those that it is made of; what a table's children add counts with it. A column that
     a table inherits is named where it comes from, which is where a rule for it can be: that may be no masked table.
     """
+    return sorted({f"{table}.{column.name}" for table, column in _lacking(connection, rules)})
+
+
+def _lacking(connection: psycopg.Connection, rules: Sequence[Rule]) -> list[tuple[Table, Column]]:
+    """The same, each with its table."""
     masked = {(rule.schema, rule.table) for rule in rules}
-    ruled = {str(rule) for rule in rules}
+    ruled = {(rule.schema, rule.table, rule.column) for rule in rules}
     roots = [table.oid for table in mask_columns.tables(connection) if (table.schema, table.name) in masked]
     family = [table.oid for table in mask_columns.family_of(connection, roots)]
     above = mask_columns.above(connection, family)
     named = {table.oid: table for table in mask_columns.tables(connection)}
     looked_at = mask_columns.columns(connection, set(family).union(*above.values()))
-    own = {(column.table, column.name) for column in looked_at if not column.inherited}
-    names = set()
+    own = {(column.table, column.name): column for column in looked_at if not column.inherited}
+    found = set()
     for column in looked_at:
         if column.table in family and not (column.wordless or column.generated):
-            origins = [oid for oid in (column.table, *above.get(column.table, ())) if (oid, column.name) in own]
-            names |= {f"{named[oid]}.{column.name}" for oid in origins or [column.table]}
-    return sorted(names - ruled)
+            above_it = (column.table, *above.get(column.table, ()))
+            origins = [own[oid, column.name] for oid in above_it if (oid, column.name) in own]
+            found |= {(named[origin.table], origin) for origin in origins or [column]}
+    lacking = [(table, column) for table, column in found if (table.schema, table.name, column.name) not in ruled]
+    return sorted(lacking, key=lambda one: (one[0].schema, one[0].name, one[1].name))
 
 
 def refuse_uncovered(connection: psycopg.Connection, rules: Sequence[Rule], target: str) -> None:
@@ -106,8 +114,9 @@ def refuse_uncovered(connection: psycopg.Connection, rules: Sequence[Rule], targ
             f"{target} is sensitive and has no masks, so no copy of it is kept.",
             f'Write them: [tool.greenroom.databases.{target}.masks] with lines such as "auth_user.email" = "email".',
         )
-    if missing := uncovered(connection, rules):
-        lines = "\n".join(f'  "{_key(name)}" = "text"' for name in missing)
+    if lacking := _lacking(connection, rules):
+        missing = [f"{table}.{column.name}" for table, column in lacking]
+        lines = "\n".join(f'  {_toml(_key(table, column))} = "{_kind_for(column)}"' for table, column in lacking)
         raise GreenroomError(
             f"{target} is sensitive, and these columns of its masked tables have no rule, so no copy of it is kept: "
             f"{', '.join(missing)}.",
@@ -115,8 +124,20 @@ def refuse_uncovered(connection: psycopg.Connection, rules: Sequence[Rule], targ
         )
 
 
-def _key(name: str) -> str:
-    return name.removeprefix("public.")
+def _kind_for(column: Column) -> str:
+    """The first of some kinds that the column can have."""
+    ways = (Rule("", "", "", column.name, kind) for kind in ("text", "hash", "empty", "null"))
+    return next((way.kind for way in ways if _refused_column(way, column) is None), "keep")
+
+
+def _key(table: Table, column: Column) -> str:
+    names = [table.name, column.name] if table.schema == "public" else [table.schema, table.name, column.name]
+    return ".".join(map(quoted, names))
+
+
+def _toml(key: str) -> str:
+    """A key in quotes: those that need no backslash, where the name has some itself."""
+    return f"'{key}'" if '"' in key and "'" not in key else json.dumps(key, ensure_ascii=False)
 
 
 def _columns_of(

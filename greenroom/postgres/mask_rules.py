@@ -84,5 +84,10 @@ def _rule(key: str, kind: str) -> Rule | str:
     return Rule(key, schema, table, column, kind)
 
 
+def quoted(name: str) -> str:
+    """A part of a rule's key, in SQL's quotes where it needs them."""
+    return name if re.fullmatch(r'[^".\s]+', name) else '"{}"'.format(name.replace('"', '""'))
+
+
 def _unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name

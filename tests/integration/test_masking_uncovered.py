@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import psycopg
 import pytest
 
@@ -43,6 +45,29 @@ def test_refuse_uncovered_names_the_lines_to_add(admin18: psycopg.Connection) ->
         '  "t.b" = "text"\n'
         '  "t.c" = "text"'
     )
+
+
+def test_lines_to_add_can_be_taken_over(admin18: psycopg.Connection) -> None:
+    """Whatever the names, and with a kind that fits each column."""
+    admin18.execute(
+        """
+        CREATE SCHEMA "Odd.Schema"; CREATE DOMAIN word AS varchar(10) NOT NULL;
+        CREATE TABLE "Odd.Schema"."Größe ""x"" y" (
+            a text, "full name" text, "a.b" text, "it's ""5%"" off" text, data jsonb NOT NULL, tags text[] NOT NULL,
+            login text UNIQUE NOT NULL, words tsvector NOT NULL, pin varchar(8) UNIQUE NOT NULL, short word, twice jsonb
+        );
+        """
+    )
+    rules = {'"Odd.Schema"."Größe ""x"" y".a': "text"}
+    with pytest.raises(GreenroomError) as caught:
+        masking.refuse_uncovered(admin18, masking.rules(rules, "staging"), "staging")
+    lines = str(caught.value).splitlines()[2:]
+    assert '  \'"Odd.Schema"."Größe ""x"" y".data\' = "empty"' in lines
+    added = tomllib.loads("\n".join(lines))
+    assert list(added.values()) == ["text", "empty", "text", "text", "hash", "keep", "text", "empty", "empty", "keep"]
+    whole = masking.rules({**rules, **added}, "staging")
+    masking.check(admin18, whole, "staging")
+    masking.refuse_uncovered(admin18, whole, "staging")
 
 
 def test_refuse_uncovered_without_any_mask(admin18: psycopg.Connection) -> None:
