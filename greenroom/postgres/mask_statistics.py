@@ -35,7 +35,7 @@ WHERE c.oid = ANY (%(oids)s::oid[]) AND (EXISTS (
     WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND (c.reltuples <= 0 OR a.attstattarget = 0)
 ) OR c.reltuples <= 0 AND (n.nspname, c.relname) IN (
     SELECT schemaname, tablename FROM pg_catalog.pg_stats_ext WHERE most_common_vals IS NOT NULL
-    UNION ALL SELECT schemaname, tablename FROM pg_catalog.pg_stats_ext_exprs))
+    UNION ALL SELECT schemaname, tablename FROM pg_catalog.pg_stats_ext_exprs WHERE null_frac IS NOT NULL))
 ORDER BY 1
 """
 
