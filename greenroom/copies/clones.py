@@ -15,7 +15,7 @@ from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.copies.migrator import migrator_of
 from greenroom.copies.reach import for_app
 from greenroom.errors import GreenroomError
-from greenroom.postgres import dumping, lease, masking, outside, passwords, receiving
+from greenroom.postgres import dumping, lease, masking, outside, passwords, receiving, workers
 from greenroom.postgres.address import Address
 from greenroom.postgres.engines.acquiring import engine_copy
 from greenroom.postgres.engines.engine_copy import EngineCopy
@@ -138,7 +138,8 @@ def _cut_off(target: Target, address: Address) -> list[str]:
     stopped = receiving.stop_subscriptions(address, _LET_IT_STOP, whole_server=whole_server)
     with connect(address) as connection:
         servers = outside.drop_mappings(connection, "the copy", _LET_IT_DROP)
-    return [*stopped, *dumping.left_behind([], servers)]
+        told = workers.notes(connection)
+    return [*stopped, *dumping.left_behind([], servers), *told]
 
 
 def _masked(target: Target, name: str, address: Address, progress: Progress) -> list[str]:

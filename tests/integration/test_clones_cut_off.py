@@ -157,6 +157,18 @@ def test_owner_of_the_foreign_server_cuts_it_off(lab: Lab) -> None:
         assert connection.execute("SELECT count(*) FROM pg_user_mappings").fetchone() == (0,)
 
 
+def test_workers_of_extensions_are_told(lab: Lab) -> None:
+    """Played by settings that such a library would define."""
+    settings = ("cron.database_name", "pglogical.conflict_resolution")
+    words = "".join(f"ALTER DATABASE :\"DBNAME\" SET {name} = 'x';\n" for name in settings)
+    what = "where all of it was copied, they do there what they do for the source"
+    note = f"loaded on the copy's server: pg_cron, pglogical; {what}: docs/engines.md"
+    with acquire(lab.request(then=words), Silent()) as copy:
+        assert note in copy.notes
+    with acquire(lab.request(), Silent()) as copy:
+        assert "pg_cron" not in " ".join(copy.notes)
+
+
 SUBSCRIBED = """
 CREATE SUBSCRIPTION theirs CONNECTION '{conninfo}' PUBLICATION sold
     WITH (connect = false, create_slot = false, slot_name = 'theirs');
