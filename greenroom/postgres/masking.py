@@ -116,10 +116,15 @@ def _nothing_in_the_way(connection: psycopg.Connection, parts: Sequence[Table]) 
     beside = _beside(connection, parts, "AR" if replica else "AO")
     for name, one, _state in beside:
         connection.execute(sql.SQL("ALTER TABLE ONLY {} DISABLE {}").format(name, one))
+    unidentified = _unidentified(connection, parts)
+    for name, _identity in unidentified:
+        connection.execute(sql.SQL("ALTER TABLE ONLY {} REPLICA IDENTITY FULL").format(name))
     yield
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     for name, one, state in beside:
         connection.execute(sql.SQL("ALTER TABLE ONLY {} ENABLE {} {}").format(name, state, one))
+    for name, identity in unidentified:
+        connection.execute(sql.SQL("ALTER TABLE ONLY {} REPLICA IDENTITY {}").format(name, identity))
     for name in forced:
         connection.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(name))
 
@@ -140,6 +145,22 @@ def _forced(connection: psycopg.Connection, parts: Sequence[Table]) -> list[sql.
     )
     oids = {oid for (oid,) in rows}
     return [sql.Identifier(part.schema, part.name) for part in parts if part.oid in oids]
+
+
+def _unidentified(connection: psycopg.Connection, parts: Sequence[Table]) -> list[tuple[sql.Identifier, sql.SQL]]:
+    """Those whose rows a subscriber could not tell apart, so that none can be changed; each with what it says now."""
+    words = {"d": sql.SQL("DEFAULT"), "n": sql.SQL("NOTHING")}
+    names = {part.oid: sql.Identifier(part.schema, part.name) for part in parts}
+    rows = connection.execute(
+        """
+        SELECT oid, relreplident::text FROM pg_class c
+        WHERE oid = ANY (%s::oid[]) AND relkind = 'r' AND EXISTS (SELECT FROM pg_publication WHERE pubupdate)
+          AND (relreplident = 'n' OR relreplident = 'd' AND NOT EXISTS (
+              SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary AND indimmediate AND indisvalid))
+        """,
+        [list(names)],
+    )
+    return [(names[oid], words[identity]) for oid, identity in rows]
 
 
 def _beside(

@@ -135,6 +135,26 @@ def test_apply_goes_round_rules_and_puts_them_back(who: str, admin18: psycopg.Co
         assert one(connection, f"{states} WHERE ev_class = 't'::regclass") == "Off:D always:A plain:O"
 
 
+def test_apply_to_published_tables_without_a_key(admin: psycopg.Connection) -> None:
+    """PostgreSQL refuses an UPDATE of them; what they say of their rows is the same afterwards."""
+    admin.execute(
+        """
+        CREATE TABLE t (day int, a text) PARTITION BY RANGE (day);
+        CREATE TABLE t_1 PARTITION OF t DEFAULT;
+        CREATE TABLE said (a text); ALTER TABLE said REPLICA IDENTITY NOTHING;
+        CREATE TABLE keyed (a text PRIMARY KEY);
+        INSERT INTO t VALUES (1, 'x'); INSERT INTO said VALUES ('x'); INSERT INTO keyed VALUES ('x');
+        CREATE PUBLICATION everything FOR ALL TABLES;
+        """
+    )
+    identities = "SELECT string_agg(relname || ':' || relreplident::text, ' ' ORDER BY relname) FROM pg_class"
+    identities += " WHERE relname IN ('t', 't_1', 'said', 'keyed')"
+    before = one(admin, identities)
+    assert len(mask(admin, {"t.a": "text", "said.a": "text", "keyed.a": "hash"})) == 3
+    assert one(admin, identities) == before
+    assert one(admin, "SELECT count(*) FROM t, said, keyed WHERE 'x' IN (t.a, said.a, keyed.a)") == 0
+
+
 def test_apply_keeps_long_texts_long_on_the_disk(admin18: psycopg.Connection) -> None:
     admin18.execute(
         "CREATE TABLE t (a text); INSERT INTO t SELECT repeat(md5(n::text), 700) FROM generate_series(1, 9) n"
