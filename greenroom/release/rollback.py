@@ -65,12 +65,12 @@ def planned(guard: Guard, where: Place, deployer: Deployer, service: Service, to
                 f"deployment {under_way} is under way, and can only be broken off.", "First without --to, then with it."
             )
         coming = now.task_definition
-        image, stays = _image(guard, coming), _stays(deployer, service, coming)
-        older = schema.Older(short(stays) if stays else "the release before", _image(guard, stays))
+        image, stays = _image(guard, where, coming), _stays(deployer, service, coming)
+        older = schema.Older(short(stays) if stays else "the release before", _image(guard, where, stays))
         return Back(under_way, None, coming, image, schema.ask(guard, where, image, older))
     running, history = service.running_now, deployer.history()
     chosen = _fit(guard, where, service, to or _before(history, running).task_definition)
-    image, older = _image(guard, running), schema.Older(short(chosen), _image(guard, chosen))
+    image, older = _image(guard, where, running), schema.Older(short(chosen), _image(guard, where, chosen))
     found, newest = schema.ask(guard, where, image, older), _newest(guard, running)
     if found.allows is not False and _revision(newest) > _revision(running):
         found = schema.moved_on(short(chosen), short(newest))
@@ -269,10 +269,11 @@ def _revision(task_definition: str | None) -> tuple[str, int]:
     return family, int(number) if number.isdigit() else 0
 
 
-def _image(guard: Guard, task_definition: str | None) -> str | None:
-    """The digest that a task definition runs."""
+def _image(guard: Guard, where: Place, task_definition: str | None) -> str | None:
+    """The digest that a task definition runs: of the place's repository, since what runs beside the app has one too."""
     if task_definition is None:
         return None
     described = guard.call("ecs", "describe_task_definition", taskDefinition=task_definition)["taskDefinition"]
-    images = [str(one.get("image", "")).rpartition("@")[2] for one in described["containerDefinitions"]]
-    return next((image for image in images if DIGEST.fullmatch(image)), None)
+    images = [str(one.get("image", "")) for one in described["containerDefinitions"]]
+    digests = [digest for image in images if DIGEST.fullmatch(digest := image.rpartition("@")[2])]
+    return next((digest for digest in digests if where.image(digest) in images), next(iter(digests), None))
