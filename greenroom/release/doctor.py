@@ -105,7 +105,7 @@ def _image(subject: Subject) -> Answer:
     except AwsError as error:
         if error.why != "not found":
             raise
-        return f"ECR has no image {name}.", "Push it: ./inv build --push", ""
+        return f"ECR has no image {name}.", f"Push it: {where.inv('build --push')}", ""
     pushed = found[0].get("imagePushedAt")
     return "", "", f"{name}, pushed {pushed:%Y-%m-%d %H:%M}" if pushed else name
 
@@ -127,20 +127,24 @@ def _target_groups(subject: Subject) -> Answer:
     """Fargate's tasks are targets by IP address; a port of the group itself is only a default."""
     names = list(subject.deployer.wiring().target_groups)
     if len(names) != 2:
-        return f"the deployment group has {len(names)} target groups, and blue/green needs two.", "./inv tf-apply", ""
+        return (
+            f"the deployment group has {len(names)} target groups, and blue/green needs two.",
+            subject.where.inv("tf-apply"),
+            "",
+        )
     found = subject.guard.call("elbv2", "describe_target_groups", Names=names)["TargetGroups"]
     _, port = subject.files.container
     for group in found:
         if group.get("TargetType") != "ip":
             return (
                 f"target group {group['TargetGroupName']} is of type {group.get('TargetType')}; Fargate needs ip.",
-                "./inv tf-apply",
+                subject.where.inv("tf-apply"),
                 "",
             )
         if group.get("Port") != port:
             return (
                 f"target group {group['TargetGroupName']} has port {group.get('Port')}, and the container {port}.",
-                "Make them agree in infra/terraform and ci/, then ./inv tf-apply",
+                f"Make them agree in infra/terraform and ci/, then {subject.where.inv('tf-apply')}",
                 "",
             )
     return "", "", f"{' and '.join(names)}, port {port}"
@@ -149,21 +153,24 @@ def _target_groups(subject: Subject) -> Answer:
 def _service(subject: Subject) -> Answer:
     service = subject.service
     if service.status != "ACTIVE":
-        return f"the service is {service.status}.", "Wait, or ./inv tf-apply", ""
+        return f"the service is {service.status}.", f"Wait, or {subject.where.inv('tf-apply')}", ""
     if service.controller != "CODE_DEPLOY":
         return (
             f"the service's deployment controller is {service.controller}, not CODE_DEPLOY.",
-            "Make it anew: ./inv tf-apply",
+            f"Make it anew: {subject.where.inv('tf-apply')}",
             "",
         )
     wanted = f"{subject.where.cluster}/{subject.where.service}"
     if subject.deployer.wiring().service != wanted:
-        return f"the deployment group deploys {subject.deployer.wiring().service}, not {wanted}.", "./inv tf-apply", ""
+        return (
+            f"the deployment group deploys {subject.deployer.wiring().service}, not {wanted}.",
+            subject.where.inv("tf-apply"),
+            "",
+        )
     if under_way := subject.deployer.under_way():
-        name = subject.where.environment.name
         return (
             f"deployment {under_way} is under way.",
-            f"Wait (./inv status --environment {name}), or take it back (./inv rollback --environment {name})",
+            f"Wait ({subject.where.inv('status')}), or take it back ({subject.where.inv('rollback')})",
             "",
         )
     primary = service.primary
@@ -175,9 +182,13 @@ def _listener(subject: Subject) -> Answer:
     """Else every deployment fails: Primary taskset target group must be behind listener."""
     listener, primary = subject.deployer.wiring().listener, subject.service.primary
     if listener is None:
-        return "the deployment group has no production listener.", "./inv tf-apply", ""
+        return "the deployment group has no production listener.", subject.where.inv("tf-apply"), ""
     if primary is None or primary.target_group is None:
-        return "the service has no primary task set behind a target group.", "Wait until it is steady: ./inv status", ""
+        return (
+            "the service has no primary task set behind a target group.",
+            f"Wait until it is steady: {subject.where.inv('status')}",
+            "",
+        )
     found = subject.guard.call("elbv2", "describe_listeners", ListenerArns=[listener])["Listeners"]
     arns = [arn for one in found for arn in _forwarded(one.get("DefaultActions") or [])]
     if primary.target_group not in arns:  # a rule may lead there, as where the default redirects or refuses
@@ -202,16 +213,16 @@ def _roles(subject: Subject) -> Answer:
             "",
         )
     wrong, seen = roles.look(subject.guard, subject.files.roles, subject.deployer.wiring().role)
-    return " ".join(wrong), "Mend the role in infra/terraform, then ./inv tf-apply", seen
+    return " ".join(wrong), f"Mend the role in infra/terraform, then {subject.where.inv('tf-apply')}", seen
 
 
 def _alarms(subject: Subject) -> Answer:
     active, seen = alarms.look(subject.guard, subject.deployer.wiring().alarms)
-    name = subject.where.environment.name
+    where = subject.where
     return (
         f"{'; '.join(active)}. CodeDeploy would stop the deployment, after the migration." if active else "",
-        f"Wait until it is OK, or take back what set it off (./inv rollback --environment {name}); "
-        f"or go all the same, on record: ./inv deploy --environment {name} --despite-alarm REASON",
+        f"Wait until it is OK, or take back what set it off ({where.inv('rollback')}); or go all the same, on record: "
+        f"{where.inv('deploy')} --image {subject.digest} --despite-alarm REASON",
         seen,
     )
 

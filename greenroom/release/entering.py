@@ -117,7 +117,9 @@ def argv(where: Place, task: str, container: str, command: str) -> list[str]:
 
 def _container(service: Service) -> str:
     if service.running_now is None or not service.containers:
-        raise GreenroomError("the service runs nothing to look into.", "Release something: ./inv deploy")
+        raise GreenroomError(
+            "the service runs nothing to look into.", "Release something: ./inv deploy --environment NAME"
+        )
     return service.containers[0][0]
 
 

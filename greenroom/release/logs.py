@@ -66,7 +66,9 @@ def _events(guard: Guard, where: Place, group: str, start: int) -> list[dict[str
 def _group(guard: Guard, service: Service) -> str:
     """As the task definition that runs names it."""
     if service.running_now is None:
-        raise GreenroomError("the service runs nothing, so there is no log.", "Release something: ./inv deploy")
+        raise GreenroomError(
+            "the service runs nothing, so there is no log.", "Release something: ./inv deploy --environment NAME"
+        )
     described = guard.call("ecs", "describe_task_definition", taskDefinition=service.running_now)["taskDefinition"]
     for container in described["containerDefinitions"]:
         options = (container.get("logConfiguration") or {}).get("options") or {}

@@ -76,6 +76,6 @@ def _refuse_failed(subject: Subject, ended: Ended) -> None:
     raise GreenroomError(
         f"not migrated: the one-off task {ended.id} {code}: {ended.reason}."
         + (f" Its last words: {last}" if last else ""),
-        f"{ended.remedy} The traffic was not touched.",
+        f"The traffic was not touched. {ended.remedy(subject.where)}",
         code=ANSWER_IS_NO,
     )

@@ -58,11 +58,10 @@ class Ended:
     reason: str
     log: list[str] = field(default_factory=list)
 
-    @property
-    def remedy(self) -> str:
-        """What helps against the usual reasons."""
+    def remedy(self, where: Place) -> str:
+        """What helps against the usual reasons; else where its log is."""
         found = next((text for word, text in _REMEDIES.items() if word in self.reason), "")
-        return found or "Its log: ./inv ecs-logs --task " + self.id
+        return found or f"Its log: {_see(where, self.id)}"
 
 
 class StillRunning(GreenroomError):

@@ -28,6 +28,10 @@ class Place:
         where = self.environment
         return f"{where.name}: account {where.account}, {where.region}, service {self.cluster}/{self.service}"
 
+    def inv(self, task: str) -> str:
+        """How a task of this environment is typed."""
+        return f"./inv {task} --environment {self.environment.name}"
+
     def image(self, digest: str) -> str:
         """One of the repository by its digest, as ECS pulls it."""
         where = self.environment

@@ -142,7 +142,10 @@ def newest_report(report_dir: Path) -> Path:
     """The last rehearsal that was held here. Raises GreenroomError where there is none."""
     found = report_dir / LATEST
     if not (found / DOCUMENT).is_file():
-        raise GreenroomError(f"there is no rehearsal in {report_dir}.", "Hold one: ./inv migrate-rehearse --image")
+        raise GreenroomError(
+            f"there is no rehearsal in {report_dir}.",
+            "Hold one: ./inv migrate-rehearse --target NAME --image REPOSITORY@DIGEST",
+        )
     return found
 
 

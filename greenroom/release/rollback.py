@@ -259,7 +259,8 @@ def _refuse_expired(guard: Guard, where: Place, definition: dict[str, Any]) -> N
             raise GreenroomError(
                 f"ECR has the image of {short(definition['taskDefinitionArn'])} no more: "
                 f"{where.repository}@{digest[:19]}.",
-                "Name another: --to FAMILY:REVISION; or release that commit anew: ./inv build --push, ./inv deploy.",
+                "Name another: --to FAMILY:REVISION; or release that commit anew: "
+                f"{where.inv('build --push')}, then {where.inv('deploy')}",
                 code=ANSWER_IS_NO,
             ) from None
 

@@ -35,7 +35,8 @@ def test_image_that_ecr_has_not(stage: Stage) -> None:
     said = stage.staging("deploy", "--image", OTHER, "--yes")
     assert (said.code, said.error) == (
         1,
-        "not released: ECR has no image ledger@sha256:b2b2b2b2b2b2.\n  Push it: ./inv build --push\n",
+        "not released: ECR has no image ledger@sha256:b2b2b2b2b2b2.\n"
+        "  Push it: ./inv build --push --environment staging\n",
     )
     assert stage.writes == []
 

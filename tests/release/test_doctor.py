@@ -307,8 +307,8 @@ def test_the_role_of_the_deployer_is_looked_at_too() -> None:
 def test_next_step_of_an_alarm() -> None:
     remedy = check("alarms", subject(describe_alarms=alarms(slow="It is slow."))).remedy
     assert remedy == (
-        "Wait until it is OK, or take back what set it off (./inv rollback --environment staging); "
-        "or go all the same, on record: ./inv deploy --environment staging --despite-alarm REASON"
+        "Wait until it is OK, or take back what set it off (./inv rollback --environment staging); or go all the same, "
+        f"on record: ./inv deploy --environment staging --image {scene.DIGEST} --despite-alarm REASON"
     )
 
 

@@ -176,8 +176,8 @@ def test_stopped_because(task: dict[str, Any], said: str) -> None:
         ("CannotPullContainerError: x", "The subnets need a way to ECR (NAT or endpoints), the execution role leave"),
         ("ResourceInitializationError: x", "The subnets need a way to CloudWatch Logs and SSM; see the execution"),
         ("OutOfMemoryError: x", "Give the task more memory: memory in the task definition."),
-        ("something", "Its log: ./inv ecs-logs --task 1"),
+        ("something", "Its log: ./inv ecs-logs --environment staging --since 1h --task 1"),
     ],
 )
 def test_remedies(reason: str, remedy: str) -> None:
-    assert Ended("1", 1, reason).remedy.startswith(remedy)
+    assert Ended("1", 1, reason).remedy(scene.where()).startswith(remedy)
