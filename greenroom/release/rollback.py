@@ -71,9 +71,9 @@ def planned(guard: Guard, where: Place, deployer: Deployer, service: Service, to
     running, history = service.running_now, deployer.history()
     chosen = _fit(guard, where, service, to or _before(history, running).task_definition)
     image, older = _image(guard, where, running), schema.Older(short(chosen), _image(guard, where, chosen))
-    found, newest = schema.ask(guard, where, image, older), _newest(guard, running)
-    if found.allows is not False and _revision(newest) > _revision(running):
-        found = schema.moved_on(short(chosen), short(newest))
+    found = schema.ask(guard, where, image, older)
+    if found.allows is not False:
+        found = _since(guard, running, short(chosen), found)
     return Back(None, chosen, running, image, found, deployer.wiring().alarms)
 
 
@@ -207,6 +207,17 @@ def _known_before(history: list[Past], now: str | None) -> Past | None:
         if of == family and number < revision:
             return past
     return None
+
+
+def _since(guard: Guard, running: str | None, chosen: str, found: Schema) -> Schema:
+    """What is known where something newer than what runs may have migrated. Whoever may not look there goes on."""
+    try:
+        newest = _newest(guard, running)
+    except AwsError as error:
+        if error.why != "denied":
+            raise
+        return schema.unseen(chosen, error.sentence) if found.allows else found
+    return schema.moved_on(chosen, short(newest)) if _revision(newest) > _revision(running) else found
 
 
 def _newest(guard: Guard, now: str | None) -> str | None:

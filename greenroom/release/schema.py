@@ -87,6 +87,15 @@ def moved_on(task_definition: str, newest: str) -> Schema:
     )
 
 
+def unseen(task_definition: str, why: str) -> Schema:
+    """Where nobody tells whether there is such a newer one."""
+    return Schema(
+        None,
+        f"Whether {task_definition} can live on this schema is not known: what was registered after what runs is not "
+        f"told: {why}",
+    )
+
+
 def _told(release: Release | None) -> str:
     if release is None:
         return "a release that its document does not name"
