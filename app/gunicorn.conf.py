@@ -18,7 +18,8 @@ gc.disable()  # until workers are made: whatever is loaded stays, and looking th
 try:
     values = web_server()
 except BadEnvironment as error:
-    sys.exit(str(error))
+    sys.stderr.write(f"{error}\n")
+    sys.exit(3)  # as wsgi.py does
 
 wsgi_app = "config.wsgi:application"
 bind = f"0.0.0.0:{values.internal_port_num}"

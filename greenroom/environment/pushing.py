@@ -85,7 +85,7 @@ def write(environment: Environment, changes: list[Change]) -> Iterator[str]:
             try:
                 guard.call("ssm", "put_parameter", **request(environment, change))
             except AwsError as error:
-                raise _not_written(change, error) from None
+                raise _not_written(environment, change, error) from None
             yield change.variable.name
 
 
@@ -148,7 +148,7 @@ def _at_odds(registry: Registry, differences: list[Difference]) -> list[str]:
     ]
 
 
-def _not_written(change: Change, error: AwsError) -> AwsError:
+def _not_written(environment: Environment, change: Change, error: AwsError) -> AwsError:
     """By AWS's code alone: the text of a refusal can quote the value."""
     name = change.variable.name
     if error.why not in ("refused", "quota", "state", "not found", "capacity"):
@@ -157,7 +157,8 @@ def _not_written(change: Change, error: AwsError) -> AwsError:
         error.why,
         error.reason,
         f"{name} was not written: SSM refuses it ({error.reason}).",
-        "What that code means stands in AWS's reference of PutParameter; ./inv env-diff shows what is still to write.",
+        "What that code means stands in AWS's reference of PutParameter; what is still to write: "
+        f"./inv env-diff --environment {environment.name}",
     )
 
 

@@ -73,7 +73,7 @@ class Plan:
 
 
 def plan(config: Config, wishes: Wishes) -> Plan:
-    """Decide it. Raises GreenroomError: no Dockerfile, no name for it, no environment to push for, or no commit.
+    """Decide it. Raises GreenroomError: no Dockerfile, context or name, no environment to push for, no commit.
 
     That is pushed which a commit has whole: neither a tree that differs from it, nor files beside it.
     """
@@ -82,6 +82,11 @@ def plan(config: Config, wishes: Wishes) -> Plan:
         raise GreenroomError(
             f"there is no {config.image.dockerfile} in {config.root}.",
             "Name it: dockerfile = in [tool.greenroom.image] of pyproject.toml.",
+        )
+    if not (config.root / config.image.context).is_dir():
+        raise GreenroomError(
+            f"there is no directory {config.image.context} in {config.root}, which the image would be built from.",
+            "Name it: context = in [tool.greenroom.image] of pyproject.toml.",
         )
     checkout = git.checkout(config.root)
     environment = _environment(config, wishes) if wishes.push else None

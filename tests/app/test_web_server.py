@@ -79,7 +79,7 @@ def test_check_config() -> None:
 
 def test_a_malformed_port_ends_it_and_names_all_that_is_wrong() -> None:
     done = gunicorn(DJANGO_INTERNAL_PORT_NUM="eighty", DJANGO_DB_HOST="", DJANGO_SECRET_KEY="short")
-    assert done.returncode != 0
+    assert done.returncode == 3
     names = re.findall(r"^  (DJANGO_\w+) ", done.stderr, re.MULTILINE)
     assert names == ["DJANGO_INTERNAL_PORT_NUM", "DJANGO_SECRET_KEY", "DJANGO_DB_HOST"]
     assert "Traceback" not in done.stderr and "eighty" not in done.stderr

@@ -168,6 +168,15 @@ def test_plan_without_a_dockerfile(root: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("context", ["app/Dockerfile", "nowhere"])
+def test_plan_without_a_directory_to_build_from(root: Path, context: str) -> None:
+    facts = {"name": "ledger", "context": context}
+    assert refusal(config.parse({"image": facts}, root), Wishes())[:2] == (
+        f"there is no directory {context} in {root}, which the image would be built from.",
+        "Name it: context = in [tool.greenroom.image] of pyproject.toml.",
+    )
+
+
 def test_plan_without_a_commit_wants_a_tag(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "Dockerfile").write_text("FROM scratch\n")
