@@ -32,7 +32,7 @@ def seconds(age: str) -> int:
 
 def lines(guard: Guard, where: Place, service: Service, *, since: str, task: str | None, follow: bool) -> Iterator[str]:
     """From so long ago until now; with `follow` for ever. Raises GreenroomError where there is no log."""
-    group, start = _group(guard, service), max(0, int((time.time() - seconds(since)) * 1000))
+    group, start = _group(guard, where, service), max(0, int((time.time() - seconds(since)) * 1000))
     seen: dict[str, int] = {}
     task = task.rpartition("/")[2] if task else None  # of an ARN, too
     found = _events(guard, where, group, start)
@@ -63,14 +63,15 @@ def _events(guard: Guard, where: Place, group: str, start: int) -> list[dict[str
         ) from None
 
 
-def _group(guard: Guard, service: Service) -> str:
-    """As the task definition that runs names it."""
+def _group(guard: Guard, where: Place, service: Service) -> str:
+    """As the task definition that runs names it: of the container that requests go to, before others."""
     if service.running_now is None:
         raise GreenroomError(
-            "the service runs nothing, so there is no log.", "Release something: ./inv deploy --environment NAME"
+            "the service runs nothing, so there is no log.", f"Release something: {where.inv('deploy')}"
         )
     described = guard.call("ecs", "describe_task_definition", taskDefinition=service.running_now)["taskDefinition"]
-    for container in described["containerDefinitions"]:
+    served = {name for name, _ in service.containers}
+    for container in sorted(described["containerDefinitions"], key=lambda one: one.get("name") not in served):
         options = (container.get("logConfiguration") or {}).get("options") or {}
         if "awslogs-group" in options:
             return str(options["awslogs-group"])

@@ -167,6 +167,18 @@ def test_what_is_no_age(age: str) -> None:
     assert refused.value.sentence == f"--since {age} is no age."
 
 
+def test_log_is_of_the_container_that_requests_go_to() -> None:
+    """Though a sidecar stands before it."""
+
+    def container(name: str) -> dict[str, Any]:
+        return {"name": name, "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": f"/{name}"}}}
+
+    described = scene.described(containerDefinitions=[container("proxy"), container("app")])
+    guard = Played(describe_task_definition=described, filter_log_events={"events": [event(1, 1)]})
+    next(logs.lines(guard, scene.where(), scene.service(), since="10m", task=None, follow=False))
+    assert dict(guard.calls)["filter_log_events"]["logGroupName"] == "/app"
+
+
 def test_no_log_group_and_no_log_are_told() -> None:
     with pytest.raises(GreenroomError) as missing:
         followed([scene.NOT_FOUND], 1)
