@@ -54,8 +54,9 @@ account = "123456789012"   # credentials of another account are refused
 fingerprints that hold for one run. `./inv env-push --environment staging` shows the same, asks, and writes what
 differs: secrets as SecureString, with description and pattern from the registry. It deletes nothing, and refuses what
 the app would refuse. In the file, ` #` begins a comment unless the value stands in quotes; both tasks refuse a secret
-that is cut so, and a name without `=`. `./inv env-check --environment staging` says what SSM lacks, and what is wrong
-there.
+that is cut so, and a name without `=`. A backslash can be an escape inside quotes, and is a character without them;
+blanks at the end stay inside quotes alone. `./inv env-check --environment staging` says what SSM lacks, and what is
+wrong there.
 
 | who | may do |
 |---|---|
