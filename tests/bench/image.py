@@ -161,4 +161,12 @@ class Side:
     def processor_seconds(self) -> float:
         """Of all threads, to the nanosecond."""
         threads = (task for process in self.processes for task in Path(f"/proc/{process}/task").iterdir())
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in threads) / 1e9
+        return sum(map(_nanoseconds, threads)) / 1e9
+
+
+def _nanoseconds(thread: Path) -> int:
+    """Of the processor; none of a thread that has ended since it was listed."""
+    try:
+        return int((thread / "schedstat").read_text().split()[0])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
