@@ -156,7 +156,7 @@ def _content(
 
     def fill(
         target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress
-    ) -> Statistics | None:
+    ) -> list[Statistics] | None:
         road.fill(origin, target, before_indexes, progress)
         statistics = coming.arrived()
         source.close()
@@ -188,4 +188,5 @@ def _statistics(request: CopyRequest, origin: Origin, rules: list[Rule]) -> Abst
     if request.server_is_given:
         return nullcontext(NONE_COME)
     never = [*origin.left_out, *((rule.schema, rule.table) for rule in rules)]
-    return coming(patient(origin.address, origin.facts.version_num), never, tls=origin.facts.tls)
+    without_timeouts = patient(origin.address, origin.facts.version_num)
+    return coming(without_timeouts, never, tls=origin.facts.tls, shares=restoring.jobs())

@@ -37,7 +37,7 @@ class Content:
     described: str
     method: Method
     client: Binaries
-    fill: Callable[[restoring.Target, Callable[[], None] | None, Progress], Statistics | None]
+    fill: Callable[[restoring.Target, Callable[[], None] | None, Progress], list[Statistics] | None]
     source_facts: ServerFacts
     settings: Mapping[str, str] = field(default_factory=dict)
     masks: Callable[[restoring.Target], list[str]] | None = None

@@ -54,7 +54,7 @@ def analyse(address: Address, binaries: Binaries) -> bool:
     return done.code == 0
 
 
-def settle(address: Address, binaries: Binaries, statistics: Statistics | None) -> list[str]:
+def settle(address: Address, binaries: Binaries, statistics: Sequence[Statistics] | None) -> list[str]:
     """The same for a copy on a server of our own, as its superuser, with what is known of the source; returns notes.
 
     Tables that get the source's statistics are vacuumed where that is wanted, all others analysed too. Where nothing is
@@ -73,13 +73,13 @@ def settle(address: Address, binaries: Binaries, statistics: Statistics | None) 
 
 
 def _settled(
-    connection: psycopg.Connection, address: Address, binaries: Binaries, statistics: Statistics
+    connection: psycopg.Connection, address: Address, binaries: Binaries, statistics: Sequence[Statistics]
 ) -> tuple[bool, int, int]:
     """Whether every table could be, how many have the source's statistics, and how many of their own."""
     writing = unhindered(address, connection.info.server_version)
     catalogs = [_vacuum(name, analyse=True) for (name,) in connection.execute(_CHANGED_CATALOGS)]
     with _running(writing, binaries, catalogs) as of_catalogs:
-        given = give(connection, statistics)
+        given = give(address, statistics)
         rest = connection.execute(_UNSETTLED, {"given": list(given)}).fetchall()
         words = [_vacuum(name, analyse=not known) for name, known in rest]
         with ExitStack() as others:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import psycopg
@@ -21,7 +23,7 @@ from greenroom.postgres.embedded import Server
 from greenroom.postgres.restoring import Target
 from greenroom.postgres.server import connect
 from greenroom.postgres.statistics import Statistics
-from greenroom.postgres.statistics.giving import give
+from greenroom.postgres.statistics.giving import give, give_share
 from greenroom.postgres.statistics.reading import coming, question
 from tests.integration.everything import database, everything
 
@@ -69,8 +71,9 @@ def copied(
         copy_database(source, target, server.binaries, Silent())
         with coming(source, never, tls=False) as statistics:
             told = statistics.arrived()
-        assert told
-        yield address, told
+        assert told is not None
+        (share,) = told
+        yield address, share
 
 
 @contextmanager
@@ -94,7 +97,7 @@ def test_statistics_are_the_source_s_row_for_row(server: Server) -> None:
     stale = b"INSERT INTO kinds SELECT * FROM kinds; INSERT INTO parted SELECT 7, 'late' FROM generate_series(1, 999)"
     with made(server, KINDS, b"ANALYZE", stale) as source, copied(source, server) as (address, told):
         with connect(address) as connection:
-            given = names(connection, give(connection, told))
+            given = names(connection, give_share(connection, told))
             assert given == {"kinds", "parted", "parted_1", "parted_2", "base", "base_more"}
         with connect(source) as before, connect(address) as after:
             expected = [row for row in before.execute(TOLD) if without_schema(row[0]) not in LEFT_TO_ANALYSE]
@@ -122,9 +125,9 @@ def test_everything_is_settled(request: pytest.FixtureRequest, old: int, new: in
                 every = f"SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE {OWN}"
                 tables = {oid for (oid,) in connection.execute(f"{every} AND relkind IN ('r', 'm')".encode())}
                 with connection.transaction(force_rollback=True):
-                    left = names(connection, tables - give(connection, told))
+                    left = names(connection, tables - give_share(connection, told))
                     assert {name for name in left if not ELSEWHERE.match(name)} <= OF_EVERYTHING
-            (note,) = analysis.settle(address, here.binaries, told)
+            (note,) = analysis.settle(address, here.binaries, [told])
             assert note.startswith(f"{analysis.GIVEN}; those of ")
             with connect(source) as before, connect(address) as after:
                 expected = {row[:3]: row for row in before.execute(TOLD) if not ELSEWHERE.match(row[0])}
@@ -157,7 +160,7 @@ def test_plans_are_the_source_s(server: Server) -> None:
         return [re.sub(r"cost=\S+", "", str(lines)) for lines in explained]
 
     with made(server, *(part for part in skewed.split(b";"))) as source, copied(source, server) as (address, told):
-        assert analysis.settle(address, server.binaries, told) == [analysis.GIVEN]
+        assert analysis.settle(address, server.binaries, [told]) == [analysis.GIVEN]
         assert plans(address) == plans(source)
         analysis.settle(address, server.binaries, None)
         assert plans(address) != plans(source), "ANALYZE takes another sample of so many rows"
@@ -188,7 +191,7 @@ def test_masked_value_is_in_no_statistics(server: Server) -> None:
         with copied(source, server, never) as (address, told):
             assert PLANTED not in told.columns, "not even read"
             with connect(address) as connection:
-                assert names(connection, give(connection, told)) == {"other"}
+                assert names(connection, give_share(connection, told)) == {"other"}
                 assert connection.execute(VALUES).fetchall() == []
 
 
@@ -204,8 +207,8 @@ def test_source_without_statistics_is_analysed(server: Server) -> None:
     """
     with made(server, *script.split(b";")) as source, copied(source, server) as (address, told):
         with connect(address) as connection, connection.transaction(force_rollback=True):
-            assert names(connection, give(connection, told)) == {"full_of_it", "empty"}
-        assert analysis.settle(address, server.binaries, told) == [
+            assert names(connection, give_share(connection, told)) == {"full_of_it", "empty"}
+        assert analysis.settle(address, server.binaries, [told]) == [
             f"{analysis.GIVEN}; those of 2 tables are of ANALYZE here"
         ]
         with connect(address) as connection:
@@ -224,7 +227,7 @@ def test_copy_is_settled_and_left_in_peace(server: Server) -> None:
     with made(server, PEOPLE) as source, copied(source, server) as (address, told):
         with connect(address) as connection:
             connection.execute("CREATE TABLE again AS TABLE other; DROP TABLE other; ALTER TABLE again RENAME TO other")
-        analysis.settle(address, server.binaries, told)
+        analysis.settle(address, server.binaries, [told])
         with connect(address) as connection:
             counted = "SELECT relname FROM pg_stat_all_tables WHERE n_mod_since_analyze + n_ins_since_vacuum > 0"
             assert [name for (name,) in connection.execute(counted) if not name.startswith("pg_")] == []
@@ -242,12 +245,34 @@ def test_statistics_that_are_refused_leave_analyse(server: Server, wrong: str) -
         broken = re.sub(r'"\{\d,\d,\d,\d,\d\}"', '"{s3cret}"', told.columns)
         assert "s3cret" in broken
         told = replace(told, columns=broken if wrong == "not a value" else told.columns[:-9])
-        (note,) = analysis.settle(address, server.binaries, told)
+        (note,) = analysis.settle(address, server.binaries, [told])
         assert note == analysis.NOT_TAKEN.format(sqlstate="22P02")
         with connect(address) as connection:
             other = [row for row in connection.execute(TOLD) if row[0] == "public.other" and row[1] == "id"]
             assert "77" in str(other), "analysed here"
             assert "s3cret" not in repr(told)
+
+
+def test_several_sessions_share_the_tables(server: Server) -> None:
+    """Each table is in one share; what one of them does not take, ANALYZE makes for all."""
+    with made(server, KINDS, b"ANALYZE") as source, copied(source, server) as (address, whole):
+        with coming(source, [], tls=False, shares=3) as statistics:
+            shares = statistics.arrived()
+        assert shares is not None
+        tables = [[table["name"] for table in json.loads(share.tables)] for share in shares]
+        assert len(tables) == 3
+        assert sorted(chain(*tables)) == sorted(table["name"] for table in json.loads(whole.tables))
+        for names_of, share in zip(tables, shares, strict=True):
+            assert {column["name"] for column in json.loads(share.columns)} <= set(names_of)
+        with connect(address) as one, one.transaction(force_rollback=True):
+            expected = (names(one, give_share(one, whole)), one.execute(TOLD).fetchall())
+        broken = [*shares[:2], replace(shares[2], tables="no JSON")]
+        (note,) = analysis.settle(address, server.binaries, broken)
+        assert note == analysis.NOT_TAKEN.format(sqlstate="22P02")
+        with connect(address) as connection:
+            connection.execute("SET allow_system_table_mods = on; DELETE FROM pg_statistic WHERE starelid >= 16384")
+            given = names(connection, give(address, shares))
+            assert (given, connection.execute(TOLD).fetchall()) == expected
 
 
 def test_many_tables_are_read_without_comparing_each_with_each(server: Server) -> None:
@@ -259,7 +284,7 @@ def test_many_tables_are_read_without_comparing_each_with_each(server: Server) -
             INSERT INTO t%s SELECT g, g::text, 1 FROM generate_series(1, 50) g', i, i); END LOOP; END $$
     """
     with made(server, many.encode(), b"ANALYZE") as source, connect(source) as connection:
-        asked = f"EXPLAIN (ANALYZE, FORMAT JSON) {question([])}"
+        asked = f"EXPLAIN (ANALYZE, FORMAT JSON) {question([], shares=2)}"
         (plan,) = connection.execute(asked.encode()).fetchone() or ({},)
         compared = re.findall(r"'Rows Removed by Join Filter': (\d+)", str(plan))
         loops = re.findall(r"'Actual Loops': (\d+)", str(plan))

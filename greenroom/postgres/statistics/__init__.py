@@ -5,7 +5,7 @@ copy is not to have all rows as they are, and never printed; those of materialis
 behind too.
 
 - `reading`  what pg_stats tells on the source, read by a child while rows are on their way
-- `giving`   writing it into pg_statistic of the copy, all or nothing
+- `giving`   writing it into pg_statistic of the copy, by several sessions
 
 A table gets them whole or not at all: not where a column of the source's has none, or one of a type whose statistics
 pg_stats does not tell in full, nor with extended statistics. Those tables are left to ANALYZE.
@@ -27,7 +27,10 @@ ALIKE = {
 
 @dataclass(frozen=True)
 class Statistics:
-    """What `reading` has found, and `giving` takes: lists of objects, as JSON. The columns' hold values of rows."""
+    """What `reading` has found of some tables, and a session of `giving` takes: lists of objects, as JSON.
+
+    The columns' hold values of rows.
+    """
 
     tables: str
     columns: str = field(repr=False)

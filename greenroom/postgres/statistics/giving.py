@@ -1,4 +1,4 @@
-"""Writing them into pg_statistic of the copy, as ANALYZE would: in one statement, by its superuser.
+"""Writing them into pg_statistic of the copy, as ANALYZE would: in one statement a session, by its superuser.
 
 PostgreSQL 18 has functions for that, one call a column; before there are none. pg_statistic is the same in all versions
 from 14 to 18.
@@ -6,10 +6,15 @@ from 14 to 18.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 
 import psycopg
 
+from greenroom.postgres.address import Address
+from greenroom.postgres.server import connect
 from greenroom.postgres.statistics import ALIKE, Statistics
 
 _SETTINGS = {
@@ -154,17 +159,30 @@ SELECT oid FROM whole
 """
 
 
-def give(connection: psycopg.Connection, statistics: Statistics) -> set[int]:
-    """The tables of the connected copy that have the source's now, by oid. Raises psycopg.Error: then none has.
+def give(address: Address, shares: Sequence[Statistics]) -> set[int]:
+    """The tables of the copy there that have the source's now, by oid; each share by a session of its own.
 
-    Its words can quote values. A table without an index gets the source's number of rows with them; with one,
-    CREATE INDEX has counted.
+    Raises psycopg.Error, whose words can quote values: then no table of one share has them. A table without an index
+    gets the source's number of rows with them; with one, CREATE INDEX has counted.
     """
+    with ExitStack() as open_ones, ThreadPoolExecutor(max(1, len(shares))) as sessions:
+        connections = [open_ones.enter_context(connect(address)) for _ in shares]
+        try:
+            return set().union(*sessions.map(give_share, connections, shares))
+        except BaseException:
+            for connection in connections:
+                with suppress(psycopg.Error):
+                    connection.cancel_safe()
+            raise
+
+
+def give_share(connection: psycopg.Connection, share: Statistics) -> set[int]:
+    """The same for one share, all of it or nothing, on the connected copy."""
     slots = {name: value for slot in _SLOTS for name, value in slot.filled().items()}
     words = _GIVE.format(slots=", ".join(slots), values=", ".join(slots.values()))
     with connection.transaction():
         for name, value in _SETTINGS.items():
             connection.execute("SELECT set_config(%s, %s, true)", [name, value])
         connection.execute(_QUICKLY)
-        rows = connection.execute(words.encode(), asdict(statistics), binary=True).fetchall()
+        rows = connection.execute(words.encode(), asdict(share), binary=True).fetchall()
     return {oid for (oid,) in rows}
