@@ -60,13 +60,16 @@ class CodeDeploy:
         blue_green = group.get("blueGreenDeploymentConfiguration") or {}
         ending = blue_green.get("terminateBlueInstancesOnDeploymentSuccess") or {}
         ready = blue_green.get("deploymentReadyOption") or {}
+        rollback = group.get("autoRollbackConfiguration") or {}
+        events = rollback.get("events", ()) if rollback.get("enabled") else ()
         return Wiring(
             service=f"{services[0].get('clusterName')}/{services[0].get('serviceName')}",
             listener=listeners[0],
             target_groups=tuple(one["name"] for one in pairs[0].get("targetGroups") or ()),
             role=group.get("serviceRoleArn"),
             bake_minutes=int(ending.get("terminationWaitTimeInMinutes", 0)),
-            rolls_back=bool((group.get("autoRollbackConfiguration") or {}).get("enabled")),
+            failure_rolls_back="DEPLOYMENT_FAILURE" in events,
+            alarm_rolls_back="DEPLOYMENT_STOP_ON_ALARM" in events,
             wait_minutes=int(ready.get("waitTimeInMinutes", 0)),
             shift_minutes=_shift_minutes(str(group.get("deploymentConfigName", ""))),
             alarms=_alarms(group.get("alarmConfiguration") or {}),

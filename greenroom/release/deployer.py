@@ -84,7 +84,8 @@ class Wiring:
     """What the deployer will do it with; listener and target groups by name or ARN.
 
     `wait_minutes` is how long it waits for somebody to say go on, `shift_minutes` from the first traffic to all of it.
-    `alarms` are those that stop a deployment while one of them is in ALARM.
+    `alarms` are those that stop a deployment while one of them is in ALARM. After which ends it is taken back by itself
+    `failure_rolls_back` and `alarm_rolls_back` say: each is an event of its own in the deployment group.
     """
 
     service: str
@@ -92,7 +93,8 @@ class Wiring:
     target_groups: tuple[str, ...]
     role: str | None
     bake_minutes: int
-    rolls_back: bool
+    failure_rolls_back: bool
+    alarm_rolls_back: bool
     wait_minutes: int = 0
     shift_minutes: int = 0
     alarms: tuple[str, ...] = ()

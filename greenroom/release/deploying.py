@@ -7,6 +7,7 @@ from collections.abc import Callable
 from greenroom import console
 from greenroom.errors import ANSWER_IS_NO, GreenroomError
 from greenroom.release import files, gate, migrating, records, timing, watching
+from greenroom.release.deployer import Wiring
 from greenroom.release.doctor import Check, Subject, refuse_unfit
 from greenroom.release.files import short
 
@@ -29,13 +30,20 @@ def preview(subject: Subject, *, only_migrate: bool = False) -> str:
     ]
     if not only_migrate:
         keep = f"keep the old side for {wiring.bake_minutes} min"
-        watched = "failures, and NO ALARM," if subject.despite_alarm else "alarms and failures"
-        back = f"{watched} take it back" if wiring.rolls_back else "NOTHING takes it back by itself"
+        back = way_back(wiring, past_alarms=subject.despite_alarm is not None)
         steps.append(f"shift the traffic from {short(subject.service.running_now)} by {where.deployment_group}; {back}")
         steps.append(f"bake: {keep}, then end it")
     lines = [f"  {number} {step}" for number, step in enumerate(steps, 1)]
     lines += [] if only_migrate else [f"    {line}" for line in timing.shown(subject.guard, wiring, subject.files)]
     return "\n".join(lines)
+
+
+def way_back(wiring: Wiring, *, past_alarms: bool) -> str:
+    """What takes a deployment back by itself, by the deployment group's own events."""
+    alarm = wiring.alarm_rolls_back and bool(wiring.alarms) and not past_alarms
+    if wiring.failure_rolls_back:
+        return "alarms and failures take it back" if alarm else "failures, and NO ALARM, take it back"
+    return "alarms, and NO FAILURE, take it back" if alarm else "NOTHING takes it back by itself"
 
 
 def migrate(subject: Subject, say: Callable[[str], None]) -> records.Record:

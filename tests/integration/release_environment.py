@@ -41,7 +41,7 @@ def deployment_group(listener: str) -> dict[str, Any]:
         "computePlatform": "ECS",
         "serviceRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{NAME}-codedeploy",
         "ecsServices": [{"serviceName": NAME, "clusterName": NAME}],
-        "autoRollbackConfiguration": {"enabled": True, "events": ["DEPLOYMENT_FAILURE"]},
+        "autoRollbackConfiguration": {"enabled": True, "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"]},
         "alarmConfiguration": {"enabled": True, "alarms": [{"name": ALARM}]},
         "blueGreenDeploymentConfiguration": {
             "terminateBlueInstancesOnDeploymentSuccess": {"action": "TERMINATE", "terminationWaitTimeInMinutes": 5}

@@ -217,7 +217,9 @@ class Deployer:
     """A Deployer that says what it is told to say."""
 
     wired: Wiring = field(
-        default_factory=lambda: Wiring(f"{NAME}/{NAME}", LISTENER, (f"{NAME}-blue", f"{NAME}-green"), None, 5, True)
+        default_factory=lambda: Wiring(
+            f"{NAME}/{NAME}", LISTENER, (f"{NAME}-blue", f"{NAME}-green"), None, 5, True, True
+        )
     )
     running: str | None = None
     past: list[Past] = field(default_factory=list)

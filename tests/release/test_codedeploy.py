@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from greenroom.errors import GreenroomError
-from greenroom.release import codedeploy
+from greenroom.release import codedeploy, deploying
 from greenroom.release.codedeploy import STATES, CodeDeploy
 from greenroom.release.deployer import Phase, Progress, Side
 from tests.aws_models import conform_refusal, operation_model, service_model
@@ -22,7 +22,7 @@ GROUP: dict[str, Any] = {
     "deploymentGroupName": NAME,
     "serviceRoleArn": "arn:aws:iam::123456789012:role/x",
     "ecsServices": [{"serviceName": NAME, "clusterName": NAME}],
-    "autoRollbackConfiguration": {"enabled": True},
+    "autoRollbackConfiguration": {"enabled": True, "events": ["DEPLOYMENT_FAILURE"]},
     "blueGreenDeploymentConfiguration": {
         "terminateBlueInstancesOnDeploymentSuccess": {"terminationWaitTimeInMinutes": 5}
     },
@@ -44,12 +44,44 @@ def deployer(**answers: Any) -> CodeDeploy:
 def test_wiring() -> None:
     found = deployer(get_deployment_group={"deploymentGroupInfo": GROUP}).wiring()
     assert (found.service, found.listener, found.target_groups) == (f"{NAME}/{NAME}", LISTENER, ("blue", "green"))
-    assert (found.bake_minutes, found.rolls_back) == (5, True)
+    assert (found.bake_minutes, found.failure_rolls_back, found.alarm_rolls_back) == (5, True, False)
 
 
 def test_wiring_of_a_group_that_deploys_to_servers() -> None:
     found = deployer(get_deployment_group={"deploymentGroupInfo": {"deploymentGroupName": NAME}}).wiring()
-    assert (found.listener, found.target_groups, found.bake_minutes, found.rolls_back) == (None, (), 0, False)
+    assert (found.listener, found.target_groups, found.bake_minutes) == (None, (), 0)
+    assert not found.failure_rolls_back and not found.alarm_rolls_back
+
+
+@pytest.mark.parametrize(
+    ("rollback", "alarms", "past_alarms", "told"),
+    [
+        ((True, "DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"), True, False, "alarms and failures take it back"),
+        ((True, "DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"), True, True, "failures, and NO ALARM, take it back"),
+        (
+            (True, "DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"),
+            False,
+            False,
+            "failures, and NO ALARM, take it back",
+        ),
+        ((True, "DEPLOYMENT_FAILURE"), True, False, "failures, and NO ALARM, take it back"),
+        ((True, "DEPLOYMENT_STOP_ON_ALARM"), True, False, "alarms, and NO FAILURE, take it back"),
+        ((True, "DEPLOYMENT_STOP_ON_ALARM"), True, True, "NOTHING takes it back by itself"),
+        ((True, "DEPLOYMENT_STOP_ON_REQUEST"), True, False, "NOTHING takes it back by itself"),
+        ((False, "DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"), True, False, "NOTHING takes it back by itself"),
+    ],
+)
+def test_what_takes_it_back_is_what_the_group_says(
+    rollback: tuple[bool, str], alarms: bool, past_alarms: bool, told: str
+) -> None:
+    enabled, *events = rollback
+    group = {
+        **GROUP,
+        "autoRollbackConfiguration": {"enabled": enabled, "events": events},
+        "alarmConfiguration": {"enabled": alarms, "alarms": [{"name": "slow"}]},
+    }
+    wiring = deployer(get_deployment_group={"deploymentGroupInfo": group}).wiring()
+    assert deploying.way_back(wiring, past_alarms=past_alarms) == told
 
 
 @pytest.mark.parametrize(("enabled", "alarms"), [(True, ("slow", "errors")), (False, ())])
