@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from pathlib import Path
 
 from greenroom.compose.project import Project
@@ -12,15 +14,16 @@ SERVICE = "bastion"
 ALIAS = "ledger-bastion"
 DIRECTORY = Path("build/bastion")
 _CONFIG = """\
-# Written by ./inv up --profile bastion. In ~/.ssh/config, at its top: Include {config}
+# Written by ./inv up --profile bastion. In ~/.ssh/config, at its top: {include}
 Host {alias}
     HostName {host}
     Port {port}
     User {service}
-    IdentityFile {directory}/key
+    IdentityFile {key}
     IdentitiesOnly yes
-    UserKnownHostsFile {directory}/known_hosts
+    UserKnownHostsFile {known_hosts}
 """
+_PLAIN = re.compile(r"[\w@%+=:,./~-]+")
 
 
 def prepare(project: Project) -> Path | None:
@@ -44,7 +47,7 @@ def prepare(project: Project) -> Path | None:
 def way(config: Path) -> str:
     """How a person goes through it, for the terminal."""
     return (
-        f"The bastion leads to the database. Once, at the top of ~/.ssh/config: Include {config}\n"
+        f"The bastion leads to the database. Once, at the top of ~/.ssh/config: {_include(config)}\n"
         f"  then: ssh {ALIAS}, or ./inv migrate-rehearse --target compose (docs/running.md has its password)"
     )
 
@@ -62,7 +65,18 @@ def _written(directory: Path, host: str, port: int) -> Path:
     (server / "authorized_keys").chmod(0o644)
     (directory / "known_hosts").write_text(f"[{host}]:{port} {(server / 'host_key.pub').read_text()}")
     config = directory / "ssh_config"
-    config.write_text(
-        _CONFIG.format(alias=ALIAS, host=host, port=port, service=SERVICE, directory=directory, config=config)
-    )
+    words = {"alias": ALIAS, "host": host, "port": port, "service": SERVICE, "include": _include(config)}
+    files = {name: _quoted(str(directory / name).replace("%", "%%")) for name in ("key", "known_hosts")}
+    config.write_text(_CONFIG.format(**words, **files))
     return config
+
+
+def _include(config: Path) -> str:
+    return f"Include {_quoted(glob.escape(str(config)))}"
+
+
+def _quoted(name: str) -> str:
+    """A file's name as a word of ssh_config."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return '"' + name.replace('"', '\\"') + '"'

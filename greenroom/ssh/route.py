@@ -23,6 +23,8 @@ SYSTEM = Path("/etc/ssh")
 CONNECT_SECONDS = 5
 MOST_HOPS = 8
 MOST_INCLUDES = 16
+PERCENT = "\0"  # stands for %%, which begins no token; no file's name has it
+_LINE = re.compile(r"\s*(\w+)(?:\s*=\s*|\s+)(.+?)\s*")
 _PLACE = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^@:\s,/-][^@:\s,/]*))"
     r"(?::(?P<port>[0-9]{1,5}))?/?"
@@ -124,7 +126,7 @@ def _hop(options: Mapping[str, Any], *, first: bool) -> Hop:
         user=str(options.get("user") or getpass.getuser()),
         known_as=str(options.get("hostkeyalias") or plain).lower(),
         known_hosts=tuple(_known_hosts(options)),
-        identity_files=tuple(Path(name).expanduser() for name in options.get("identityfile", []) if name != "none"),
+        identity_files=tuple(_path(name) for name in options.get("identityfile", []) if name.lower() != "none"),
         identities_only=options.get("identitiesonly", "no").lower() == "yes",
         proxy_command=options.get("proxycommand") if first else None,
         seconds=float(options.get("connecttimeout", CONNECT_SECONDS)),
@@ -136,9 +138,13 @@ def _known_hosts(options: Mapping[str, Any]) -> Iterator[Path]:
     users = f"{shlex.quote(str(home / 'known_hosts'))} {shlex.quote(str(home / 'known_hosts2'))}"
     systems = f"{SYSTEM / 'ssh_known_hosts'} {SYSTEM / 'ssh_known_hosts2'}"
     for value in (options.get("userknownhostsfile", users), options.get("globalknownhostsfile", systems)):
-        for name in shlex.split(value):
+        for name in _words(value):
             if name.lower() != "none":
-                yield Path(name.replace("%d", str(Path.home())).replace("%h", options["hostname"])).expanduser()
+                yield _path(name.replace("%d", str(Path.home())).replace("%h", options["hostname"]))
+
+
+def _path(name: str) -> Path:
+    return Path(name.replace(PERCENT, "%")).expanduser()
 
 
 def _configuration(config: Path | None) -> str:
@@ -157,17 +163,34 @@ def _text(file: Path, base: Path, depth: int = 0) -> str:
         return ""
     block, lines = "Host *", []
     for line in file.read_text(errors="replace").splitlines():
-        word, _, rest = line.strip().replace("=", " ", 1).partition(" ")
-        if word.lower() in ("host", "match"):
+        key, value = (found[1].lower(), found[2]) if (found := _LINE.fullmatch(line)) else ("", "")
+        if key in ("host", "match"):
             block = line
-        if word.lower() != "include":
-            lines.append(line)
+        if key != "include":
+            lines += _read_by_paramiko(key, value) or [line]
         elif depth < MOST_INCLUDES:
-            lines += [*(_text(found, base, depth + 1) for found in _included(rest, base)), block]
+            lines += [*(_text(file, base, depth + 1) for file in _included(value, base)), block]
     return "\n".join(lines) + "\n"
 
 
+def _read_by_paramiko(key: str, value: str) -> list[str]:
+    """Names of files, so that they come back whole: it takes a pair of quotes off a value, and knows no others."""
+    value = value.replace("%%", PERCENT)
+    if key == "identityfile":
+        return [f'{key} "{name}"' for name in _words(value)]
+    return [f'{key} "{value}"'] if key in ("userknownhostsfile", "globalknownhostsfile") else []
+
+
 def _included(patterns: str, base: Path) -> Iterator[Path]:
-    for pattern in shlex.split(patterns):
+    for pattern in _words(patterns):
         absolute = base / Path(pattern).expanduser()
         yield from sorted(Path("/").glob(str(absolute).lstrip("/")))
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise GreenroomError(
+            f"ssh_config cannot be read: {text} lacks a quotation mark.", "Correct it; ssh -G HOST shows its line."
+        ) from None

@@ -86,6 +86,46 @@ def test_alias_takes_everything_from_the_configuration(home: Path) -> None:
     )
 
 
+def test_names_of_files_may_be_quoted(home: Path) -> None:
+    configured(
+        home,
+        """
+        Host vpn
+            UserKnownHostsFile "~/one two" "%d/three" # ours
+            GlobalKnownHostsFile="~/it's %%d"
+            IdentityFile "~/.ssh/my key"
+            IdentityFile ~/.ssh/other
+        """,
+    )
+    (hop,) = route("vpn")
+    assert hop.known_hosts[:2] == (home / "one two", home / "three")
+    assert hop.known_hosts[-1] == home / "it's %d"
+    assert hop.identity_files == (home / ".ssh/my key", home / ".ssh/other")
+
+
+def test_home_whose_name_has_a_blank(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = home / "it's home"
+    (there / ".ssh").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(there))
+    configured(there, "IdentityFile ~/.ssh/key\nUserKnownHostsFile ~/known\n")
+    (hop,) = route("vpn")
+    assert (hop.identity_files, hop.known_hosts[0]) == ((there / ".ssh/key",), there / "known")
+
+
+def test_included_after_a_tab_and_by_an_equals_sign(home: Path) -> None:
+    configured(home, "Include\tone\nInclude = a=b\n")
+    (home / ".ssh/one").write_text("Host vpn\n\tUser u\n")
+    (home / ".ssh/a=b").write_text("Host vpn\n Port 2\n")
+    assert places("vpn") == ["u@vpn:2"]
+
+
+@pytest.mark.parametrize("line", ["IdentityFile ~/it's", "UserKnownHostsFile ~/it's", "Include it's"])
+def test_quotation_mark_that_is_missing_is_told(home: Path, line: str) -> None:
+    configured(home, f"{line}\n")
+    with pytest.raises(GreenroomError, match=r"^ssh_config cannot be read: \S*it's lacks a quotation mark\."):
+        route("vpn")
+
+
 def test_user_and_port_of_via_win_also_in_the_proxy_command(home: Path) -> None:
     configured(home, "Host vpn\n Port 2200\n User deploy\n ProxyCommand nc %r %h %p\n")
     (hop,) = route("me@vpn:23")
