@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 REQUIRED: Any = ...
+EDGES = "edges"
 CONSTRAINTS = ("enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "pattern")
 
 HOST = re.compile(r"\*|\.?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
@@ -84,6 +85,13 @@ def admits(pattern: str, host: str) -> bool:
     return pattern in ("*", host) or (pattern.startswith(".") and f".{host}".endswith(pattern))
 
 
+def check_edges(value: object) -> object:
+    """A file or a form may add them to what was meant, and nobody sees why a server then refuses a password."""
+    if isinstance(value, str) and (value != value.strip() or len(value.splitlines()) > 1):
+        raise PydanticCustomError(EDGES, "it begins or ends with a blank, or has a line break")
+    return value
+
+
 HostNames = Annotated[list[Annotated[str, AfterValidator(check_host)]], NoDecode, BeforeValidator(split)]
 WebOrigins = Annotated[list[Annotated[str, AfterValidator(check_origin)]], NoDecode, BeforeValidator(split)]
 
@@ -94,6 +102,8 @@ class Variables(BaseSettings):
     model_config = SettingsConfigDict(
         case_sensitive=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )
+
+    _edges = field_validator("*", mode="before")(check_edges)
 
     @classmethod
     def sources(cls, given: Source, own: Source) -> tuple[Source, ...]:
@@ -129,10 +139,11 @@ def problems(kind: type[Variables], errors: list[ErrorDetails]) -> list[Problem]
 
 
 def problem(key: str, error: ErrorDetails, field: FieldInfo) -> Problem:
-    """Of a malformed secret nothing is said that its value decided, such as its length."""
+    """Of a malformed secret nothing is said that its value decided, such as its length, but for blanks."""
     if error["type"] == "missing":
         return Problem(key, "missing", "is not set")
-    message = "it does not meet its constraint" if is_secret(field) else error["msg"].removeprefix("Value error, ")
+    is_told = not is_secret(field) or error["type"] == EDGES
+    message = error["msg"].removeprefix("Value error, ") if is_told else "it does not meet its constraint"
     return Problem(key, "malformed", f"is malformed: {message}")
 
 

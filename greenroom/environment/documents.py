@@ -31,7 +31,8 @@ With `DJANGO_READ_SSM_PARAMS=true` the app reads at its start, once and decrypte
 from SSM. Other parameters there are warned of in the log. When anything is missing or malformed, all of it is named and
 the process ends before it serves. A changed parameter is seen by the next deployment.
 
-An empty value counts as not set.
+An empty value counts as not set. One that begins or ends with a blank, or has a line break, is refused, by the app and
+the tasks below: `aws ssm put-parameter --value file://...` takes a file's last line break for a part of the value.
 
 `./inv env-check` looks at the app's code too, without running it. Beside the registry it refuses `os.environ`,
 `os.getenv` and `os.path.expandvars` under whatever name, click's `envvar=`, libraries that read variables

@@ -158,7 +158,7 @@ def wrong_values(variable: dict[str, Any]) -> dict[str, str]:
     if "enum" in rule:
         wrong["enum"] = "pl4nted"
     if "pattern" in rule:
-        wrong["pattern"] = " pl4nted "
+        wrong["pattern"] = "pl4nted pl4nted"
     if "minimum" in rule:
         wrong["minimum"] = str(rule["minimum"] - 1)
     if "maximum" in rule:
@@ -195,6 +195,30 @@ def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str)
     with pytest.raises(BadEnvironment) as caught:
         read()
     assert str(caught.value).splitlines()[1].startswith(f"  {name} is not set. ")
+
+
+EDGES = "is malformed: it begins or ends with a blank, or has a line break"
+
+
+@pytest.mark.parametrize("variable", describe(), ids=lambda variable: variable["name"])
+@pytest.mark.parametrize("edges", ["{}\n", "{}\r\n", "{} ", "\t{}", "{}\n{}", "\n"])
+def test_a_blank_at_an_edge_and_a_line_break_are_told_and_no_value(
+    environment: pytest.MonkeyPatch, variable: dict[str, Any], edges: str
+) -> None:
+    good = COMPLETE.get(variable["name"], variable["example"])
+    for key, value in {**COMPLETE, variable["name"]: edges.format(good, good)}.items():
+        environment.setenv(key, value)
+    with pytest.raises(BadEnvironment) as caught:
+        read()
+    (line,) = [line for line in str(caught.value).splitlines() if line.startswith(f"  {variable['name']} ")]
+    assert line.startswith(f"  {variable['name']} {EDGES}. ")
+    assert COMPLETE["DJANGO_DB_PASS"] not in str(caught.value)
+
+
+def test_a_blank_within_a_password_is_a_part_of_it() -> None:
+    assert check({**COMPLETE, "DJANGO_DB_PASS": "correct horse"}) == []
+    (problem,) = check({**COMPLETE, "DJANGO_DB_PASS": "correct horse\n"})
+    assert (problem.name, problem.message) == ("DJANGO_DB_PASS", EDGES)
 
 
 def test_check_looks_at_nothing_but_what_is_given(environment: pytest.MonkeyPatch) -> None:

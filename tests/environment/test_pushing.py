@@ -35,6 +35,11 @@ def in_ssm(values: dict[str, str]) -> dict[str, Parameter]:
             "DJANGO_DB_PASS holds {{, which SSM takes for a reference to another parameter.",
         ),
         ("DJANGO_SECRET_KEY", "pl4nted", "DJANGO_SECRET_KEY is malformed: it does not meet its constraint."),
+        (
+            "DJANGO_DB_PASS",
+            "pl4nted\n",
+            "DJANGO_DB_PASS is malformed: it begins or ends with a blank, or has a line break.",
+        ),
     ],
 )
 def test_refuse(registry: Registry, name: str, value: str, line: str) -> None:
