@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+HIGHEST = 65535  # that there is
+
 
 def why_not(host: str, port: int) -> str:
     """Why nothing of ours can listen there; empty where it can."""

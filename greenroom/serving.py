@@ -110,8 +110,8 @@ class App:
 
 def refuse_taken(port: int) -> None:
     """Raises GreenroomError where somebody listens on the port of loopback, or this user may not."""
-    if not 0 < port < 65536:
-        raise GreenroomError(f"--port is a number from 1 to 65535, not {port}.")
+    if not 0 < port <= ports.HIGHEST:
+        raise GreenroomError(f"--port is a number from 1 to {ports.HIGHEST}, not {port}.")
     if why := ports.why_not(LOOPBACK, port):
         raise GreenroomError(
             f"port {port} cannot be used: {why}.",

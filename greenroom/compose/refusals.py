@@ -9,7 +9,6 @@ from greenroom.compose.project import ALL, Port, Project
 from greenroom.docker_refusals import NoEngine
 from greenroom.errors import GreenroomError
 
-HIGHEST = 65535  # that there is of ports
 WITHOUT = "Without containers: ./inv serve"
 _PUBLISHED = re.compile(r"\$\{(\w+):-(\d+)\}:(\d+)")
 
@@ -50,7 +49,7 @@ def _other(project: Project, port: Port) -> str:
     shows = f"`ss -ltnp 'sport = :{port.number}'` shows who listens there"
     for name, default, inside in _PUBLISHED.findall(project.text):
         if (shell.variable(name) or default, int(inside)) == (str(port.number), port.inside):
-            other = port.number + (1000 if port.number < HIGHEST - 1000 else -1000)
+            other = port.number + (1000 if port.number < ports.HIGHEST - 1000 else -1000)
             profiles = "".join(f" --profile {profile}" for profile in project.profiles if (profile,) != ALL)
             return f"{shows}; or choose another: {name}={other} ./inv up{profiles}"
     return f"{shows}."

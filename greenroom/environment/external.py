@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from greenroom import shell
+from greenroom import ports, shell
 from greenroom.config import Config
 from greenroom.environment.registry import Registry, load
 from greenroom.errors import GreenroomError
@@ -19,8 +19,9 @@ def url(config: Config) -> str:
 def port(config: Config) -> int:
     """The port of it. Raises GreenroomError."""
     given = _value(load(config), PORT)
-    if not given.isdecimal():
-        raise GreenroomError(f"{PORT} is no number.", f"Set it to one, such as 8000, or unset it: unset {PORT}")
+    if not (given.isdecimal() and 0 < int(given) <= ports.HIGHEST):
+        what = f"is a port from 1 to {ports.HIGHEST}, not {given}" if given.isdecimal() else "is no number"
+        raise GreenroomError(f"{PORT} {what}.", f"Set it to one, such as 8000, or unset it: unset {PORT}")
     return int(given)
 
 
