@@ -75,7 +75,7 @@ def _stale(config: Config, registry: Registry) -> Iterable[str]:
     source = config.project.directory / config.project.registry
     for name, wanted in documents(registry, source).items():
         path = config.root / name
-        if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != wanted:
+        if not path.is_file() or settings.read(path, errors="replace") != wanted:
             yield f"{name}: not what the registry says: ./inv env-docs"
 
 

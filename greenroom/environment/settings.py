@@ -58,7 +58,7 @@ def task_definition(root: Path, name: Path = TASK_DEFINITION) -> list[Settings]:
     if not path.is_file():
         return []
     try:
-        containers = json.loads(_text(path))["containerDefinitions"]
+        containers = json.loads(read(path))["containerDefinitions"]
         return [_container(name, container) for container in containers]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GreenroomError(
@@ -75,7 +75,7 @@ def mentions(root: Path, prefixes: tuple[str, ...]) -> list[Mention]:
         if not path.is_file():
             continue
         is_yaml = path.suffix == ".yml"
-        said = "\n".join(_strings(_yaml(path))) if is_yaml else without_comments(_text(path, errors="replace"))
+        said = "\n".join(_strings(_yaml(path))) if is_yaml else without_comments(read(path, errors="replace"))
         found.append(Mention(str(path.relative_to(root)), sorted(set(word.findall(said)))))
     return found
 
@@ -128,7 +128,7 @@ def _yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        document = yaml.safe_load(_text(path))
+        document = yaml.safe_load(read(path))
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
@@ -138,7 +138,8 @@ def _yaml(path: Path) -> dict[str, Any]:
     return document or {}
 
 
-def _text(path: Path, errors: str = "strict") -> str:
+def read(path: Path, errors: str = "strict") -> str:
+    """The text of a file. Raises GreenroomError where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors=errors)
     except OSError as error:

@@ -333,3 +333,12 @@ def test_stale_documents(checkout: Config, registry: Registry, name: str) -> Non
     assert checking.problems(checkout, registry) == [f"{name}: not what the registry says: ./inv env-docs"]
     (checkout.root / name).unlink()
     assert checking.problems(checkout, registry) == [f"{name}: not what the registry says: ./inv env-docs"]
+
+
+@pytest.mark.parametrize("name", ["docs/environment.md", ".env.example"])
+def test_documents_that_cannot_be_read(checkout: Config, registry: Registry, name: str) -> None:
+    (checkout.root / name).unlink()
+    (checkout.root / name).symlink_to("/proc/self/mem")  # whose first byte nobody may read
+    with pytest.raises(GreenroomError, match=rf"/{name} cannot be read: Input/output error\.\n") as caught:
+        checking.problems(checkout, registry)
+    assert (caught.value.code, caught.value.hint) == (2, "Make it readable, then run again.")
