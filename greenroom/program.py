@@ -12,6 +12,8 @@ import signal
 import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
+from inspect import getdoc
+from textwrap import indent
 from typing import Any
 
 from invoke import Program as InvokeProgram
@@ -105,6 +107,20 @@ class Program(InvokeProgram):
         except HelpWanted as wanted:
             self.print_task_help(str(wanted))
             raise Exit from None
+
+    def print_task_help(self, name: str) -> None:
+        """As Invoke prints it, and in the usage the words that the task takes."""
+        context = self.parser.contexts[name]
+        words = [translate_underscores(argument.name or "").upper() for argument in context.positional_args]
+        options = context.help_tuples()
+        usage = [self.binary, "[--core-opts]", name, *words, *(["[--options]"] if options else [])]
+        print(f"Usage: {' '.join(usage)} [other tasks here ...]\n\nDocstring:")
+        print(indent(getdoc(self.collection[name]) or "none", self.leading_indent), end="\n\n")
+        print("Options:")
+        if options:
+            self.print_columns(options)
+        else:
+            print(f"{self.leading_indent}none\n")
 
     def no_tasks_given(self) -> None:
         """`./inv` alone lists the tasks."""

@@ -113,12 +113,21 @@ def test_mistake_is_one_sentence_and_code_2(repository: Path, argv: list[str], m
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
 
 
-@pytest.mark.parametrize("argv", [("--help", "visit"), ("visit", "--help"), ("visit", "-h"), ("measure", "--help")])
+@pytest.mark.parametrize(
+    "argv", [("--help", "visit"), ("visit", "--help"), ("visit", "-h"), ("measure", "--help"), ("talk", "--help")]
+)
 def test_help_of_a_task(repository: Path, argv: tuple[str, str]) -> None:
     done = inv(repository, *argv)
     [task] = [word for word in argv if not word.startswith("-")]
+    usage, docstring, options = {
+        "visit": ("visit PLACE [--options]", "Go there.", ["-f STRING, --from=STRING", "-p STRING, --place=STRING"]),
+        "measure": ("measure [--options]", "Print what was given.", ["-c INT, --count=INT"]),
+        "talk": ("talk", "Say much.", ["none"]),
+    }[task]
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"Usage: ./inv [--core-opts] {task} ")
+    usage = f"Usage: ./inv [--core-opts] {usage} [other tasks here ...]"
+    assert done.stdout.startswith(f"{usage}\n\nDocstring:\n  {docstring}\n\nOptions:\n")
+    assert set(options) <= {line.strip().partition("   ")[0] for line in done.stdout.splitlines()}
 
 
 def test_word_that_is_a_dash_is_a_word(repository: Path) -> None:
