@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from greenroom.compose import bastion, images, members, refusals, starting
@@ -43,14 +43,23 @@ def up(config: Config, wanted: Wanted, progress: Progress, say: Callable[[str], 
     images.build(project, [image for image in built if wanted.build or not image.created], progress)
     with starting.down_when_interrupted(project, kept=wanted.detached):
         starting.start(project, progress)
-        told = [_greeting(project), *(images.age(image) for image in images.built_here(project))]
         if wanted.demo:
-            progress.step("making an admin user and demo data, where there is none")
-            told.append(members.admit(project, config.demo.load_little if config.demo else []))
+            _demo(project, config.demo.load_little if config.demo else [], progress, say)
+        told = [_greeting(project), *(images.age(image) for image in images.built_here(project))]
         if ssh_config:
             told.append(bastion.way(ssh_config))
         say("\n".join(filter(None, told)))
         return DONE if wanted.detached else project.foreground("logs", "--follow", "--tail", "0")
+
+
+def _demo(project: Project, load: Sequence[str], progress: Progress, say: Callable[[str], None]) -> None:
+    """An admin user, and data where there was none: the password is told before anything else can fail."""
+    progress.step("making an admin user, where there is none")
+    told, made = members.admit(project)
+    say(told)
+    if made and load:
+        progress.step(f"writing demo data: {' '.join(load)}")
+        members.load(project, load)
 
 
 def table(project: Project) -> tuple[str, bool]:

@@ -30,7 +30,7 @@ def member(said: Said) -> dict[str, str]:
 
 @pytest.mark.full
 def test_up_waits_until_all_are_healthy_and_says_where_they_are(checkout: Checkout, up: Said) -> None:
-    assert up.out.splitlines()[:4] == [
+    assert up.out.splitlines()[1:5] == [
         f"{checkout.project} is up. Try it: ./inv smoke; end it: ./inv down",
         f"  app: {checkout.url}",
         f"  app-from-ssm: http://localhost:{checkout.ports['SSM_APP_PORT']}",
