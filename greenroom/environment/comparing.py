@@ -12,7 +12,7 @@ from greenroom.environment.parameters import Parameter, is_taken
 from greenroom.environment.registry import Registry
 from greenroom.secret import Secret
 
-SHOWN = 48  # characters of a value
+SHOWN = 48  # characters of a value; all of them where two differ further on
 _SALT = secrets.token_bytes(16)  # of this process: a fingerprint that leaves it says nothing
 
 
@@ -71,8 +71,8 @@ def _words(registry: Registry, found: Difference) -> str:
     here = _shown(registry, found, found.here)
     there = _shown(registry, found, found.there.value if found.there else None)
     return {
-        State.NEW: here,
-        State.CHANGED: f"{there} -> {here}",
+        State.NEW: _cut(here),
+        State.CHANGED: f"{there} -> {here}" if _cut(there) == _cut(here) else f"{_cut(there)} -> {_cut(here)}",
         State.ONLY_THERE: f"only in SSM{'' if is_taken(registry, found.name) else ', and not taken from there'}",
         State.FOREIGN: _foreign(registry, found.name),
         State.SAME: "",
@@ -92,5 +92,8 @@ def _shown(registry: Registry, found: Difference, value: Secret | None) -> str:
     open_there = found.there is None or found.there.type != "SecureString"
     if variable is None or variable.secret or not open_there:
         return fingerprint(value)
-    text = "".join(letter if letter.isprintable() else " " for letter in value.reveal())
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in value.reveal())
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from greenroom.environment.comparing import State, compare, fingerprint, table
 from greenroom.environment.parameters import Parameter
 from greenroom.environment.registry import Registry
@@ -42,7 +44,24 @@ def test_table_shows_no_secret(registry: Registry) -> None:
 
 def test_table_keeps_a_value_on_its_line(registry: Registry) -> None:
     here = {"DJANGO_DB_HOST": Secret("a\nb\x1b[31m" + "c" * 80)}
-    assert table(registry, compare(registry, here, {})).splitlines()[0] == f"  + DJANGO_DB_HOST  a b [31m{'c' * 40}..."
+    (line, _) = table(registry, compare(registry, here, {})).splitlines()
+    assert line == rf"  + DJANGO_DB_HOST  a\nb\x1b[31m{'c' * 36}..."
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("a" * 60 + ".example.com", "a" * 60 + ".example.org"),
+        ("a" * 48 + "b", "a" * 48),
+        ("db\u00a0", "db"),
+        ("db\n", "db "),
+    ],
+)
+def test_table_shows_where_two_values_differ(registry: Registry, old: str, new: str) -> None:
+    found = compare(registry, {"DJANGO_DB_HOST": Secret(new)}, there("DJANGO_DB_HOST", old))
+    line = table(registry, found).splitlines()[0]
+    before, _, after = line.removeprefix("  ~ DJANGO_DB_HOST  ").partition(" -> ")
+    assert before != after
 
 
 def test_fingerprint_tells_equal_from_different_and_nothing_else() -> None:
