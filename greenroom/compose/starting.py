@@ -17,6 +17,7 @@ from greenroom.interrupts import shielded
 POLL_SECONDS = 0.4
 MOST_SECONDS = 600.0
 LOG_LINES = 15
+OTHER_PASSWORD = "password authentication failed"  # noqa: S105 - the server's own words
 
 
 class Unwell(GreenroomError):
@@ -109,9 +110,14 @@ def _unwell(project: Project, container: Container) -> Unwell:
     how = "is unhealthy" if container.health == "unhealthy" else f"has ended with exit code {container.code}"
     lines = project.whole.said(container.service, tail=LOG_LINES).strip().splitlines()
     last = "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
+    further = "correct it and run ./inv up again, or ./inv down."
+    if OTHER_PASSWORD in last:
+        further = (
+            "the data was made with another DJANGO_DB_PASS: set that one, or remove the data: ./inv down --volumes"
+        )
     return Unwell(
         f"{container.service} {how}. Its last lines:\n{last}",
-        f"All of them: ./inv logs --service {container.service}; correct it and run ./inv up again, or ./inv down.",
+        f"All of them: ./inv logs --service {container.service}; {further}",
         code=ANSWER_IS_NO,
     )
 
