@@ -11,6 +11,7 @@ from greenroom.errors import GreenroomError
 from greenroom.ssh import keys
 
 SERVICE = "bastion"
+SSH = 22  # the port that known_hosts does not name
 ALIAS = "ledger-bastion"
 DIRECTORY = Path("build/bastion")
 _CONFIG = """\
@@ -63,7 +64,8 @@ def _written(directory: Path, host: str, port: int) -> Path:
         keys.write_pair(directory / "key")
     (server / "authorized_keys").write_text((directory / "key.pub").read_text())
     (server / "authorized_keys").chmod(0o644)
-    (directory / "known_hosts").write_text(f"[{host}]:{port} {(server / 'host_key.pub').read_text()}")
+    place = host if port == SSH else f"[{host}]:{port}"
+    (directory / "known_hosts").write_text(f"{place} {(server / 'host_key.pub').read_text()}")
     config = directory / "ssh_config"
     words = {"alias": ALIAS, "host": host, "port": port, "service": SERVICE, "include": _include(config)}
     files = {name: _quoted(str(directory / name).replace("%", "%%")) for name in ("key", "known_hosts")}

@@ -29,3 +29,14 @@ def test_ssh_config_names_the_files_of_any_checkout(name: str, tmp_path: Path) -
     argv = ["ssh", "-F", str(including), "-G", bastion.ALIAS]
     lines = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.replace("%%", "%").splitlines()
     assert {"port 2222", f"identityfile {key}", f"userknownhostsfile {known_hosts}"} <= set(lines)
+
+
+@pytest.mark.parametrize(("number", "place"), [(22, "127.0.0.1"), (2222, "[127.0.0.1]:2222")])
+def test_its_key_is_known_under_the_name_that_ssh_looks_for(number: int, place: str, tmp_path: Path) -> None:
+    port = Port(service=bastion.SERVICE, host="127.0.0.1", number=number, inside=2222)
+    project: Any = SimpleNamespace(root=tmp_path, ports=[port])
+    config = bastion.prepare(project)
+    assert config
+    assert config.with_name("known_hosts").read_text().startswith(f"{place} ssh-ed25519 ")
+    (hop,) = route(bastion.ALIAS, config)
+    assert hop.known_as == place
