@@ -41,6 +41,7 @@ def test_bad_is_found(example: Path, source: Address, tmp_path: Path) -> None:
     compile(finding.advice.django, hazard, "exec")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("hazard", hazards())
 def test_good_is_let_through(hazard: str, source: Address, tmp_path: Path) -> None:
     with furnished(source, hazard) as shop:
