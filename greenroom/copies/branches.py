@@ -243,6 +243,7 @@ def _masking(
         progress.step("masking")
         with connect(target.address) as connection:
             masked.extend(masking.apply(connection, list(wanted.rules)))
+        target.masked = True
 
     return mask
 

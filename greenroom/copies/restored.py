@@ -157,6 +157,7 @@ def _masking(content: Content, target: restoring.Target, where: Place, progress:
     def mask() -> None:
         progress.step("masking")
         where.notes.extend(masks(target))
+        target.masked = True
         if where.own:
             with connect(where.maintenance) as connection:
                 old_wal.forget(connection)

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres import mask_columns
+from greenroom.postgres import mask_columns, mask_uniqueness
 from greenroom.postgres.mask_columns import Column, Reference, Table
 from greenroom.postgres.mask_kinds import KINDS, SALT, SQL
 from greenroom.postgres.mask_rules import REMEDY, Rule, path, quoted, similar
@@ -186,9 +186,7 @@ def _refused_column(rule: Rule, column: Column) -> str | None:
     kind = KINDS[rule.kind]
     if misfit := kind.misfit(column.shape):
         return misfit
-    if column.unique and not kind.keeps_apart(column.shape):
-        return f"{kind.name} makes the same of different values, and {column.unique} wants them unique"
-    return None
+    return mask_uniqueness.refused(kind, column.name, column.shape, column.apart)
 
 
 def _refused_expression(connection: psycopg.Connection, masked: Masked) -> str | None:
@@ -237,7 +235,8 @@ def _torn(found: Sequence[Masked], known: Iterable[Table], references: Iterable[
         one, other = (child, reference.parent[0]) if child else (parent, reference.child[0])
         assert one is not None, "two ends without a rule are alike"
         tie = f"the foreign key {reference.name} ties it to {names[other]}"
-        wrong.append((one.rule, f"{tie}, so both ends want the same kind, and the same type"))
+        alike = " and collation" if any(end and end.column.shape.collation for end in (child, parent)) else ""
+        wrong.append((one.rule, f"{tie}, so both ends want the same kind, and the same type{alike}"))
     return wrong
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 
+from greenroom.postgres import mask_uniqueness
 from greenroom.postgres.mask_kinds import Shape
+from greenroom.postgres.mask_uniqueness import Apart
 
 _FAMILIES = {
     "text": "text varchar bpchar name citext",
@@ -45,7 +47,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Column:
-    """A column, and all that decides whether a value of it can be replaced. `unique` names an index over it alone."""
+    """A column, and all that decides whether a value of it can be replaced. `apart` are indexes of its table."""
 
     table: int
     name: str
@@ -57,7 +59,7 @@ class Column:
     always_identity: bool
     inherited: bool
     partition_key: bool
-    unique: str | None
+    apart: tuple[Apart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def columns(connection: psycopg.Connection, oids: Iterable[int]) -> list[Column]
     with connection.transaction():
         connection.execute("SET LOCAL search_path = ''")
         rows = connection.execute(_COLUMNS, [list(oids)]).fetchall()
-    return [_column(*row) for row in rows]
+        apart = mask_uniqueness.indexes(connection, oids)
+    return [replace(_column(*row), apart=tuple(apart.get(row[0], ()))) for row in rows]
 
 
 def references(connection: psycopg.Connection) -> list[Reference]:
@@ -144,13 +147,13 @@ def references(connection: psycopg.Connection) -> list[Reference]:
 _COLUMNS = """
 SELECT a.attrelid, a.attname, a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod),
        base.typname, base.core, base.core_category, base.typmod, base.is_array,
+       (SELECT format('%%s.%%I', l.collnamespace::regnamespace, l.collname) FROM pg_catalog.pg_collation l
+        WHERE l.oid = a.attcollation AND NOT l.collisdeterministic),
        a.attnotnull OR base.not_null, a.attgenerated <> '', a.attidentity = 'a', a.attinhcount > 0,
        c.relkind = 'p' AND EXISTS (  -- a column of the key, or of an expression in it, hangs on its whole table
            SELECT FROM pg_catalog.pg_depend d
            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = a.attnum
-             AND d.refclassid = d.classid AND d.refobjid = c.oid AND d.refobjsubid = 0 AND d.deptype = 'i'),
-       (SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i
-        WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum LIMIT 1)
+             AND d.refclassid = d.classid AND d.refobjid = c.oid AND d.refobjsubid = 0 AND d.deptype = 'i')
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 CROSS JOIN LATERAL (
     WITH RECURSIVE under AS (
@@ -185,10 +188,11 @@ def _column(
     category: str,
     typmod: int,
     is_array: bool,
+    collation: str | None,
     *flags: object,
 ) -> Column:
     family = "array" if is_array else FAMILY.get(base, "other")
     length = typmod - 4 if base in ("varchar", "bpchar") and typmod > 4 else 63 if base == "name" else None
-    shape = Shape(family, full, base, None if is_array else length)
+    shape = Shape(family, full, base, None if is_array else length, collation)
     wordless = category in _WORDLESS_CATEGORIES or core in _WORDLESS
     return Column(table, name, number, shape, wordless, *flags)  # type: ignore[arg-type]

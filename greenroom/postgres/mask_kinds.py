@@ -37,13 +37,15 @@ _STEP = 16
 class Shape:
     """What a column holds: a family of types, and the type in full (`public.citext`, `character varying(30)`).
 
-    `base` is the short name of the type below all domains (`varchar`), `length` its room in characters.
+    `base` is the short name of the type below all domains (`varchar`), `length` its room in characters. `collation` is
+    told, in quotes, where it takes different texts for equal.
     """
 
     family: str
     type: str
     base: str
     length: int | None = None
+    collation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,11 @@ class Kind:
 
 
 def _digest(shape: Shape) -> str:
-    """64 hex digits of the salt and the value."""
+    """64 hex digits of the salt and the value: the same for values that the column takes for equal."""
     text = "lower({value}::text)" if shape.base == "citext" else "{value}::text"
+    if shape.collation:  # PostgreSQL's hash is of what it compares; one of 64 bits may be the same for two
+        hashes = (f"hashtextextended({{value}}::text COLLATE {shape.collation}, {seed})::text" for seed in (0, 1))
+        text = " || ".join(hashes)
     return f"encode(sha256(convert_to(current_setting('{SALT}') || {text}, getdatabaseencoding())), 'hex')"
 
 
@@ -106,9 +111,10 @@ def _phone(shape: Shape) -> str:
 def _text(shape: Shape) -> str:
     """As long as the value, rounded up to a multiple of 16: rows stay as wide, and compress about as well as text does.
 
-    A word of the digest, then a piece of the filler that begins where the digest says.
+    A word of the digest, then a piece of the filler that begins where the digest says. Equal values may be of different
+    lengths where a collation takes other texts for equal: there all are of one length.
     """
-    length = f"(length({{value}}::text) + {_STEP - 1}) / {_STEP} * {_STEP}"
+    length = f"(length({{value}}::text) + {_STEP - 1}) / {_STEP} * {_STEP}" if not shape.collation else f"{_STEP * 2}"
     limited = length if shape.length is None else f"least({length}, {shape.length})"
     word = f"translate(left(digest, 8), '0123456789abcdef', '{_LETTERS}')"
     begin = f"1 + ('x' || right(digest, 6))::bit(24)::int % {_FILLER_LENGTH}"

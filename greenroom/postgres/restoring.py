@@ -26,6 +26,7 @@ MOST_JOBS = 8
 TELL_SECONDS = 1.0
 
 _QUOTES_ROWS = re.compile(r"TABLE DATA|MATERIALIZED VIEW DATA|BLOB|LARGE OBJECT|INDEX|CONSTRAINT|SEQUENCE SET")
+_HOLDS_ROWS = re.compile(r"(?:FK )?CONSTRAINT|CHECK CONSTRAINT|INDEX")
 _ENTRY = re.compile(r"pg_restore: from TOC entry \d+; \d+ \d+ (?P<entry>.*)$")
 _DISK_FULL = "53100"
 _NO_ROOM = ("No space left on device", "Disk quota exceeded", "could not extend file")
@@ -38,7 +39,8 @@ class Target:
     `version_num` is its server's. `sizes` are bytes of the rows that will come, by `schema.table`, where they are
     known; `packed` says how many bytes of rows one of these is. `strange` are tablespaces of the source's that the
     server has not, or the role may not use: then all lies in the database's own. `unfilled` are materialised views
-    whose query fails on the copy, and `unmade` is what only a superuser could make.
+    whose query fails on the copy, and `unmade` is what only a superuser could make. `masked`: rows were changed since
+    they came.
     """
 
     address: Address
@@ -53,6 +55,7 @@ class Target:
     passed_over: list[str] = field(default_factory=list)
     unfilled: list[str] = field(default_factory=list)
     unmade: list[str] = field(default_factory=list)
+    masked: bool = False
 
     def words(self, binaries: Binaries) -> list[str | Path]:
         """pg_restore's argv, without the archive; the password goes by `environment`."""
@@ -198,9 +201,11 @@ def _explained(complaint: Complaint, target: Target, cut_off: Callable[[], Green
         return cut_off()
     entry = complaint.entry or "an unknown entry"
     reason = "" if _QUOTES_ROWS.match(entry) or not complaint.command else f": {_server_words(complaint.words)}"
+    hint = "pg_restore --exit-on-error of the same archive shows the server's own words, which can quote rows."
+    if target.masked and _HOLDS_ROWS.match(entry):
+        hint = f"Its rows were masked before: another kind for its columns, where one breaks it? If not: {hint}"
     return GreenroomError(
-        f"the data cannot be restored on {target.label}: it failed at {_readable(entry)}{reason}.",
-        "pg_restore --exit-on-error of the same archive shows the server's own words, which can quote rows.",
+        f"the data cannot be restored on {target.label}: it failed at {_readable(entry)}{reason}.", hint
     )
 
 

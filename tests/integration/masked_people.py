@@ -53,6 +53,12 @@ def admin18(server18: Server) -> Iterator[psycopg.Connection]:
     yield from _database(server18)
 
 
+@pytest.fixture
+def admin15(server15: Server) -> Iterator[psycopg.Connection]:
+    """The same on the system's PostgreSQL, which has ICU."""
+    yield from _database(server15)
+
+
 def _database(server: Server) -> Iterator[psycopg.Connection]:
     name = f"masked{secrets.token_hex(3)}"
     with connect(server.address) as maintenance:

@@ -38,6 +38,17 @@ def test_words_that_can_quote_rows_are_left_out(entry: str, words: str, command:
     )
 
 
+def test_masks_are_thought_of_where_rows_break_something_after_them() -> None:
+    words = "could not execute query: ERROR:  could not create unique index"
+    build = Complaint("INDEX public t_i app", words, "CREATE UNIQUE INDEX t_i ...")
+    where = target()
+    where.masked = True
+    masked = "Its rows were masked before: another kind for its columns, where one breaks it? If not: "
+    sentence = "the data cannot be restored on embedded: it failed at INDEX public t_i."
+    assert said(build, where) == sentence + HINT.replace("  ", f"  {masked}", 1)
+    assert said(Complaint("TABLE public t app", words, "CREATE TABLE t"), where).endswith(HINT)
+
+
 def test_words_about_the_schema_are_told() -> None:
     words = 'could not execute query: ERROR:  type "public.geometry" does not exist'
     assert said(Complaint("TABLE public t app", words, "CREATE TABLE t")) == (

@@ -1,0 +1,78 @@
+"""Unique indexes over expressions or some rows, and exclusion constraints: a mask that breaks one is refused too."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from greenroom.postgres import masking
+from tests.integration.masked_people import admin, admin18, mask, one, refused
+from tests.integration.test_masking_check import WHERE
+
+__all__ = ["admin", "admin18"]
+
+APART = """
+CREATE TABLE person (
+    id int, email text, phone text, note text, nick text, "Odd name" varchar(40), state int, deleted_at timestamptz,
+    code text, tag text, EXCLUDE USING hash (tag WITH =)
+);
+CREATE UNIQUE INDEX lower_email ON person (lower(email));
+CREATE UNIQUE INDEX phone ON person (coalesce(phone, ''));
+CREATE UNIQUE INDEX "Short one" ON person ("left"("Odd name", 10)) WHERE state > 3;
+CREATE UNIQUE INDEX live_id ON person (id, nick) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX main ON person (id) WHERE state = 0;
+CREATE UNIQUE INDEX noted ON person (id) WHERE "Odd name" = '';
+CREATE UNIQUE INDEX together ON person (lower(note), id);
+CREATE UNIQUE INDEX both_of_them ON person ((note || email));
+CREATE UNIQUE INDEX once ON person ((true)) WHERE code = 'main';
+INSERT INTO person SELECT i, 'P' || i, '+49' || i, 'n', 'k' || i, i || ' Odd name', i, now(), 'c', 't' || i
+FROM generate_series(1, 30) AS i;
+"""
+SAME = "makes the same of different values, and public.{} wants them unique"
+BRINGS = "brings every row under public.{}, which wants them unique where {}"
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "why"),
+    [
+        ("person.email", "name", "name " + SAME.format("lower_email")),
+        ("person.email", "empty", "empty " + SAME.format("lower_email")),
+        ("person.tag", "text", "text " + SAME.format("person_tag_excl")),
+        ('person."Odd name"', "name", "name " + SAME.format('"Short one"')),
+        ("person.phone", "null", "null makes all values the same to public.phone, which wants them unique"),
+        ("person.deleted_at", "null", "null " + BRINGS.format("live_id", "(deleted_at IS NULL)")),
+        ("person.state", "zero", "zero " + BRINGS.format("main", "(state = 0)")),
+    ],
+)
+def test_check_refuses(admin: psycopg.Connection, key: str, kind: str, why: str) -> None:
+    admin.execute(APART)
+    assert refused(admin, {key: kind}) == f"{WHERE}{quoted(key)}: {why}"
+
+
+def quoted(key: str) -> str:
+    return f'"{key}"'
+
+
+def test_check_takes_what_keeps_them_apart_or_what_other_columns_decide(admin: psycopg.Connection) -> None:
+    admin.execute(APART)
+    kinds = {"email": "email", "phone": "hash", "note": "text", "nick": "name", "state": "null", "tag": "null"}
+    mask(admin, {f"person.{column}": kind for column, kind in {**kinds, "code": "empty"}.items()})
+    assert one(admin, "SELECT count(DISTINCT lower(email)) FROM person") == 30
+
+
+def test_check_refuses_null_where_nulls_are_equal(admin: psycopg.Connection) -> None:
+    admin.execute("CREATE TABLE person (phone text UNIQUE NULLS NOT DISTINCT)")
+    why = "null makes all values the same to public.person_phone_key, which wants them unique"
+    assert refused(admin, {"person.phone": "null"}) == f'{WHERE}"person.phone": {why}'
+
+
+def test_check_sees_an_index_of_a_part(admin18: psycopg.Connection) -> None:
+    admin18.execute(
+        """
+        CREATE TABLE event (day date, who text) PARTITION BY LIST (day);
+        CREATE TABLE first (who text, day date); ALTER TABLE event ATTACH PARTITION first DEFAULT;
+        CREATE UNIQUE INDEX whose ON first (lower(who));
+        """
+    )
+    assert refused(admin18, {"event.who": "name"}) == f'{WHERE}"event.who": name {SAME.format("whose")}'
+    masking.check(admin18, masking.rules({"event.who": "hash"}, "staging"), "staging")
