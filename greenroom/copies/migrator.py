@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import psycopg
 
-from greenroom.postgres import roles
+from greenroom.postgres import event_triggers, roles
 from greenroom.postgres.address import Address
-from greenroom.postgres.server import connect
+from greenroom.postgres.server import connect, with_options
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,12 @@ def migrator_of(copy: Address, own: bool, nearest: Address | None = None) -> Mig
             return Migrator(copy.as_role(owner, password), notes=_members(owner, others - {owner}))
         if owner == user:
             superuser = connection.info.parameter_status("is_superuser") == "on"
-            return Migrator(copy, notes=[f"the migration runs as {user}, a superuser"] if superuser else [])
+            notes = [f"the migration runs as {user}, a superuser"] if superuser else []
+            if own and connection.info.server_version >= event_triggers.SETTING:  # they are off for ours
+                copy = with_options(copy, event_triggers.ON)
+            return Migrator(copy, notes=notes)
         if roles.may_become(connection, owner):
-            options = " ".join(filter(None, [copy.options.get("options"), f"-c role={_escaped(owner)}"]))
-            address = replace(copy, options={**copy.options, "options": options})
+            address = with_options(copy, f"-c role={_escaped(owner)}")
             note = f"{user} becomes {owner} by SET ROLE: settings of ALTER ROLE {owner} do not apply"
             return Migrator(address, owner, [note])
     return Migrator(copy, notes=[f"{user} may not become {owner}, so the migration runs as {user}"])

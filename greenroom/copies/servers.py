@@ -14,7 +14,7 @@ from greenroom.console import Progress
 from greenroom.copies.acquiring import DOCKER, EMBEDDED, CopyRequest
 from greenroom.postgres import archive as archives
 from greenroom.postgres import binaries as programs
-from greenroom.postgres import branch, roles
+from greenroom.postgres import branch, event_triggers, roles
 from greenroom.postgres.address import Address
 from greenroom.postgres.archive import Archive
 from greenroom.postgres.binaries import Binaries
@@ -138,6 +138,7 @@ def _own(server: OwnServer, archive: Archive, log: Path | None) -> Place:
     found = Place(server.address, server.label, server, superuser=True, ownership=True, missing=(), log=log)
     with connect(found.nearest) as connection:
         _refuse(connection, archive, server.label)
+        event_triggers.off_for_us(connection)
     return found
 
 

@@ -13,7 +13,7 @@ from greenroom.copies.acquiring import EMBEDDED, Acquired, CopyRequest
 from greenroom.copies.meter import duration
 from greenroom.copies.restored import KeepSnapshot, made_true, ready
 from greenroom.copies.servers import Place
-from greenroom.postgres import lease, roles, snapshots
+from greenroom.postgres import event_triggers, lease, roles, snapshots
 from greenroom.postgres.holding import held_with_server
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.server import ServerFacts, connect
@@ -82,6 +82,7 @@ def _copy(
         names = (sql.Identifier(contents.database), sql.Identifier(name))
         copy.connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*names))
         copy.grant()
+        event_triggers.off_for_us(copy.connection)
         where = Place(server.address, server.label, server, superuser=True, ownership=True, missing=())
         progress.step("starting the server anew, with the source's settings")
         where.notes += [*contents.notes, *made_true(server, contents.settings)]

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres import mask_statistics
+from greenroom.postgres import event_triggers, mask_statistics
 
 # functions of PostgreSQL's own that run a query, or read a table, which they get as text
 _READING = (
@@ -87,6 +87,12 @@ def _empty(connection: psycopg.Connection, view: _View) -> None:
     try:
         connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {} WITH NO DATA").format(view.quoted))
     except psycopg.Error as error:
+        if forbidden := event_triggers.blamed(connection, error):
+            raise GreenroomError(
+                f"the materialised view {view} on the copy, which may show what is masked, cannot be emptied: "
+                f"{forbidden[0]}.",
+                forbidden[1],
+            ) from None
         raise GreenroomError(
             f"{connection.info.user} cannot empty the materialised view {view} on the copy, which may show what is "
             f"masked (SQLSTATE {error.sqlstate}).",

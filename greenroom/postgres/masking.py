@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres import mask_columns, mask_statistics, mask_views
+from greenroom.postgres import event_triggers, mask_columns, mask_statistics, mask_views
 from greenroom.postgres.excluding import excluded as excluded
 from greenroom.postgres.mask_checks import (
     Masked,
@@ -45,15 +45,20 @@ def apply(connection: psycopg.Connection, rules: Sequence[Rule]) -> list[str]:
     """Mask the connected copy, as its owner or a superuser; returns a note for each column: rows and kind.
 
     One UPDATE for each table and those that are parts of it, then VACUUM FULL, so that no old value stays in its files.
-    Neither triggers nor rules run, row security hides nothing. Materialised views of them that are filled already, as
-    in a copy that came whole, are filled anew, or emptied. Raises GreenroomError, which never quotes a value: the copy
-    is then masked in part, and must be dropped.
+    Neither triggers nor rules run, nor event triggers that the role may stop; row security hides nothing. Materialised
+    views of them that are filled already, as in a copy that came whole, are filled anew, or emptied. Raises
+    GreenroomError, which never quotes a value: the copy is then masked in part, and must be dropped.
     """
     found, wrong = fit(connection, rules)
     if wrong:
         raise GreenroomError(
             f"the masks do not fit the copy: {'; '.join(f'{rule}: {why}' for rule, why in wrong)}", REMEDY
         )
+    with event_triggers.off(connection):
+        return _applied(connection, found)
+
+
+def _applied(connection: psycopg.Connection, found: Sequence[Masked]) -> list[str]:
     draw_salt(connection)
     try:
         notes = [note for table in _tables_of(found) for note in _mask(connection, table, found)]
@@ -256,6 +261,8 @@ def _explained(
             f"the disk is full while {table} is masked: that needs room for the table twice more.",
             "Free some space, or leave tables out (exclude_data).",
         )
+    if forbidden := event_triggers.blamed(connection, error):
+        return GreenroomError(f"{table} cannot be masked: {forbidden[0]}.", forbidden[1])
     return GreenroomError(
         f"{table} cannot be masked ({blamed}): SQLSTATE {error.sqlstate}.",
         "The server's own words can quote a row; its log has them.",

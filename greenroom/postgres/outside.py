@@ -5,14 +5,14 @@ A restored copy is made without them (`sections`); one that came whole has them,
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import psycopg
 from psycopg import sql
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres import toc
+from greenroom.postgres import event_triggers, toc
 
 KIND = "USER MAPPING"
 _PUBLIC = "public"  # no role can be called so
@@ -34,29 +34,25 @@ def drop_mappings(connection: psycopg.Connection, place: str, remedy: str) -> li
     `place` is the copy for people, `remedy` what to do where the role may not.
     """
     found = _mappings(connection)
-    if found:
-        silence(connection)
-    for server, user in found:
-        role = sql.SQL("PUBLIC") if user == _PUBLIC else sql.Identifier(user)
-        words = sql.SQL("DROP USER MAPPING IF EXISTS FOR {} SERVER {}").format(role, sql.Identifier(server))
-        try:
-            connection.execute(words)
-        except psycopg.Error as error:
-            raise GreenroomError(
-                f"{connection.info.user} cannot drop the user mapping of {user} for the foreign server {server} in "
-                f"{place} (SQLSTATE {error.sqlstate}), and what runs there would reach that server.",
-                remedy,
-            ) from error
+    with event_triggers.off(connection) if found else nullcontext():  # they would run as long as a way out is there
+        for server, user in found:
+            _drop(connection, server, user, place, remedy)
     return sorted({server for server, _user in found})
 
 
-def silence(connection: psycopg.Connection) -> None:
-    """For this session, where the role may: event triggers would run with each command, as long as a way out is there.
-
-    Those that are enabled ALWAYS run nevertheless.
-    """
-    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
-        connection.execute("SET session_replication_role = replica")
+def _drop(connection: psycopg.Connection, server: str, user: str, place: str, remedy: str) -> None:
+    role = sql.SQL("PUBLIC") if user == _PUBLIC else sql.Identifier(user)
+    words = sql.SQL("DROP USER MAPPING IF EXISTS FOR {} SERVER {}").format(role, sql.Identifier(server))
+    try:
+        connection.execute(words)
+    except psycopg.Error as error:
+        which = f"the user mapping of {user} for the foreign server {server} in {place}"
+        then = "what runs there would reach that server"
+        if forbidden := event_triggers.blamed(connection, error):
+            raise GreenroomError(f"{which} cannot be dropped: {forbidden[0]}, and {then}.", forbidden[1]) from error
+        raise GreenroomError(
+            f"{connection.info.user} cannot drop {which} (SQLSTATE {error.sqlstate}), and {then}.", remedy
+        ) from error
 
 
 def _mappings(connection: psycopg.Connection) -> list[tuple[str, str]]:

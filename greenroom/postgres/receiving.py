@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres import outside
+from greenroom.postgres import event_triggers
 from greenroom.postgres.address import Address
 from greenroom.postgres.server import connect
 
@@ -64,21 +65,26 @@ def stop_subscriptions(address: Address, remedy: str, *, whole_server: bool) -> 
 
 def _stop(connection: psycopg.Connection, mine: list[Subscription], remedy: str, *, idle: bool) -> None:
     """Those of the connected database; `idle`: this server runs no worker for any of them."""
-    if mine:
-        outside.silence(connection)
-    for one in mine:
-        try:
-            for words in ("DISABLE", "SET (slot_name = NONE)"):
-                connection.execute(sql.SQL("ALTER SUBSCRIPTION {} " + words).format(sql.Identifier(one.name)))
-        except psycopg.Error as error:
-            if idle:
-                continue
-            raise GreenroomError(
-                f"{connection.info.user} cannot stop the subscription {one.name} of {one.database} in the copy "
-                f"(SQLSTATE {error.sqlstate}), which would take what the source is waiting for.",
-                remedy,
-            ) from error
+    with event_triggers.off(connection) if mine else nullcontext():
+        for one in mine:
+            _disable(connection, one, remedy, idle=idle)
     _await_workers(connection, mine)
+
+
+def _disable(connection: psycopg.Connection, one: Subscription, remedy: str, *, idle: bool) -> None:
+    try:
+        for words in ("DISABLE", "SET (slot_name = NONE)"):
+            connection.execute(sql.SQL("ALTER SUBSCRIPTION {} " + words).format(sql.Identifier(one.name)))
+    except psycopg.Error as error:
+        if idle:
+            return
+        which = f"the subscription {one.name} of {one.database} in the copy"
+        then = "which would take what the source is waiting for"
+        if forbidden := event_triggers.blamed(connection, error):
+            raise GreenroomError(f"{which} cannot be stopped, {then}: {forbidden[0]}.", forbidden[1]) from error
+        raise GreenroomError(
+            f"{connection.info.user} cannot stop {which} (SQLSTATE {error.sqlstate}), {then}.", remedy
+        ) from error
 
 
 def _await_workers(connection: psycopg.Connection, mine: list[Subscription]) -> None:

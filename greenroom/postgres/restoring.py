@@ -13,13 +13,14 @@ from pathlib import Path
 
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
+from greenroom.postgres import event_triggers
 from greenroom.postgres.address import Address
 from greenroom.postgres.arriving import Arriving, arriving
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.children import ENGLISH, lines_of, nameless, running
 from greenroom.postgres.complaints import Complaint, passed_over
 from greenroom.postgres.restore_progress import Working
-from greenroom.postgres.server import unhindered
+from greenroom.postgres.server import unhindered, with_options
 from greenroom.shell import PIPE, Popen
 
 MOST_JOBS = 8
@@ -66,8 +67,10 @@ class Target:
 
     @property
     def writing(self) -> Address:
-        """For programs that write there."""
-        return unhindered(self.address, self.version_num)
+        """For programs that write there; event triggers that are made there keep a superuser from nothing."""
+        writing = unhindered(self.address, self.version_num)
+        free = self.superuser and self.version_num >= event_triggers.SETTING
+        return with_options(writing, event_triggers.OFF) if free else writing
 
     @property
     def notes(self) -> list[str]:

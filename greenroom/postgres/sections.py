@@ -11,6 +11,7 @@ from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.restoring import Stored, Target, jobs, restore_section
 
 _ATTACHING = "INDEX ATTACH"
+_EVENT_TRIGGER = "EVENT TRIGGER"
 
 
 def restore_file(
@@ -68,12 +69,24 @@ def restore_post_data(stored: Stored, target: Target, binaries: Binaries, progre
 
 
 def steps(contents: toc.Contents) -> Iterator[tuple[list[int] | None, int]]:
-    """What is restored one after the other: numbers of the entries (None: all), and by how many sessions."""
-    numbers = [entry.number for entry in contents.post_data]
-    places = [place for place, entry in enumerate(contents.post_data) if entry.kind == _ATTACHING]
-    if not places:
+    """What is restored one after the other: numbers of the entries (None: all), and by how many sessions.
+
+    Event triggers come last: pg_restore makes them beside what they may forbid, that is to fill materialised views.
+    """
+    every = list(contents.post_data)
+    last = [entry.number for entry in every if _is_of_event_trigger(entry)]
+    entries = [entry for entry in every if entry.number not in last]
+    numbers = [entry.number for entry in entries]
+    places = [place for place, entry in enumerate(entries) if entry.kind == _ATTACHING]
+    if not places and not last:
         yield None, jobs()
         return
-    first, after = places[0], places[-1] + 1
-    steps = [(numbers[:first], jobs()), (numbers[first:after], 1), (numbers[after:], jobs())]
+    first, after = (places[0], places[-1] + 1) if places else (len(numbers), len(numbers))
+    steps = [(numbers[:first], jobs()), (numbers[first:after], 1), (numbers[after:], jobs()), (last, 1)]
     yield from ((some, sessions) for some, sessions in steps if some)
+
+
+def _is_of_event_trigger(entry: toc.Entry) -> bool:
+    """One itself, or a comment on it."""
+    told = entry.kind in ("COMMENT", "SECURITY LABEL") and entry.name.startswith(f"{_EVENT_TRIGGER} ")
+    return entry.kind == _EVENT_TRIGGER or told

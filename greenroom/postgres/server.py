@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import select
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import psycopg
-from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from greenroom.errors import GreenroomError
+from greenroom.postgres import refusals
 from greenroom.postgres.address import Address
+from greenroom.postgres.refusals import CONNECT_SECONDS as CONNECT_SECONDS
 
-CONNECT_SECONDS = 5
 TAKES_NOTHING = {"tcp_user_timeout": "300000"}  # in milliseconds
 READ_ONLY, WRITING = (f"-c default_transaction_read_only={value}" for value in ("on", "off"))
 TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
@@ -44,7 +41,6 @@ SETTINGS = (
     "work_mem",
 )
 
-_REFUSED_BY_SERVER = re.compile(rb'ErrorResponse\s+S "[^"]*" V "\w+" C "(\w{5})"')
 _HINTS = {
     "28P01": "Set it where the target says (password_variable, password_parameter), else PGPASSWORD or ~/.pgpass.",
     "28000": "Check the user's name, and the server's pg_hba.conf (some rows demand TLS: add ?sslmode=require).",
@@ -53,7 +49,7 @@ _HINTS = {
     "57P03": "The server is starting up or shutting down: try again in a moment.",
     "42501": "Ask for the CONNECT privilege on the database.",
 }
-
+_READ_ONLY_TRANSACTION = "25006"
 
 # Roles may have others, in which dates and numbers are written in ways of their own, or names get quotes.
 _AS_WE_READ = {
@@ -115,7 +111,7 @@ def connect(address: Address, *, read_only: bool = False) -> psycopg.Connection:
         _unhinder(connection, read_only)
         return connection
     except psycopg.OperationalError as error:
-        raise refusal(address, error) from None
+        raise refusal(chosen, error) from None
     except psycopg.ProgrammingError as error:
         raise CannotConnect(
             f"the parameters of the database URL cannot be used: {str(error).strip()}.",
@@ -148,12 +144,12 @@ def parameters(address: Address) -> dict[str, str]:
 
 def only_reading(address: Address) -> Address:
     """The same, in sessions whose transactions cannot write."""
-    return _with_options(address, READ_ONLY)
+    return with_options(address, READ_ONLY)
 
 
 def patient(address: Address, version_num: int) -> Address:
     """The same, in sessions that no timeout ends, on a server of that version: for programs of libpq."""
-    return _with_options(address, " ".join(f"-c {name}=0" for name in timeouts_of(version_num)))
+    return with_options(address, " ".join(f"-c {name}=0" for name in timeouts_of(version_num)))
 
 
 def unhindered(address: Address, version_num: int) -> Address:
@@ -162,7 +158,7 @@ def unhindered(address: Address, version_num: int) -> Address:
     pg_dump sees to it that all else is read as it was written, but not to arrays with NULLs. A server whose disk is
     busy may take no row for a minute, and yet live: to Linux that is the same as no answer (tcp_user_timeout).
     """
-    writing = _with_options(patient(address, version_num), f"{WRITING} -c array_nulls=on")
+    writing = with_options(patient(address, version_num), f"{WRITING} -c array_nulls=on")
     return replace(writing, options={**TAKES_NOTHING, **writing.options})
 
 
@@ -178,7 +174,8 @@ def refusal(address: Address, error: psycopg.OperationalError) -> CannotConnect:
         return CannotConnect(
             f"{address.server} asks for a password for {address.user}, and none was given.", _HINTS["28P01"], "28P01"
         )
-    sqlstate = _why_refused(address)
+    refused = refusals.why(make_conninfo(**parameters(address)).encode())
+    sqlstate = refused.sqlstate if refused else None
     reasons = {
         "28P01": f"{address.server} refuses {address.user}: the password is wrong.",
         "28000": f"{address.server} does not let {address.user} in from here.",
@@ -193,8 +190,22 @@ def refusal(address: Address, error: psycopg.OperationalError) -> CannotConnect:
             "Check host and port, and that the server runs and listens there; is a VPN or an SSH tunnel missing?",
             None,
         )
+    if refused and refused.function:
+        return _kept_out(address, sqlstate, refused.function)
     said = reasons.get(sqlstate, f"{address.server} refuses {address.user} with SQLSTATE {sqlstate}.")
     return CannotConnect(said, _HINTS.get(sqlstate, "The server's log says more."), sqlstate)
+
+
+def _kept_out(address: Address, sqlstate: str, function: str) -> CannotConnect:
+    hint = f"Have it let {address.user} in from here; on the source, where this is a copy."
+    if sqlstate == _READ_ONLY_TRANSACTION:
+        hint = "A source is only read: have it write nothing where current_setting('transaction_read_only') is 'on'."
+    return CannotConnect(
+        f"{address.server} refuses {address.user}: {function}(), which an event trigger calls at each login to "
+        f"{address.database}, fails (SQLSTATE {sqlstate}).",
+        f"{hint} A superuser's URL may end in ?options=-c%20event_triggers%3Doff.",
+        sqlstate,
+    )
 
 
 def facts(connection: psycopg.Connection) -> ServerFacts:
@@ -250,7 +261,8 @@ def unanswered(error: psycopg.Error) -> str:
     return f"The copy's server refused to answer{state}."
 
 
-def _with_options(address: Address, more: str) -> Address:
+def with_options(address: Address, more: str) -> Address:
+    """The same, in sessions that are given these settings too (`-c name=value`)."""
     options = " ".join(filter(None, [address.options.get("options"), more]))
     return replace(address, options={**address.options, "options": options})
 
@@ -260,38 +272,6 @@ def _as_shown(milliseconds: int) -> str:
     units = {"d": 86_400_000, "h": 3_600_000, "min": 60_000, "s": 1000, "ms": 1}
     unit = next(unit for unit, size in units.items() if milliseconds % size == 0)
     return f"{milliseconds // units[unit]}{unit}" if milliseconds else "0"
-
-
-def _why_refused(address: Address) -> str | None:
-    """The SQLSTATE with which the server refuses; None where there is none, because nobody answers.
-
-    libpq keeps it to itself, but for its protocol trace: the attempt is made once more, traced to a nameless file.
-    """
-    dsn = make_conninfo(**parameters(address)).encode()
-    with tempfile.TemporaryFile() as traced:
-        attempt = pq.PGconn.connect_start(dsn)
-        try:
-            attempt.trace(traced.fileno())
-            _wait_for(attempt)
-            attempt.untrace()
-        except (psycopg.Error, OSError):
-            return None
-        finally:
-            attempt.finish()
-        traced.seek(0)
-        codes = _REFUSED_BY_SERVER.findall(traced.read())
-        return codes[-1].decode() if codes else None
-
-
-def _wait_for(attempt: pq.abc.PGconn) -> None:
-    while attempt.status != pq.ConnStatus.BAD:
-        polled = attempt.connect_poll()
-        if polled not in (pq.PollingStatus.READING, pq.PollingStatus.WRITING):
-            return
-        reading = [attempt.socket] if polled == pq.PollingStatus.READING else []
-        writing = [] if reading else [attempt.socket]
-        if not any(select.select(reading, writing, [], CONNECT_SECONDS)):
-            return
 
 
 def _last_words(error: psycopg.OperationalError) -> str:

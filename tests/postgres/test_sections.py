@@ -30,11 +30,23 @@ START = [("ENCODING", PRE), ("TABLE", PRE), ("ACL", NONE), ("TABLE DATA", DATA)]
             [([4, 5], jobs()), ([6, 7, 8], 1), ([9, 10], jobs())],
         ),
         (["INDEX", "INDEX ATTACH"], [([4], jobs()), ([5], 1)]),
+        (["INDEX", "EVENT TRIGGER", "MATERIALIZED VIEW DATA"], [([4, 6], jobs()), ([5], 1)]),
+        (
+            ["INDEX", "INDEX ATTACH", "EVENT TRIGGER", "MATERIALIZED VIEW DATA"],
+            [([4], jobs()), ([5], 1), ([7], jobs()), ([6], 1)],
+        ),
     ],
 )
-def test_steps_attach_alone(kinds: list[str], expected: list[object]) -> None:
+def test_steps_attach_alone_and_make_event_triggers_last(kinds: list[str], expected: list[object]) -> None:
     last = [(kind, NONE if kind == "COMMENT" else POST) for kind in kinds]
     assert list(steps(contents(*START, *last))) == expected
+
+
+def test_comments_on_event_triggers_come_with_them() -> None:
+    named = [("EVENT TRIGGER", "t"), ("COMMENT", "EVENT TRIGGER t"), ("INDEX", "EVENT TRIGGER i")]
+    entries = (Entry(kind, None, name, "me", "", False, None, n, POST) for n, (kind, name) in enumerate(named))
+    found = Contents("shop", "18.0", "18.0", "none", tuple(entries))
+    assert list(steps(found)) == [([2], jobs()), ([0, 1], 1)]
 
 
 def test_user_mappings_are_left_out_and_their_servers_told() -> None:
