@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import psycopg
+from psycopg import sql
 
 from greenroom.config import AuroraTarget, CommandTarget, PostgresTarget, RdsTarget
 from greenroom.console import Progress
@@ -163,7 +164,8 @@ def _grant(address: Address, terms: Lease) -> None:
                 "Is it a replica, or does the role have default_transaction_read_only?",
             ) from error
         except psycopg.errors.InsufficientPrivilege as error:
+            owner, user = (sql.Identifier(role).as_string() for role in (facts(connection).owner, address.user))
             raise GreenroomError(
                 f"{address.user} may not put the lease on {address.database}: it does not own that database.",
-                f"Name its owner as the target's user, or let it: GRANT owner TO {address.user}.",
+                f"Name its owner as the target's user, or let it: GRANT {owner} TO {user}.",
             ) from error

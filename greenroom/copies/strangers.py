@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import psycopg
+from psycopg import sql
 
 from greenroom.config import AnyTarget, AuroraTarget, Config, PostgresTarget, RdsTarget
 from greenroom.errors import GreenroomError
@@ -121,7 +122,8 @@ def _refuse_marked(connection: psycopg.Connection, handed_out: Address) -> None:
     name, comment = row if row else (handed_out.database, None)
     if not comment:
         return
-    remedy = f'Is it the copy? Then let acquire take the comment off: COMMENT ON DATABASE "{name}" IS NULL.'
+    quoted = sql.Identifier(name).as_string()
+    remedy = f"Is it the copy? Then let acquire take the comment off: COMMENT ON DATABASE {quoted} IS NULL."
     lease = Lease.read(comment)
     if lease is None:
         raise GreenroomError(

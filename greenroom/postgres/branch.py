@@ -272,5 +272,5 @@ def refuse_no_createdb(connection: psycopg.Connection, server: str) -> None:
 def _may_not_create(user: str, server: str) -> GreenroomError:
     return GreenroomError(
         f"{user} may not create a database on {server}.",
-        f"Ask for it: ALTER ROLE {user} CREATEDB, and membership in the source's owner.",
+        f"Ask for it: ALTER ROLE {sql.Identifier(user).as_string()} CREATEDB, and membership in the source's owner.",
     )

@@ -49,7 +49,8 @@ def refuse_unreadable(connection: psycopg.Connection, source: Address, excluded:
     if closed := [name for name, open_ in barred if not open_]:
         raise GreenroomError(
             f"{source.user} may not read {_named(closed)} {where}.",
-            f"Use a role that may read everything, or let this one: GRANT pg_read_all_data TO {source.user}.",
+            f"Use a role that may read everything, or let this one: GRANT pg_read_all_data TO "
+            f"{sql.Identifier(source.user).as_string()}.",
         )
     if barred:
         raise GreenroomError(

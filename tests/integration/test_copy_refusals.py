@@ -40,7 +40,7 @@ def test_role_that_may_not_create_databases_is_told(source18: Shop) -> None:
     where = source18.address.server
     assert str(caught.value).startswith(f"{source18.owner} may not create a database ")
     assert str(caught.value).endswith(
-        f"on {where}.\n  Ask for it: ALTER ROLE {source18.owner} CREATEDB, and membership in the source's owner."
+        f'on {where}.\n  Ask for it: ALTER ROLE "{source18.owner}" CREATEDB, and membership in the source\'s owner.'
     )
     assert journal.intents() == []
 
