@@ -25,7 +25,6 @@ from greenroom.postgres.processes import Process
 from greenroom.postgres.roles import drop_stubs
 
 LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
-DROP_IT = "It is yours: drop it yourself, or take our mark off: COMMENT ON DATABASE ... IS NULL."
 _NAME = re.compile(r"__.*_[0-9a-f]{6}$", re.DOTALL)
 
 
@@ -213,6 +212,12 @@ def leased(connection: psycopg.Connection) -> list[LeasedDatabase]:
     return sorted(databases, key=lambda database: database.lease.made)
 
 
+def yours(database: str) -> str:
+    """What to do with one that bears our mark and is somebody's own by now."""
+    statement = f"COMMENT ON DATABASE {sql.Identifier(database).as_string()} IS NULL"
+    return f"It is yours: drop it yourself, or take our mark off: {statement}."
+
+
 def drop(connection: psycopg.Connection, database: str, roles: tuple[str, ...] = (), oid: int = 0) -> None:
     """Drop a copy with whatever is connected to it, and the roles that came with it, where nothing else needs them.
 
@@ -236,9 +241,11 @@ def _refuse_others(connection: psycopg.Connection, database: str, oid: int) -> N
     )
     for name, found in rows.fetchall():
         if name != database:
-            raise NotOurs(f"{database} is called {name} by now, so it is not dropped.", DROP_IT, code=ANSWER_IS_NO)
+            raise NotOurs(f"{database} is called {name} by now, so it is not dropped.", yours(name), code=ANSWER_IS_NO)
         if found != oid:
-            raise NotOurs(f"{database} is another database by now, so it is not dropped.", DROP_IT, code=ANSWER_IS_NO)
+            raise NotOurs(
+                f"{database} is another database by now, so it is not dropped.", yours(name), code=ANSWER_IS_NO
+            )
 
 
 def _ahead(connection: psycopg.Connection) -> timedelta:

@@ -86,7 +86,7 @@ def _leased(copy: LeasedDatabase, server: Way, noted: Path | None) -> Remains:
             "" if copy.renamed else " of another server or time"
         )
         state = "renamed: not ours any more" if copy.renamed else "restored from a copy: not ours"
-        return _not_ours(copy, server, state, f"{why}.", lease.DROP_IT)
+        return _not_ours(copy, server, state, f"{why}.", lease.yours(copy.name))
     return Remains(
         kind="database",
         name=copy.name,

@@ -140,7 +140,7 @@ def test_branch_that_somebody_renamed_is_his(source: Shop) -> None:
     assert (refused.returncode, refused.stderr) == (
         1,
         f"{promoted} bears a lease that was put on {name}. It is not dropped.\n"
-        "  It is yours: drop it yourself, or take our mark off: COMMENT ON DATABASE ... IS NULL.\n",
+        f'  It is yours: drop it yourself, or take our mark off: COMMENT ON DATABASE "{promoted}" IS NULL.\n',
     )
     assert f"dropped {name}" in inv("db-reap", "--yes").stdout.splitlines(), "what the journal knows is forgotten"
     assert inv("db-reap", *url, "--yes").stdout == "Nothing is to be dropped.\n"
