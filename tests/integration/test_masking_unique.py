@@ -5,11 +5,18 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from greenroom.console import Silent
+from greenroom.copies.acquiring import acquire
+from greenroom.errors import GreenroomError
 from greenroom.postgres import masking
+from greenroom.postgres.embedded import Server
+from greenroom.postgres.server import connect
 from tests.integration.masked_people import admin, admin18, mask, one, refused
+from tests.integration.shop import shop
+from tests.integration.staging import places, wanted
 from tests.integration.test_masking_check import WHERE
 
-__all__ = ["admin", "admin18"]
+__all__ = ["admin", "admin18", "places"]
 
 APART = """
 CREATE TABLE person (
@@ -76,3 +83,19 @@ def test_check_sees_an_index_of_a_part(admin18: psycopg.Connection) -> None:
     )
     assert refused(admin18, {"event.who": "name"}) == f'{WHERE}"event.who": name {SAME.format("whose")}'
     masking.check(admin18, masking.rules({"event.who": "hash"}, "staging"), "staging")
+
+
+@pytest.mark.parametrize("how", [{}, {"remote": True}], ids=["here", "remote"])
+def test_mask_is_thought_of_where_an_index_cannot_be_built(how: dict[str, object], server18: Server) -> None:
+    """That this expression is the same of all masked values is known only then."""
+    with shop(server18) as source:
+        with connect(source.admin) as boss:
+            boss.execute("CREATE UNIQUE INDEX ends ON goods ((name || id)) WHERE length(name) < 3")
+            boss.execute('CREATE UNIQUE INDEX "Last" ON goods (reverse("left"(reverse(name), 4)))')
+        masks = {"goods.name": "email"}
+        with pytest.raises(GreenroomError) as caught, acquire(wanted(source, how=how, masks=masks), Silent()):
+            pass
+    assert caught.value.sentence.endswith(": it failed at INDEX Last.")
+    assert caught.value.hint and caught.value.hint.startswith(
+        "Its rows were masked before: another kind for its columns, where one breaks it? "
+    )
