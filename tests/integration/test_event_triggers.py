@@ -11,11 +11,11 @@ import pytest
 from greenroom.console import Silent
 from greenroom.copies.acquiring import acquire
 from greenroom.errors import GreenroomError
-from greenroom.postgres import event_triggers, masking, outside
+from greenroom.postgres import event_triggers, masking, outside, receiving
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import CannotConnect, connect, with_options
-from tests.integration.masked_people import admin, admin18, failed, mask, one, owner
+from tests.integration.masked_people import PLANTED, admin, admin18, failed, mask, one, owner
 from tests.integration.shop import ROWS, Shop, request, shop
 
 __all__ = ["admin", "admin18", "owner"]
@@ -99,6 +99,25 @@ def test_mapping_that_one_keeps_from_being_dropped_names_it(free: psycopg.Connec
     free.execute("SET event_triggers = on")
     assert outside.drop_mappings(free, "the copy", "docs") == ["far"]
     free.execute("SET event_triggers = off")
+
+
+def test_subscription_that_one_keeps_from_being_stopped_names_it(free: psycopg.Connection, owner: Address) -> None:
+    how = f"CONNECTION 'host=nowhere.invalid password={PLANTED}' PUBLICATION x"
+    free.execute(f"CREATE SUBSCRIPTION theirs {how} WITH (connect = false, slot_name = 'x')".encode())
+    free.execute(f"GRANT CREATE ON DATABASE {owner.database} TO {owner.user}".encode())
+    free.execute(f"GRANT pg_create_subscription TO {owner.user}".encode())
+    free.execute(f"ALTER SUBSCRIPTION theirs OWNER TO {owner.user}".encode())
+    free.execute(FORBIDDING)
+    try:
+        with pytest.raises(GreenroomError) as caught:
+            receiving.stop_subscriptions(owner, "docs", whole_server=False)
+        assert caught.value.sentence == (
+            f"the subscription theirs of {owner.database} in the copy cannot be stopped, which would take what the "
+            "source is waiting for: the event trigger Always on forbids it (SQLSTATE P0001)."
+        )
+    finally:
+        free.execute("ALTER SUBSCRIPTION theirs SET (slot_name = NONE)")
+        free.execute("DROP SUBSCRIPTION theirs")
 
 
 def forbidding(shop: Shop) -> None:
