@@ -31,6 +31,7 @@ def cloned(copy: Acquired, request: CopyRequest) -> Iterator[Acquired]:
         _refuse_no_room(connection, copy)
     maintenance = copy.held.maintenance if copy.held else branch.maintenance(copy.admin)
     terms = Lease.new(branch=request.branch, source=copy.name, hours=request.lease_hours)
+    terms = terms.with_roles(copy.held.lease.roles if copy.held and not copy.own_server else ())
     database = copy.admin.database  # the copy's name is the engine's, where an engine made it
     name = lease.copy_name(database.partition("__")[0], request.branch)
     with _holding(copy, maintenance, name, terms) as clone:

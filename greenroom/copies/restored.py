@@ -109,16 +109,18 @@ def _holding(where: Place, name: str, terms: Lease) -> Iterator[Held]:
         with held_with_server(where.maintenance, name, terms, nearest=where.nearest) as copy:
             yield copy
     else:
-        with held(where.maintenance, name, terms.with_roles(list(where.missing)), keep=terms.kept) as copy:
+        with held(where.maintenance, name, terms.with_roles(where.missing), keep=terms.kept) as copy:
             yield copy
 
 
 def _fill(content: Content, where: Place, copy: Held, progress: Progress) -> None:
     """The copy with everything in it."""
     archive = content.archive
-    _make_roles(archive, where, copy)
     owner = next((e.owner for e in archive.contents.of_kind("DATABASE")), None) if where.ownership else None
-    note = branch.create_empty(copy.connection, copy.name, owner, archive.locale, file_copy=where.own is not None)
+    note = branch.create_empty(copy.connection, copy.name, None, archive.locale, file_copy=where.own is not None)
+    _make_roles(archive, where, copy)
+    if owner:
+        branch.give(copy.connection, copy.name, owner)
     copy.grant()
     target = restoring.Target(
         where.nearest.at(copy.name),
@@ -169,6 +171,6 @@ def _make_roles(archive: Archive, where: Place, copy: Held) -> None:
     """Stand-ins for roles that this server lacks; on a given one they go into the lease, and go with the copy."""
     if not where.ownership or not (where.own or where.missing):
         return
-    made = roles.make_stubs(copy.connection, roles.named_in(archive.contents))
-    roles.become_able(copy.connection, made)
+    holder = None if where.own else copy.name
+    made = roles.make_stubs(copy.connection, roles.named_in(archive.contents), holder)
     copy.lease = copy.lease.with_roles(made)

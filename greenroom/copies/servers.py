@@ -50,7 +50,7 @@ class Place:
     """Where it is restored: `maintenance` is the address that says CREATE DATABASE; `own` is None on a given server.
 
     `ownership`: whether things can be given to the roles that own them in the source; `missing`: of those roles, the
-    ones that are not there yet.
+    ones that are not there yet, or for another copy.
     """
 
     maintenance: Address
@@ -150,7 +150,8 @@ def _given(address: Address, archive: Archive) -> Place:
         wanted, owners = roles.named_in(archive.contents), roles.owners_in(archive.contents)
         needed = roles.needed_to_own(connection, owners)
         ownership = not needed
-        missing = wanted - roles.existing(connection) if ownership and roles.may_create_roles(connection) else set()
+        own = roles.existing(connection) - roles.stubs(connection)
+        missing = wanted - own if ownership and roles.may_create_roles(connection) else set()
         found = Place(maintenance, address.server, None, facts(connection).superuser, ownership, tuple(sorted(missing)))
     if not ownership:
         found.notes.append(

@@ -54,6 +54,11 @@ def create_empty(
     return f"the server does not know the source's locale ({locale}): text sorts by its bytes here" if locale else None
 
 
+def give(connection: psycopg.Connection, name: str, owner: str) -> None:
+    """The database `name` belongs to `owner` from now on."""
+    connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(owner)))
+
+
 def create_by_template(
     connection: psycopg.Connection, name: str, source: str, owner: str | None, *, file_copy: bool = True
 ) -> None:

@@ -12,6 +12,7 @@ import re
 import secrets
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 
@@ -94,7 +95,7 @@ class Lease:
         """As it stands on the database."""
         return json.dumps({"greenroom": 1, **asdict(self)})
 
-    def with_roles(self, roles: list[str]) -> Lease:
+    def with_roles(self, roles: Sequence[str]) -> Lease:
         """The same lease for a copy that brought roles with it."""
         return replace(self, roles=tuple(roles))
 

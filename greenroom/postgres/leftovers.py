@@ -13,6 +13,7 @@ from greenroom.postgres import branch, journal, lease
 from greenroom.postgres.journal import Intent
 from greenroom.postgres.lease import LeasedDatabase
 from greenroom.postgres.remains import Remains
+from greenroom.postgres.roles import drop_stubs
 from greenroom.postgres.server import connect
 from greenroom.postgres.way import Way
 
@@ -126,6 +127,8 @@ def _intended(found: Intended, server: Way, noted: Path) -> Remains:
 
     def drop() -> None:
         if found.size_bytes is None and intent.oid:
+            with server.opened() as address, connect(address) as connection:
+                drop_stubs(connection, intent.roles)
             noted.unlink(missing_ok=True)
         else:
             _drop(server, intent.database, intent.roles, noted, intent.oid)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
@@ -44,15 +46,30 @@ def existing(connection: psycopg.Connection) -> set[str]:
     return {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
 
 
-def make_stubs(connection: psycopg.Connection, wanted: Iterable[str]) -> list[str]:
-    """Make the missing ones, which cannot log in; returns all of `wanted` that are stubs, from now or from before."""
-    for role in sorted(set(wanted) - existing(connection)):
-        try:
-            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
-            connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(role), MARK))
-        except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
-            continue  # another rehearsal was first
-    return sorted(set(wanted) & stubs(connection))
+def make_stubs(connection: psycopg.Connection, wanted: Iterable[str], holder: str | None = None) -> list[str]:
+    """Make the missing ones, which cannot log in; returns all of `wanted` that are stubs, from now or from before.
+
+    `holder` is the copy on a server that others use: CONNECT on it keeps another copy's end from dropping them, before
+    anything in it is theirs.
+    """
+    with _one_after_the_other(connection):
+        for role in sorted(set(wanted) - existing(connection)):
+            with contextlib.suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):  # the server's
+                _make_stub(connection, role)
+        found = sorted(set(wanted) & stubs(connection))
+        if holder:
+            words = sql.SQL("GRANT CONNECT ON DATABASE {} TO ").format(sql.Identifier(holder))
+            for role in found:
+                connection.execute(words + sql.Identifier(role))
+        _become_able(connection, found)
+    return found
+
+
+def _make_stub(connection: psycopg.Connection, role: str) -> None:
+    """With its mark, or not at all."""
+    with connection.transaction():
+        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+        connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(role), MARK))
 
 
 def stubs(connection: psycopg.Connection) -> set[str]:
@@ -62,12 +79,22 @@ def stubs(connection: psycopg.Connection) -> set[str]:
 
 
 def drop_stubs(connection: psycopg.Connection, names: Iterable[str]) -> None:
-    """Drop those of `names` that bear our mark, where nothing else needs them."""
-    for role in sorted(set(names) & stubs(connection)):
-        try:
-            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
-        except (psycopg.errors.DependentObjectsStillExist, psycopg.errors.InsufficientPrivilege):
-            continue  # another copy uses it, and drops it when it goes
+    """Drop those of `names` that bear our mark, where nothing else needs them: the last copy that does drops them."""
+    if not (names := set(names)):
+        return
+    refused = (psycopg.errors.DependentObjectsStillExist, psycopg.errors.InsufficientPrivilege)
+    with _one_after_the_other(connection):
+        for role in sorted(names & stubs(connection)):
+            with contextlib.suppress(*refused), connection.transaction():
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+@contextmanager
+def _one_after_the_other(connection: psycopg.Connection) -> Iterator[None]:
+    """A transaction in which no other copy makes or drops stubs: each sees all that another did, or nothing of it."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [MARK])
+        yield
 
 
 def may_own(connection: psycopg.Connection, owners: set[str]) -> bool:
@@ -97,7 +124,7 @@ def may_create_roles(connection: psycopg.Connection) -> bool:
     return any(_rights(connection))
 
 
-def become_able(connection: psycopg.Connection, stubs: Iterable[str]) -> None:
+def _become_able(connection: psycopg.Connection, stubs: Iterable[str]) -> None:
     """Make a role that is no superuser a member of the stubs that it made: else it cannot give them anything."""
     if _rights(connection)[0]:
         return
