@@ -96,10 +96,14 @@ class Target(Table):
     via: str | None = Field(
         None, min_length=1, description="VPN host: USER@HOST, USER@HOST:PORT or an alias of ~/.ssh/config"
     )
-    exclude_data: list[str] = Field([], description="tables whose rows are not copied: audit_*, app.audit_*")
+    exclude_data: list[str] = Field(
+        [], description="tables whose rows are not copied: audit_*, app.audit_*; and large objects"
+    )
     masks: dict[str, str] = Field({}, description="[schema.]table.column = kind, or sql:EXPRESSION")
     sensitive: bool = Field(
-        False, description="no copy outlives its rehearsal before every text column of a masked table has a rule"
+        False,
+        description="no copy outlives its rehearsal before every text column of a masked table has a rule, "
+        "or with large objects",
     )
     cache: bool | None = Field(None, description="keep a snapshot of it here; None: unless it is sensitive")
 

@@ -94,7 +94,7 @@ def _source(request: CopyRequest, connections: ExitStack, progress: Progress) ->
 
 def _refuse(request: CopyRequest, wanted: Wanted, found: Origin, progress: Progress) -> list[str]:
     """What must not be, or does not fit, before anything is made; returns what could not be checked."""
-    if request.template and (wanted.rules or found.excluded):
+    if request.template and (wanted.rules or wanted.target.exclude_data):
         raise GreenroomError(
             f"--template copies {found.real.database} as it is, and {wanted.name} has masks or exclude_data.",
             "Leave --template out: then rows are masked before anybody can read the branch.",
@@ -103,9 +103,9 @@ def _refuse(request: CopyRequest, wanted: Wanted, found: Origin, progress: Progr
         branches.refuse_standby(connection, found.real.server)
         branches.refuse_no_createdb(connection, found.real.server)
         if request.keep and wanted.target.sensitive:
-            masking.refuse_uncovered(connection, list(wanted.rules), wanted.name)
+            masking.refuse_uncovered(connection, wanted.rules, wanted.name, large_objects=found.large_objects)
         if not request.template:
-            readable.refuse_unreadable(connection, found.real, found.excluded)
+            readable.refuse_unreadable(connection, found.real, found.excluded, large_objects=found.large_objects)
         size, rewritten = patiently(
             connection, found.real, progress, lambda: origin.sizes(connection, found.excluded, wanted.rules)
         )
@@ -199,7 +199,7 @@ def _filled(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         *([] if found.ownership else [_belongs_to_user(found)]),
         *([] if analysed else ["not every table could be analysed"]),
         *target.notes,
-        *([f"not copied: the rows of {', '.join(found.excluded)}"] if found.excluded else []),
+        *found.left_out_notes,
         *masked,
     ]
 
@@ -229,7 +229,13 @@ def _fill(
     assert way.client is not None
     progress.step(f"copying {found.real.database} beside itself, in parallel")
     copying.copy_database(
-        found.address, target, way.client, progress, exclude_data=found.exact_names, before_indexes=before_indexes
+        found.address,
+        target,
+        way.client,
+        progress,
+        exclude_data=found.exact_names,
+        options=found.dump_options,
+        before_indexes=before_indexes,
     )
 
 

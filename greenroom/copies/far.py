@@ -263,8 +263,14 @@ def _chunks(remote: Remote) -> Iterator[bytes]:
 
 def _words(far: FarDump, origin: Origin, excluded: list[tuple[str, str]], compress: str, *more: str) -> list[str]:
     reading = only_reading(_near(origin.real)).conninfo
-    encoding = origin.facts.encoding
-    dump = dumping.dump_words(far.program, reading, excluded, compress=compress, encoding=encoding)
+    dump = dumping.dump_words(
+        far.program,
+        reading,
+        excluded,
+        compress=compress,
+        encoding=origin.facts.encoding,
+        options=origin.dump_options,
+    )
     return [*ENGLISH, *dump, *more]
 
 

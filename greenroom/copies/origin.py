@@ -9,7 +9,7 @@ import psycopg
 
 from greenroom.console import Progress
 from greenroom.copies.reach import Reached
-from greenroom.postgres import branch, masking, outside, roles, room
+from greenroom.postgres import branch, dumping, masking, outside, roles, room
 from greenroom.postgres.address import Address
 from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
@@ -36,6 +36,7 @@ class Origin:
 
     `needed_to_own` are the statements after which the role could act for every owner there, as a branch needs it;
     `excluded` are the tables whose rows stay there, as SQL names them, and `left_out` the same by schema and name;
+    `large_objects`: these are copied;
     `sizes` are bytes of each table's rows, by `schema.table`; `mapped_servers` are the foreign servers that somebody
     has a user mapping for.
     """
@@ -50,6 +51,7 @@ class Origin:
     needed_to_own: list[str]
     excluded: list[str]
     left_out: list[tuple[str, str]]
+    large_objects: bool
     sizes: dict[str, int]
     subscriptions: list[str]
     mapped_servers: list[str]
@@ -63,6 +65,19 @@ class Origin:
     def exact_names(self) -> list[str]:
         """Of the tables whose rows stay there: `schema.table`, without quotes."""
         return [f"{schema}.{table}" for schema, table in self.left_out]
+
+    @property
+    def dump_options(self) -> list[str]:
+        """For pg_dump, beside these."""
+        return dumping.leaving(large_objects=not self.large_objects)
+
+    @property
+    def left_out_notes(self) -> list[str]:
+        """What stays there as the target wants it, for the report."""
+        return [
+            *([f"not copied: the rows of {', '.join(self.excluded)}"] if self.excluded else []),
+            *([] if self.large_objects else ["not copied: the large objects"]),
+        ]
 
     @property
     def sizes_to_come(self) -> dict[str, int]:
@@ -107,6 +122,7 @@ def _read(
         needed_to_own=roles.needed_to_own(connection, roles.owners_of(connection)),
         excluded=excluded,
         left_out=_parts(connection, excluded),
+        large_objects=masking.LARGE_OBJECTS not in exclude_data,
         sizes=_sizes(connection),
         subscriptions=_subscriptions(connection),
         mapped_servers=outside.mapped_servers(connection),

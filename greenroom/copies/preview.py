@@ -97,6 +97,7 @@ def _rows(target: PostgresTarget, origin: Origin, rules: list[Rule]) -> list[Lin
     """Which rows stay there, what is masked, and what looks as if it should be."""
     with asking(origin.real), connect(origin.address, read_only=True) as connection:
         lacking = masking.uncovered(connection, rules)
+        objects = masking.has_large_objects(connection)
         ruled = {str(rule) for rule in rules}
         bare = [column for column in masking.wordy(connection, origin.excluded) if column not in ruled]
     personal = [column for column in bare if _PERSONAL.search(column.rpartition(".")[2])]
@@ -104,12 +105,15 @@ def _rows(target: PostgresTarget, origin: Origin, rules: list[Rule]) -> list[Lin
     if origin.excluded:
         stay = sum(origin.sizes.get(name, 0) for name in origin.exact_names)
         told.append(("left out", f"the rows of {', '.join(origin.excluded)} ({room.told(stay)})"))
+    if objects and not origin.large_objects:
+        told.append(("left out", "the large objects"))
     if masked := [str(rule) for rule in rules if rule.changes]:
         told.append(("masked", _named(masked)))
     if personal:
         told.append(("unmasked", f"{_named(personal)}: by their names they may be personal; docs/masking.md"))
-    if target.sensitive and (lacking or not rules):
-        why = f"no rule for {_named(lacking)}" if lacking else "it has no masks"
+    unmasked = objects and origin.large_objects
+    if target.sensitive and (lacking or not rules or unmasked):
+        why = f"no rule for {_named(lacking)}" if lacking else "large objects" if rules else "it has no masks"
         told.append(("sensitive", f"no copy of it can be kept: {why}"))
     return told
 

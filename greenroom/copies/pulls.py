@@ -114,9 +114,10 @@ def _refuse(request: CopyRequest, origin: Origin, rules: list[Rule], scratch: Pa
     name, target = _target(request)
     with asking(origin.real), connect(origin.address, read_only=True) as connection:
         if request.keep and target.sensitive:
-            masking.refuse_uncovered(connection, rules, name)
-        readable.refuse_unreadable(connection, origin.real, origin.excluded)
+            masking.refuse_uncovered(connection, rules, name, large_objects=origin.large_objects)
+        readable.refuse_unreadable(connection, origin.real, origin.excluded, large_objects=origin.large_objects)
         covered = bool(rules) and not masking.uncovered(connection, rules)
+        covered = covered and not (origin.large_objects and masking.has_large_objects(connection))
         size, masked = patiently(connection, origin.real, progress, lambda: sizes(connection, origin.excluded, rules))
     data = scratch if request.server == EMBEDDED else _data_of_container(request)
     room.refuse_too_small(size, archive=scratch if target.via else None, data=data, rewritten_bytes=masked)
@@ -177,7 +178,7 @@ def _content(
         masks=masks if rules else None,
         notes=[
             *([road.note] if road.note else []),
-            *([f"not copied: the rows of {', '.join(origin.excluded)}"] if origin.excluded else []),
+            *origin.left_out_notes,
             *dumping.left_behind(origin.subscriptions, origin.mapped_servers),
         ],
     )

@@ -100,6 +100,7 @@ class Here:
                 stored,
                 progress,
                 exclude_data=origin.exact_names,
+                options=origin.dump_options,
                 meanwhile=meanwhile,
             )
             self.begun = self.source.enter_context(begin)

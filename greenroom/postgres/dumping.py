@@ -34,6 +34,7 @@ def dump_words(
     compress: str,
     snapshot: str | None = None,
     encoding: str | None = None,
+    options: Sequence[str] = (),
 ) -> list[str]:
     """The argv of a pg_dump in custom format to its standard output, here or on another host; it holds no password.
 
@@ -41,14 +42,19 @@ def dump_words(
     `compress` is `0` (not at all), a level of gzip, or `METHOD:LEVEL` where pg_dump is 16 or newer. Subscriptions stay
     behind: a copy must never receive what is meant for the source, and could not be dropped with one. For a table that
     somebody has locked it waits for LOCK_WAIT_SECONDS, no longer: who comes after it waits for it too. `encoding` is
-    the database's; None: that of its role, which may not have all its letters.
+    the database's; None: that of its role, which may not have all its letters. `options` are of `leaving`.
     """
     words = [str(program), "--format=custom", f"--compress={compress}", "--no-password", "--no-subscriptions"]
     words += [f"--lock-wait-timeout={lock_wait.LOCK_WAIT_SECONDS:g}s"]
     words += [f"--snapshot={snapshot}"] if snapshot else []
     words += [f"--encoding={_spoken(encoding, exclude_data)}"] if encoding else []
     words += [f"--exclude-table-data={pattern}" for name in exclude_data for pattern in _patterns(name)]
-    return [*words, f"--dbname={conninfo}"]
+    return [*words, *options, f"--dbname={conninfo}"]
+
+
+def leaving(*, large_objects: bool) -> list[str]:
+    """pg_dump's words for what stays in the source beside rows of tables."""
+    return ["--no-blobs"] if large_objects else []  # from 16 on also as --no-large-objects
 
 
 def compression(client: Binaries) -> str:
@@ -85,6 +91,7 @@ def dump_into(
     compress: str,
     snapshot: str | None = None,
     encoding: str | None = None,
+    options: Sequence[str] = (),
     only_schema: bool = False,
     meanwhile: Callable[[], None] | None = None,
 ) -> None:
@@ -94,7 +101,13 @@ def dump_into(
     """
     reading = only_reading(source).conninfo
     words = dump_words(
-        client.program("pg_dump"), reading, exclude_data, compress=compress, snapshot=snapshot, encoding=encoding
+        client.program("pg_dump"),
+        reading,
+        exclude_data,
+        compress=compress,
+        snapshot=snapshot,
+        encoding=encoding,
+        options=options,
     )
     words += ["--schema-only"] if only_schema else []
     with dumping(words, source, file) as (child, failed):

@@ -1,4 +1,4 @@
-"""`exclude_data`: the tables whose rows are not copied, from patterns to exact names."""
+"""`exclude_data`: the tables whose rows are not copied, from patterns to exact names; and the large objects."""
 
 from __future__ import annotations
 
@@ -13,13 +13,22 @@ from greenroom.postgres import mask_columns
 from greenroom.postgres.mask_columns import Table
 from greenroom.postgres.mask_rules import REMEDY, similar
 
+LARGE_OBJECTS = "large objects"  # a table of that name is public.large objects
+
+
+def has_large_objects(connection: psycopg.Connection) -> bool:
+    """Whether there are any in the connected database, whoever may read them."""
+    return connection.execute("SELECT EXISTS (SELECT FROM pg_largeobject_metadata)").fetchone() == (True,)
+
 
 def excluded(connection: psycopg.Connection, patterns: Sequence[str], target: str) -> list[str]:
     """Names as `schema.table`, quoted where SQL wants it, sorted; a partitioned table's partitions come with it.
 
-    A pattern is a shell's, `[schema.]table`; without a schema it is for public. Raises GreenroomError when one matches
-    no table, and when rows that are copied refer to rows that are not: their foreign key could not be restored.
+    A pattern is a shell's, `[schema.]table`; without a schema it is for public. LARGE_OBJECTS is none. Raises
+    GreenroomError when one matches no table, and when rows that are copied refer to rows that are not: their foreign
+    key could not be restored.
     """
+    patterns = [pattern for pattern in patterns if pattern != LARGE_OBJECTS]
     if not patterns:
         return []
     known = [table for table in mask_columns.tables(connection) if table.kind in "rp"]

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from greenroom.errors import GreenroomError
 from greenroom.postgres import mask_columns, mask_uniqueness
+from greenroom.postgres.excluding import LARGE_OBJECTS, has_large_objects
 from greenroom.postgres.mask_columns import Column, Reference, Table
 from greenroom.postgres.mask_kinds import KINDS, SALT, SQL
 from greenroom.postgres.mask_rules import REMEDY, Rule, path, quoted, similar
@@ -107,8 +108,13 @@ def _lacking(connection: psycopg.Connection, rules: Sequence[Rule]) -> list[tupl
     return sorted(lacking, key=lambda one: (one[0].schema, one[0].name, one[1].name))
 
 
-def refuse_uncovered(connection: psycopg.Connection, rules: Sequence[Rule], target: str) -> None:
-    """For a copy of a sensitive database that is to outlive its rehearsal. Raises GreenroomError where rules lack."""
+def refuse_uncovered(
+    connection: psycopg.Connection, rules: Sequence[Rule], target: str, *, large_objects: bool = True
+) -> None:
+    """For a copy of a sensitive database that is to outlive its rehearsal. Raises GreenroomError where rules lack.
+
+    `large_objects`: they are copied too, and no rule can be for them.
+    """
     if not rules:
         raise GreenroomError(
             f"{target} is sensitive and has no masks, so no copy of it is kept.",
@@ -121,6 +127,11 @@ def refuse_uncovered(connection: psycopg.Connection, rules: Sequence[Rule], targ
             f"{target} is sensitive, and these columns of its masked tables have no rule, so no copy of it is kept: "
             f"{', '.join(missing)}.",
             f'Add them to [tool.greenroom.databases.{target}.masks]; "keep" declares one harmless:\n{lines}',
+        )
+    if large_objects and has_large_objects(connection):
+        raise GreenroomError(
+            f"{target} is sensitive and has large objects, which no mask changes, so no copy of it is kept.",
+            f'Leave them there: "{LARGE_OBJECTS}" in exclude_data of [tool.greenroom.databases.{target}].',
         )
 
 

@@ -19,7 +19,9 @@ from psycopg import sql
 
 from greenroom.errors import GreenroomError
 from greenroom.postgres import event_triggers, mask_columns, mask_statistics, mask_views
+from greenroom.postgres.excluding import LARGE_OBJECTS as LARGE_OBJECTS
 from greenroom.postgres.excluding import excluded as excluded
+from greenroom.postgres.excluding import has_large_objects as has_large_objects
 from greenroom.postgres.mask_checks import (
     Masked,
     draw_salt,

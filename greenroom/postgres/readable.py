@@ -39,10 +39,12 @@ ORDER BY m.oid LIMIT 100
 """
 
 
-def refuse_unreadable(connection: psycopg.Connection, source: Address, excluded: Sequence[str]) -> None:
+def refuse_unreadable(
+    connection: psycopg.Connection, source: Address, excluded: Sequence[str], *, large_objects: bool = True
+) -> None:
     """Raises GreenroomError where the connected role may not read something, or not every row of it.
 
-    `excluded` are the tables without their rows, as SQL names them.
+    `excluded` are the tables without their rows, as SQL names them; `large_objects`: they are copied too.
     """
     barred = connection.execute(_BARRED, [list(excluded)]).fetchall()
     where = f"of {source.database} on {source.server}"
@@ -57,11 +59,11 @@ def refuse_unreadable(connection: psycopg.Connection, source: Address, excluded:
             f"row security hides rows of {_named([name for name, _ in barred])} from {source.user}, {where[3:]}.",
             "Use the owner of the tables or a role with BYPASSRLS, or leave their rows out (exclude_data).",
         )
-    if objects := [oid for (oid,) in connection.execute(_CLOSED_OBJECTS)]:
+    if large_objects and (objects := [oid for (oid,) in connection.execute(_CLOSED_OBJECTS)]):
         raise GreenroomError(
             f"{source.user} may not read the large objects {_named(objects)} {where}.",
             f"Use their owner or a superuser, or let this role: GRANT SELECT ON LARGE OBJECT {objects[0]} TO "
-            f"{sql.Identifier(source.user).as_string()}, and so on.",
+            f"{sql.Identifier(source.user).as_string()}, and so on; or leave them out (exclude_data).",
         )
 
 

@@ -68,7 +68,7 @@ def test_role_that_may_not_read_a_large_object_is_told_before_anything_is_read(s
     assert str(caught.value) == (
         f"{source.owner} may not read the large objects {objects} of {name} on {where}.\n"
         f"  Use their owner or a superuser, or let this role: GRANT SELECT ON LARGE OBJECT {oids[0]} TO "
-        f'"{source.owner}", and so on.'
+        f'"{source.owner}", and so on; or leave them out (exclude_data).'
     )
     with connect(source.admin) as admin:
         admin.execute(f"GRANT SELECT ON LARGE OBJECT {objects} TO {source.owner}".encode())

@@ -52,6 +52,7 @@ def copy_database(
     progress: Progress,
     *,
     exclude_data: Sequence[str] = (),
+    options: Sequence[str] = (),
     before_indexes: Callable[[], None] | None = None,
     big_bytes: int = BIG_BYTES,
     least_bytes: int = LEAST_BYTES,
@@ -59,6 +60,7 @@ def copy_database(
     """Copy a database, which is only read, into the empty one of `target`. Raises GreenroomError.
 
     `exclude_data` are tables, `schema.table`, that come without rows; a partitioned one stands for its partitions.
+    `options` are of `dumping.leaving`.
     `before_indexes` is called when all rows are there, and no index, constraint or trigger is yet. Tables of
     `big_bytes` or more (heap and TOAST) are moved one by one, many smaller ones by each pair of sessions, and those of
     less than `least_bytes` by pg_dump.
@@ -66,7 +68,14 @@ def copy_database(
     with nameless() as file:
         stored = Stored.nameless(file.fileno(), f"the archive of {source_address.database}")
         with begun(
-            source_address, client, file, stored, progress, exclude_data=exclude_data, least_bytes=least_bytes
+            source_address,
+            client,
+            file,
+            stored,
+            progress,
+            exclude_data=exclude_data,
+            options=options,
+            least_bytes=least_bytes,
         ) as copy:
             finish(copy, target, progress, before_indexes, big_bytes=big_bytes)
 
@@ -80,6 +89,7 @@ def begun(
     progress: Progress,
     *,
     exclude_data: Sequence[str] = (),
+    options: Sequence[str] = (),
     least_bytes: int = LEAST_BYTES,
     meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[Begun]:
@@ -102,6 +112,7 @@ def begun(
             compress=dumping.UNCOMPRESSED,
             snapshot=reading.snapshot,
             encoding=reading.encoding,
+            options=options,
             meanwhile=meanwhile,
         )
         yield Begun(source_address, client, reading, moved, stored)
