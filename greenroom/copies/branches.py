@@ -117,8 +117,10 @@ def _way(request: CopyRequest, wanted: Wanted, found: Origin, connections: ExitS
     if request.template:
         return Way("template")
     note = None
-    if wanted.target.via and found.mapped_servers:
+    if wanted.target.via and (found.mapped_servers or found.has_cron):
         note = "pg_restore takes user mappings out of a pipe as they come: copied through a tunnel, without them"
+        if not found.mapped_servers:
+            note = "pg_restore takes pg_cron out of a pipe as it comes: copied through a tunnel, without it"
     elif wanted.target.via and not wanted.rules:
         from greenroom.ssh.connection import connected
 
@@ -155,7 +157,7 @@ def _copied(found: Origin, wanted: Wanted, way: Way, copy: Held, progress: Progr
         role=migrates.role,
         notes=[
             *notes,
-            *dumping.left_behind(found.subscriptions, found.mapped_servers),
+            *_left_behind(found, way),
             *_refused(refused),
             *migrates.notes,
             *hindered,
@@ -258,6 +260,12 @@ def _tunnel_notes(found: Origin) -> list[str]:
     if found.via is None:
         return []
     return [f"what runs on it goes through {found.via}: each statement's time holds the way there and back"]
+
+
+def _left_behind(found: Origin, way: Way) -> list[str]:
+    """A copy by TEMPLATE has pg_cron too, which looks for jobs in the one database that the server names."""
+    cron = found.has_cron and way.method != "template"
+    return dumping.left_behind(found.subscriptions, found.mapped_servers, cron=cron)
 
 
 def _refused(names: list[str]) -> list[str]:

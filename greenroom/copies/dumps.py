@@ -50,7 +50,7 @@ def _content(archive: Archive) -> Content:
         source_facts=told(archive),
         notes=[
             "a dump does not tell its server's settings (TimeZone, timeouts, memory): those of the copy's hold",
-            *dumping.left_behind(archive.subscriptions, archive.mapped_servers),
+            *dumping.left_behind(archive.subscriptions, archive.mapped_servers, cron=archive.has_cron),
         ],
     )
 

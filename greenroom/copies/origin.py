@@ -9,7 +9,7 @@ import psycopg
 
 from greenroom.console import Progress
 from greenroom.copies.reach import Reached
-from greenroom.postgres import branch, dumping, masking, outside, roles, room
+from greenroom.postgres import branch, dumping, masking, outside, roles, room, workers
 from greenroom.postgres.address import Address
 from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
@@ -69,7 +69,12 @@ class Origin:
     @property
     def dump_options(self) -> list[str]:
         """For pg_dump, beside these."""
-        return dumping.leaving(large_objects=not self.large_objects)
+        return dumping.leaving(large_objects=not self.large_objects, cron=self.has_cron)
+
+    @property
+    def has_cron(self) -> bool:
+        """Whether pg_cron is there, which no copy by rows gets."""
+        return workers.CRON in self.facts.extensions
 
     @property
     def left_out_notes(self) -> list[str]:

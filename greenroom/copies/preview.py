@@ -90,7 +90,7 @@ def _source(request: CopyRequest, origin: Origin) -> Line:
 
 
 def _left_behind(origin: Origin) -> list[str]:
-    return dumping.left_behind(origin.subscriptions, origin.mapped_servers)
+    return dumping.left_behind(origin.subscriptions, origin.mapped_servers, cron=origin.has_cron)
 
 
 def _rows(target: PostgresTarget, origin: Origin, rules: list[Rule]) -> list[Line]:

@@ -18,7 +18,7 @@ from greenroom.copies.restored import Content, restored
 from greenroom.copies.roads import Road, road
 from greenroom.copies.servers import Ahead, server_for
 from greenroom.postgres import archive as archives
-from greenroom.postgres import cluster, dumping, masking, readable, restoring, room, snapshots
+from greenroom.postgres import cluster, dumping, masking, readable, restoring, room, snapshots, workers
 from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
 from greenroom.postgres.server import asking, connect, patient
@@ -137,7 +137,7 @@ def _ahead(request: CopyRequest, origin: Origin, early: ExitStack) -> Ahead | No
     """The server that this source's archive will want, by all that is known; to be started while that is written."""
     if request.server != EMBEDDED:
         return None
-    return Ahead(early, server_for(origin.facts.major, origin.facts.extensions))
+    return Ahead(early, server_for(origin.facts.major, origin.facts.extensions.keys() - {workers.CRON}))
 
 
 def _content(
@@ -179,7 +179,7 @@ def _content(
         notes=[
             *([road.note] if road.note else []),
             *origin.left_out_notes,
-            *dumping.left_behind(origin.subscriptions, origin.mapped_servers),
+            *dumping.left_behind(origin.subscriptions, origin.mapped_servers, cron=origin.has_cron),
         ],
     )
 

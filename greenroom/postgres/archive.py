@@ -12,7 +12,7 @@ import psycopg
 
 from greenroom.errors import GreenroomError
 from greenroom.postgres import binaries as programs
-from greenroom.postgres import outside, toc
+from greenroom.postgres import outside, toc, workers
 from greenroom.postgres.binaries import Binaries
 
 COMPRESSED = 3.0
@@ -49,8 +49,17 @@ class Archive:
 
     @property
     def extensions(self) -> list[str]:
-        """Names of the extensions that it creates."""
-        return sorted(entry.name for entry in self.contents.of_kind("EXTENSION"))
+        """Names of the extensions that a copy gets."""
+        return sorted(self._all_extensions - {workers.CRON})
+
+    @property
+    def has_cron(self) -> bool:
+        """Whether pg_cron is in it, which a copy does not get."""
+        return workers.CRON in self._all_extensions
+
+    @property
+    def _all_extensions(self) -> set[str]:
+        return {entry.name for entry in self.contents.of_kind("EXTENSION")}
 
     @property
     def subscriptions(self) -> list[str]:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
-from greenroom.postgres import dump_failure, lock_wait
+from greenroom.postgres import dump_failure, lock_wait, workers
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.children import nameless, running, words_in
@@ -52,9 +52,10 @@ def dump_words(
     return [*words, *options, f"--dbname={conninfo}"]
 
 
-def leaving(*, large_objects: bool) -> list[str]:
-    """pg_dump's words for what stays in the source beside rows of tables."""
-    return ["--no-blobs"] if large_objects else []  # from 16 on also as --no-large-objects
+def leaving(*, large_objects: bool, cron: bool) -> list[str]:
+    """pg_dump's words for what stays in the source beside rows of tables: `cron` are pg_cron's, of any user's jobs."""
+    words = ["--no-blobs"] if large_objects else []  # from 16 on also as --no-large-objects
+    return [*words, f"--exclude-table-data={workers.CRONS_SCHEMA}.*"] if cron else words
 
 
 def compression(client: Binaries) -> str:
@@ -120,8 +121,8 @@ def dump_into(
             raise failed()
 
 
-def left_behind(subscriptions: Sequence[str], servers: Sequence[str]) -> list[str]:
-    """The notes on what is in the source and not in the copy: subscriptions, user mappings of foreign `servers`."""
+def left_behind(subscriptions: Sequence[str], servers: Sequence[str], *, cron: bool = False) -> list[str]:
+    """The notes on what is in the source and not in the copy: subscriptions, user mappings of `servers`, pg_cron."""
     notes = []
     if subscriptions:
         many = "s" if len(subscriptions) > 1 else ""
@@ -132,7 +133,7 @@ def left_behind(subscriptions: Sequence[str], servers: Sequence[str]) -> list[st
         many = "s" if len(servers) > 1 else ""
         named = f"the foreign server{many} {', '.join(servers)}"
         notes.append(f"not copied: user mappings for {named}, so that the copy reads and writes nothing there")
-    return notes
+    return [*notes, workers.WITHOUT_CRON] if cron else notes
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from greenroom.console import Progress
-from greenroom.postgres import outside, toc
+from greenroom.postgres import outside, toc, workers
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.restoring import Stored, Target, jobs, restore_section
 
@@ -37,24 +37,30 @@ def restore_stored(
 ) -> None:
     """The same, for an archive that may be nameless. Raises GreenroomError."""
     restore_pre_data(stored, target, binaries, progress)
-    restore_section(stored, target, binaries, progress, "data", jobs=jobs())
+    restore_data(stored, target, binaries, progress)
     if before_indexes:
         before_indexes()
     restore_post_data(stored, target, binaries, progress)
 
 
 def restore_pre_data(stored: Stored, target: Target, binaries: Binaries, progress: Progress) -> None:
-    """The schema, without indexes and constraints, and without user mappings. Raises GreenroomError.
+    """The schema, without indexes and constraints. Raises GreenroomError."""
+    restore_section(stored, target, binaries, progress, "pre-data", only=allowed(toc.read(stored.table)))
+
+
+def restore_data(stored: Stored, target: Target, binaries: Binaries, progress: Progress) -> None:
+    """The rows, with several jobs. Raises GreenroomError."""
+    only = allowed(toc.read(stored.table))
+    restore_section(stored, target, binaries, progress, "data", jobs=jobs(), only=only)
+
+
+def allowed(contents: toc.Contents) -> list[int] | None:
+    """Numbers of all entries that a copy may have: no user mappings, and no pg_cron; None where that is all of them.
 
     A copy must never write into what belongs to the source, nor read what nobody has masked there: with the mapping a
     trigger, a migration or a materialised view that is filled would.
     """
-    restore_section(stored, target, binaries, progress, "pre-data", only=without_mappings(toc.read(stored.table)))
-
-
-def without_mappings(contents: toc.Contents) -> list[int] | None:
-    """Numbers of all entries that are not user mappings; None where there are none of these."""
-    rest = [entry.number for entry in contents.entries if entry.kind != outside.KIND]
+    rest = [entry.number for entry in workers.without_cron(contents) if entry.kind != outside.KIND]
     return rest if len(rest) < len(contents.entries) else None
 
 

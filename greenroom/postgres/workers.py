@@ -1,4 +1,7 @@
-"""Background workers of extensions: on a server that was copied as a whole they do what they do for the source."""
+"""Background workers of extensions: on a server that was copied as a whole they do what they do for the source.
+
+pg_cron can be in one database of a server alone, so that a copy beside others is made without it and all that is its.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,14 @@ from collections.abc import Iterator
 
 import psycopg
 
+from greenroom.postgres.toc import Contents, Entry
+
+CRON = "pg_cron"
+CRONS_SCHEMA = "cron"
+WITHOUT_CRON = (
+    "not copied: the extension pg_cron and its jobs, which a server has in one database only (cron.database_name): "
+    "a migration that calls it fails here"
+)
 # a setting of each, which is known where its library was loaded with the server
 _SETTINGS = {
     "pg_cron": "cron.database_name",
@@ -29,3 +40,15 @@ def _loaded(connection: psycopg.Connection) -> Iterator[str]:
             row = (True,)
         if row == (True,):
             yield library
+
+
+def without_cron(contents: Contents) -> list[Entry]:
+    """All entries of an archive but pg_cron and what is its: jobs, privileges, a comment."""
+    if not any(entry.name == CRON for entry in contents.of_kind("EXTENSION")):
+        return list(contents.entries)
+    return [entry for entry in contents.entries if not _of_cron(entry)]
+
+
+def _of_cron(entry: Entry) -> bool:
+    named = {("EXTENSION", CRON), ("COMMENT", f"EXTENSION {CRON}"), ("ACL", f"SCHEMA {CRONS_SCHEMA}")}
+    return entry.schema == CRONS_SCHEMA or (entry.kind, entry.name) in named

@@ -6,7 +6,7 @@ import pytest
 
 from greenroom.postgres.outside import servers_in
 from greenroom.postgres.restoring import jobs
-from greenroom.postgres.sections import steps, without_mappings
+from greenroom.postgres.sections import allowed, steps
 from greenroom.postgres.toc import Contents, Entry
 
 NONE, PRE, DATA, POST = 1, 2, 3, 4
@@ -54,5 +54,25 @@ def test_user_mappings_are_left_out_and_their_servers_told() -> None:
     kinds = [("SERVER", "b"), ("SERVER", "a SERVER b"), ("USER MAPPING", "USER MAPPING me SERVER a SERVER b")]
     entries = [Entry(kind, None, name, "me", "", False, None, n, PRE) for n, (kind, name) in enumerate(kinds)]
     found = Contents("shop", "18.0", "18.0", "none", tuple(entries))
-    assert without_mappings(found) == [0, 1] and servers_in(found) == ["a SERVER b"]
-    assert without_mappings(contents(*START)) is None and servers_in(contents(*START)) == []
+    assert allowed(found) == [0, 1] and servers_in(found) == ["a SERVER b"]
+    assert allowed(contents(*START)) is None and servers_in(contents(*START)) == []
+
+
+def test_pg_cron_is_left_out_with_all_that_is_its() -> None:
+    its = [
+        ("EXTENSION", None, "pg_cron"),
+        ("COMMENT", None, "EXTENSION pg_cron"),
+        ("ACL", None, "SCHEMA cron"),
+        ("ACL", "cron", "FUNCTION schedule(text, text)"),
+        ("TABLE DATA", "cron", "job"),
+    ]
+    own = [("TABLE", "public", "pg_cron"), ("ACL", "public", "TABLE cron"), ("EXTENSION", None, "hstore")]
+
+    def archive(things: list[tuple[str, str | None, str]]) -> Contents:
+        entries = [
+            Entry(kind, schema, name, "me", "", False, None, n, PRE) for n, (kind, schema, name) in enumerate(things)
+        ]
+        return Contents("shop", "18.0", "18.0", "none", tuple(entries))
+
+    assert allowed(archive([*its, *own])) == [5, 6, 7]
+    assert allowed(archive([*its[1:], *own])) is None, "a schema of that name, without the extension"
