@@ -149,13 +149,14 @@ def drill(stage: Stage) -> Iterator[Brake]:
 
 @contextmanager
 def drop_branch(stage: Stage) -> Iterator[Brake]:
-    """DROP DATABASE waits for somebody who writes a comment on the database."""
-    with _somebody(stage, "postgres") as other:
+    """DROP DATABASE waits for somebody who writes a comment on the database; the migration goes on when he does."""
+    with own_code(stage) as migrating, _somebody(stage, "postgres") as other:
 
         def reached(run: Run) -> bool:
-            if "commenting" not in seen and (name := _leased(stage)):
-                other.execute(sql.SQL("COMMENT ON DATABASE {} IS 'brake'").format(sql.Identifier(name)))
+            if "commenting" not in seen and migrating.reached(run):
+                other.execute(sql.SQL("COMMENT ON DATABASE {} IS 'brake'").format(sql.Identifier(_leased(stage))))
                 seen.add("commenting")
+                migrating.release()
             return _waits(stage, "DROP DATABASE%")
 
         seen: set[str] = set()
@@ -269,14 +270,15 @@ def _waits(stage: Stage, query: str) -> bool:
     return row == (True,)
 
 
-def _leased(stage: Stage) -> str | None:
-    """The branch, as soon as it bears its lease."""
+def _leased(stage: Stage) -> str:
+    """The branch that bears its lease."""
     with stage.source.admin("postgres") as admin:
         row = admin.execute(
             "SELECT datname FROM pg_database WHERE datname LIKE %s AND shobj_description(oid, 'pg_database') <> ''",
             [f"{stage.source.name}\\_\\_%"],
         ).fetchone()
-    return row[0] if row else None
+    assert row is not None, "it is being migrated"
+    return str(row[0])
 
 
 def _arrived(stage: Stage) -> bool:

@@ -37,7 +37,9 @@ def stage(orders: Source, cache: Path, tmp_path: Path) -> Iterator[Stage]:
         made = Stage(tmp_path / "desk", orders, host, cache)
         yield made
         made.clear()
-        print(f"the source's server says:\n{orders.log}")  # shown where the test has failed
+        for run in made.runs:  # shown where the test has failed
+            print(f"a command ended with {run.process.returncode} and had said:\n{run.said}")
+        print(f"the source's server says:\n{orders.log}")
 
 
 @pytest.mark.parametrize(
