@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from greenroom import shell
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError, Terminated
 from greenroom.infra.stack import Stack
+from greenroom.interrupts import shielded
 
 PROGRAM = "terraform"
 LEAST = (1, 11)
@@ -67,18 +69,19 @@ def run(stack: Stack, words: Sequence[str | Path], progress: Progress, heard: Ca
         argv, env=stack.variables, stdin=shell.DEVNULL, stdout=shell.PIPE, stderr=shell.STDOUT, start_new_session=True
     ) as child:
         assert child.stdout
-        lines = _lines(child.stdout.fileno())
-        while True:
+        lines, ended = _Lines(child.stdout.fileno()), False
+        while not ended:
             try:
-                line = next(lines, None)
-                if line is None:
-                    break
-                _take(line, done, heard)
+                select.select([child.stdout], [], [])
+                with shielded():  # what has been read is taken in before a stop is: nobody would say it again
+                    said = lines.read()
+                    ended = said is None
+                    for line in said or ():
+                        _take(line, done, heard)
             except (KeyboardInterrupt, Terminated) as stop:
                 asked.append(stop)
                 progress.step(STOPPING if len(asked) == 1 else KILLING)
                 child.send_signal(signal.SIGINT)
-                lines = _lines(child.stdout.fileno())
         done.code = child.wait()
     if asked:
         raise Stopped(asked[0], done, killed=len(asked) > 1)
@@ -113,11 +116,19 @@ def _take(line: str, done: Done, heard: Callable[[Message], None]) -> None:
     heard(message)
 
 
-def _lines(descriptor: int) -> Iterator[str]:
-    """By whole lines. An exception between two reads loses nothing but the rest of a line that had not ended."""
-    rest = b""
-    while chunk := os.read(descriptor, 1 << 16):
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode(errors="replace") for line in lines if line.strip())
-    if rest.strip():
-        yield rest.decode(errors="replace")
+@dataclass
+class _Lines:
+    """Of a pipe, as they come."""
+
+    descriptor: int
+    rest: bytes = b""
+
+    def read(self) -> list[str] | None:
+        """Those that have ended by now; None at the end of all."""
+        if chunk := os.read(self.descriptor, 1 << 16):
+            *lines, self.rest = (self.rest + chunk).split(b"\n")
+        elif self.rest:
+            lines, self.rest = [self.rest], b""
+        else:
+            return None
+        return [line.decode(errors="replace") for line in lines if line.strip()]
