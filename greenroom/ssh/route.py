@@ -24,6 +24,7 @@ CONNECT_SECONDS = 5
 MOST_HOPS = 8
 MOST_INCLUDES = 16
 PERCENT = "\0"  # stands for %%, which begins no token; no file's name has it
+_WORDS = re.compile(r"""(?:\s*+(?!\#)(?:\\.|"(?:\\.|[^"\\])*+"|'(?:\\.|[^'\\])*+'|[^\s"'\\])++)*+""")
 _LINE = re.compile(r"\s*(\w+)(?:\s*=\s*|\s+)(.+?)\s*")
 _PLACE = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^@:\s,/-][^@:\s,/]*))"
@@ -188,8 +189,11 @@ def _included(patterns: str, base: Path) -> Iterator[Path]:
 
 
 def _words(text: str) -> list[str]:
+    """As ssh reads a line: one that begins with # ends it."""
+    found = _WORDS.match(text)
+    rest = text[found.end() :].lstrip() if found else text
     try:
-        return shlex.split(text)
+        return shlex.split(found[0] if found and rest.startswith("#") else text)
     except ValueError:
         raise GreenroomError(
             f"ssh_config cannot be read: {text} lacks a quotation mark.", "Correct it; ssh -G HOST shows its line."

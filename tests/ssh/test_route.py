@@ -126,6 +126,18 @@ def test_quotation_mark_that_is_missing_is_told(home: Path, line: str) -> None:
         route("vpn")
 
 
+def test_comments_after_names_are_none_of_these(home: Path) -> None:
+    """Also in the block of another host, and with an apostrophe in it; a # inside a name is its own."""
+    configured(
+        home, "Host other\n IdentityFile ~/.ssh/work # Bob's\nHost vpn\n IdentityFile ~/.ssh/key#1 # it's mine\n"
+    )
+    (hop,) = route("vpn")
+    assert hop.identity_files == (home / ".ssh/key#1",)
+    configured(home, 'UserKnownHostsFile ~/one "~/t#wo" #don\'t\n')
+    (hop,) = route("vpn")
+    assert hop.known_hosts[:2] == (home / "one", home / "t#wo")
+
+
 def test_user_and_port_of_via_win_also_in_the_proxy_command(home: Path) -> None:
     configured(home, "Host vpn\n Port 2200\n User deploy\n ProxyCommand nc %r %h %p\n")
     (hop,) = route("me@vpn:23")
