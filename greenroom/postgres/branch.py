@@ -55,8 +55,11 @@ def create_empty(
 
 
 def give(connection: psycopg.Connection, name: str, owner: str) -> None:
-    """The database `name` belongs to `owner` from now on."""
-    connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(owner)))
+    """The database `name` belongs to `owner` from now on. Raises GreenroomError where the role may not say so."""
+    try:
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(owner)))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise _may_not_create(connection.info.user, _place(connection)) from error
 
 
 def create_by_template(
@@ -255,7 +258,7 @@ def maintenance(address: Address) -> Address:
 
 def _create(connection: psycopg.Connection, statement: sql.Composed, name: str) -> None:
     """One that is closed to all others from its first moment: whoever came in while it is empty could stay."""
-    where = f"{connection.info.host}:{connection.info.port}"
+    where = _place(connection)
     try:
         connection.execute(statement + sql.SQL(" ALLOW_CONNECTIONS false"))
         close(connection, name)
@@ -265,6 +268,10 @@ def _create(connection: psycopg.Connection, statement: sql.Composed, name: str) 
         raise GreenroomError(
             f"the disk of {where} is full: the copy of the data does not fit.", "Free some space there, then run again."
         ) from error
+
+
+def _place(connection: psycopg.Connection) -> str:
+    return f"{connection.info.host}:{connection.info.port}"
 
 
 def refuse_no_createdb(connection: psycopg.Connection, server: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import psycopg
@@ -41,7 +42,8 @@ def blamed(connection: psycopg.Connection, error: psycopg.Error) -> tuple[str, s
     if connection.closed or not error.diag.context:
         return None
     for name, _state, function in connection.execute(_ENABLED):
-        if f"{function.rpartition('.')[2]}()" in error.diag.context:
+        called = re.escape(function.rpartition(".")[2])
+        if re.search(rf'(?<![\w$"]){called}\(\)', error.diag.context):
             quoted = sql.Identifier(name).as_string()
             return (
                 f"the event trigger {name} forbids it (SQLSTATE {error.sqlstate})",

@@ -15,6 +15,12 @@ from greenroom.postgres.toc import Contents
 from greenroom.secret import Secret
 
 MARK = "greenroom: a stand-in for a role of the source"
+LOCK_WAIT = "2s"
+_NEEDED_BY_NOTHING = """
+SELECT rolname FROM pg_roles r
+WHERE shobj_description(oid, 'pg_authid') = %s AND rolname = ANY (%s)
+  AND NOT EXISTS (SELECT FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = r.oid)
+"""
 
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _NAMES = rf"{_NAME}(?:, {_NAME})*"
@@ -49,8 +55,8 @@ def existing(connection: psycopg.Connection) -> set[str]:
 def make_stubs(connection: psycopg.Connection, wanted: Iterable[str], holder: str | None = None) -> list[str]:
     """Make the missing ones, which cannot log in; returns all of `wanted` that are stubs, from now or from before.
 
-    `holder` is the copy on a server that others use: CONNECT on it keeps another copy's end from dropping them, before
-    anything in it is theirs.
+    `holder` is the copy on a server that others use: TEMPORARY on it, which lets nobody in, keeps another copy's end
+    from dropping them, before anything in it is theirs.
     """
     with _one_after_the_other(connection):
         for role in sorted(set(wanted) - existing(connection)):
@@ -58,7 +64,7 @@ def make_stubs(connection: psycopg.Connection, wanted: Iterable[str], holder: st
                 _make_stub(connection, role)
         found = sorted(set(wanted) & stubs(connection))
         if holder:
-            words = sql.SQL("GRANT CONNECT ON DATABASE {} TO ").format(sql.Identifier(holder))
+            words = sql.SQL("GRANT TEMPORARY ON DATABASE {} TO ").format(sql.Identifier(holder))
             for role in found:
                 connection.execute(words + sql.Identifier(role))
         _become_able(connection, found)
@@ -79,12 +85,21 @@ def stubs(connection: psycopg.Connection) -> set[str]:
 
 
 def drop_stubs(connection: psycopg.Connection, names: Iterable[str]) -> None:
-    """Drop those of `names` that bear our mark, where nothing else needs them: the last copy that does drops them."""
-    if not (names := set(names)):
+    """Drop those of `names` that bear our mark, where nothing needs them: the last copy that does drops them.
+
+    DROP ROLE would first wait for every transaction that makes something for the role, such as another's migration; so
+    it is asked beforehand, and waits no longer than LOCK_WAIT.
+    """
+    if not (names := sorted(set(names))):
         return
-    refused = (psycopg.errors.DependentObjectsStillExist, psycopg.errors.InsufficientPrivilege)
+    refused = (
+        psycopg.errors.DependentObjectsStillExist,
+        psycopg.errors.InsufficientPrivilege,
+        psycopg.errors.LockNotAvailable,
+    )
     with _one_after_the_other(connection):
-        for role in sorted(names & stubs(connection)):
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_WAIT])
+        for (role,) in connection.execute(_NEEDED_BY_NOTHING, [MARK, names]).fetchall():
             with contextlib.suppress(*refused), connection.transaction():
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
@@ -108,10 +123,9 @@ def needed_to_own(connection: psycopg.Connection, owners: set[str]) -> list[str]
     if superuser:
         return []
     present = owners & existing(connection)
-    rows = connection.execute(
-        "SELECT r FROM unnest(%s::text[]) AS r WHERE NOT pg_has_role(r, 'MEMBER') ORDER BY r", [sorted(present)]
+    strangers = ", ".join(
+        sql.Identifier(name).as_string() for name in sorted(present) if not may_become(connection, name)
     )
-    strangers = ", ".join(sql.Identifier(name).as_string() for (name,) in rows)
     user = sql.Identifier(connection.info.user).as_string()
     return [
         *([f"GRANT {strangers} TO {user}"] if strangers else []),
@@ -125,11 +139,13 @@ def may_create_roles(connection: psycopg.Connection) -> bool:
 
 
 def _become_able(connection: psycopg.Connection, stubs: Iterable[str]) -> None:
-    """Make a role that is no superuser a member of the stubs that it made: else it cannot give them anything."""
-    if _rights(connection)[0]:
-        return
-    for role in stubs:
-        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role)))
+    """Make a role that is no superuser a member of the stubs, where it may: else it cannot give them anything.
+
+    From 16 on it may not of those that another role made, which then own nothing of its copy.
+    """
+    for role in [role for role in stubs if not may_become(connection, role)]:
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
+            connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role)))
 
 
 def owner_of_tables(connection: psycopg.Connection) -> str:

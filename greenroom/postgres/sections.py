@@ -80,11 +80,14 @@ def steps(contents: toc.Contents) -> Iterator[tuple[list[int] | None, int]]:
     Event triggers come last: pg_restore makes them beside what they may forbid, that is to fill materialised views.
     """
     every = list(contents.post_data)
+    if (permitted := allowed(contents)) is not None:
+        some = set(permitted)
+        every = [entry for entry in every if entry.number in some]
     last = [entry.number for entry in every if _is_of_event_trigger(entry)]
     entries = [entry for entry in every if entry.number not in last]
     numbers = [entry.number for entry in entries]
     places = [place for place, entry in enumerate(entries) if entry.kind == _ATTACHING]
-    if not places and not last:
+    if not places and not last and len(every) == len(list(contents.post_data)):
         yield None, jobs()
         return
     first, after = (places[0], places[-1] + 1) if places else (len(numbers), len(numbers))

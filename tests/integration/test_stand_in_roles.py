@@ -13,7 +13,8 @@ import pytest
 from greenroom.console import Display, Silent
 from greenroom.copies.acquiring import Acquired, CopyRequest, acquire
 from greenroom.copies.cloning import cloned
-from greenroom.postgres import journal, roles
+from greenroom.errors import GreenroomError
+from greenroom.postgres import branch, journal, roles
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.leftovers import standing_on
@@ -161,3 +162,64 @@ def test_many_that_come_and_go_leave_none(given: Given) -> None:
     for thread in threads:
         thread.join()
     assert failed == [] and given.roles == given.before
+
+
+@pytest.fixture
+def makers(given: Given) -> Iterator[list[Address]]:
+    """Two roles that may make databases and roles, and are no superusers."""
+    names = ["maker one", "maker two"]
+    with connect(given.server.address) as admin:
+        for name in names:
+            admin.execute(f"CREATE ROLE \"{name}\" LOGIN CREATEDB CREATEROLE PASSWORD 'its-s3cret'".encode())
+        yield [given.address.as_role(name, Secret("its-s3cret")) for name in names]
+        for name in names:
+            admin.execute(f'DROP OWNED BY "{name}"; DROP ROLE "{name}"'.encode())
+
+
+def test_migration_under_way_is_not_waited_for(given: Given) -> None:
+    """It has made something for a stand-in, and is not at its end: DROP ROLE would wait for that."""
+    with connect(given.server.address) as admin, connect(given.server.address) as migrating:
+        admin.execute("CREATE DATABASE holder")
+        assert roles.make_stubs(admin, ["stand in"], "holder") == ["stand in"]
+        with migrating.transaction(force_rollback=True):
+            migrating.execute('CREATE TABLE new (); ALTER TABLE new OWNER TO "stand in"')
+            roles.drop_stubs(admin, ["stand in"])
+            assert "stand in" in given.roles
+            admin.execute("DROP DATABASE holder")
+            roles.drop_stubs(admin, ["stand in"])
+            assert "stand in" in given.roles, "given up after a short while"
+        roles.drop_stubs(admin, ["stand in"])
+    assert given.roles == given.before
+
+
+def test_those_that_another_role_has_made_are_shared(given: Given, makers: list[Address]) -> None:
+    """Whoever may not become one of them restores without owners, and is told what to ask for."""
+    before = given.roles
+    with connect(makers[0]) as first, connect(makers[1]) as second:
+        for number, connection in enumerate((first, second)):
+            connection.execute(f"CREATE DATABASE holder{number}".encode())
+        assert roles.make_stubs(first, ["stand in"], "holder0") == ["stand in"]
+        assert roles.make_stubs(second, ["stand in"], "holder1") == ["stand in"]
+        assert roles.needed_to_own(first, {"stand in"}) == []
+        new = second.info.server_version >= 160000
+        assert roles.needed_to_own(second, {"stand in"}) == (['GRANT "stand in" TO "maker two"'] if new else [])
+        second.execute("DROP DATABASE holder1")
+        roles.drop_stubs(second, ["stand in"])
+        assert "stand in" in given.roles
+        first.execute("DROP DATABASE holder0")
+        roles.drop_stubs(first, ["stand in"])
+    assert given.roles == before
+
+
+def test_role_that_its_maker_may_not_become_is_asked_for(given: Given, makers: list[Address]) -> None:
+    """From 16 on who makes one is a member that may not act as it: so are the master users of managed servers."""
+    with connect(makers[0]) as maker:
+        maker.execute("CREATE ROLE app")
+        maker.execute("CREATE DATABASE holder")
+        try:
+            assert roles.needed_to_own(maker, {"app"}) == ['GRANT "app" TO "maker one"']
+            with pytest.raises(GreenroomError, match=r"^maker one may not create a database on .+\.$"):
+                branch.give(maker, "holder", "app")
+        finally:
+            maker.execute("DROP DATABASE holder")
+            maker.execute("DROP ROLE app")
