@@ -218,7 +218,7 @@ def test_role_that_its_maker_may_not_become_is_asked_for(given: Given, makers: l
         maker.execute("CREATE DATABASE holder")
         try:
             assert roles.needed_to_own(maker, {"app"}) == ['GRANT "app" TO "maker one"']
-            with pytest.raises(GreenroomError, match=r"^maker one may not create a database on .+\.$"):
+            with pytest.raises(GreenroomError, match=r"^maker one may not create a database on "):
                 branch.give(maker, "holder", "app")
         finally:
             maker.execute("DROP DATABASE holder")
