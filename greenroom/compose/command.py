@@ -53,7 +53,7 @@ def up(config: Config, wanted: Wanted, progress: Progress, say: Callable[[str], 
 
 
 def _demo(project: Project, load: Sequence[str], progress: Progress, say: Callable[[str], None]) -> None:
-    """An admin user, and data where there was none: the password is told before anything else can fail."""
+    """An admin user where there is none, and data with a new one: the password is told before all else can fail."""
     progress.step("making an admin user, where there is none")
     told, made = members.admit(project)
     say(told)
