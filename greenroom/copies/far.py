@@ -23,6 +23,7 @@ from greenroom.postgres.address import KEPT_ALIVE, Address
 from greenroom.postgres.arriving import Arriving, arriving
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.server import only_reading
+from greenroom.postgres.speakers import alone
 from greenroom.secret import Secret
 
 if TYPE_CHECKING:
@@ -167,7 +168,9 @@ def pipe(far: FarDump, origin: Origin, target: restoring.Target, progress: Progr
         far.host.running(words, secrets=_secrets(origin.real)) as remote,
         arriving(origin.sizes_to_come, target.address) as rows,
     ):
-        restoring.watch(_lines(remote), target, progress, lambda: _failure(remote.stderr, origin.real, far), rows)
+        restoring.watch(
+            alone(_lines(remote)), target, progress, lambda: _failure(remote.stderr, origin.real, far), rows
+        )
         code = remote.wait()
         if _DUMP_FAILED in remote.stderr:
             raise _failure(remote.stderr, origin.real, far)

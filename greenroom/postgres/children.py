@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import selectors
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from greenroom import places, shell
 from greenroom.interrupts import shielded
@@ -50,23 +48,6 @@ def end(process: Popen[bytes]) -> None:
     for stream in (process.stdout, process.stderr):
         if stream:
             stream.close()
-
-
-def lines_of(stream: IO[bytes], seconds: float) -> Iterator[bytes]:
-    """Its lines until it ends, without their ends; nothing at all for each so many seconds in which none came."""
-    rest, selector = b"", selectors.DefaultSelector()
-    with selector:
-        selector.register(stream, selectors.EVENT_READ)
-        while True:
-            if not selector.select(seconds):
-                yield b""
-                continue
-            chunk = os.read(stream.fileno(), 1 << 16)
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from filter(None, lines)
-            if not chunk:
-                yield from filter(None, [rest])
-                return
 
 
 def nameless() -> BinaryIO:

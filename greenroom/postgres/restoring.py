@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +18,12 @@ from greenroom.postgres import event_triggers
 from greenroom.postgres.address import Address
 from greenroom.postgres.arriving import Arriving, arriving
 from greenroom.postgres.binaries import Binaries
-from greenroom.postgres.children import ENGLISH, lines_of, nameless, running
+from greenroom.postgres.children import ENGLISH, nameless, running
 from greenroom.postgres.complaints import Complaint, passed_over
 from greenroom.postgres.restore_progress import Working
 from greenroom.postgres.server import unhindered, with_options
-from greenroom.shell import PIPE, Popen
+from greenroom.postgres.speakers import Line, Speakers
+from greenroom.shell import Popen
 
 MOST_JOBS = 8
 TELL_SECONDS = 1.0
@@ -30,6 +32,7 @@ _QUOTES_ROWS = re.compile(r"TABLE DATA|MATERIALIZED VIEW DATA|BLOB|LARGE OBJECT|
 _HOLDS_ROWS = re.compile(r"(?:FK )?CONSTRAINT|CHECK CONSTRAINT|INDEX")
 _ENTRY = re.compile(r"pg_restore: from TOC entry \d+; \d+ \d+ (?P<entry>.*)$")
 _DISK_FULL = "53100"
+_SHORT = "Run it again; is memory short?"
 _NO_ROOM = ("No space left on device", "Disk quota exceeded", "could not extend file")
 
 
@@ -136,12 +139,11 @@ def restore_section(
         words = section_words(stored, target, binaries, section, jobs=jobs, listed=listed)
         sizes = target.sizes if section == "data" else {}
         with (
-            running(words, env=target.environment, stderr=PIPE, **inherited(stored, listed)) as restoring,
+            Speakers() as speakers,
+            running(words, env=target.environment, stderr=speakers.mouth, **inherited(stored, listed)) as restoring,
             arriving(sizes, target.address, packed=target.packed) as rows,
         ):
-            assert restoring.stderr is not None
-            said = lines_of(restoring.stderr, TELL_SECONDS)
-            watch(said, target, progress, cut_off_in(stored.name), rows)
+            watch(speakers.lines(TELL_SECONDS), target, progress, cut_off_in(stored.name), rows)
             refuse_silent_failure(restoring, target)
 
 
@@ -160,7 +162,7 @@ def inherited(stored: Stored, *others: int | None) -> dict[str, tuple[int, ...]]
 
 
 def watch(
-    said: Iterable[bytes],
+    said: Iterable[Line],
     target: Target,
     progress: Progress,
     cut_off: Callable[[], GreenroomError],
@@ -170,13 +172,14 @@ def watch(
 
     An empty line of `said` says that nothing was said for a while; `rows` is told what it hears of them.
     """
-    complaint, working = Complaint(), Working(rows)
-    for raw in said:
-        line = raw.decode(errors="replace").rstrip("\n")
+    complaints: defaultdict[int, Complaint] = defaultdict(Complaint)
+    working = Working(rows)
+    for who, raw in said:
+        line, complaint = raw.decode(errors="replace"), complaints[who]
         if working.hears(line):
             progress.detail(working.told())
         elif match := _ENTRY.match(line):
-            complaint = Complaint(entry=match["entry"])
+            complaints[who] = Complaint(entry=match["entry"])
         elif line.startswith("pg_restore: error: "):
             complaint.words = line.removeprefix("pg_restore: error: ")
             if not complaint.words.startswith("could not execute query"):
@@ -192,7 +195,7 @@ def refuse_silent_failure(restoring: Popen[bytes], target: Target) -> None:
     code = restoring.wait()
     if code not in (0, 1):
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        raise GreenroomError(f"pg_restore into {target.label} ended with {how}.", "Run it again; is memory short?")
+        raise GreenroomError(f"pg_restore into {target.label} ended with {how}.", _SHORT)
 
 
 def _explained(complaint: Complaint, target: Target, cut_off: Callable[[], GreenroomError]) -> GreenroomError:
@@ -200,6 +203,8 @@ def _explained(complaint: Complaint, target: Target, cut_off: Callable[[], Green
         return full
     if "ERROR:" not in complaint.words and "connection" in complaint.words:
         return lost(target)
+    if "worker process died" in complaint.words:
+        return GreenroomError(f"a process of pg_restore into {target.label} was ended.", _SHORT)
     if not complaint.command and "ERROR:" not in complaint.words:
         return cut_off()
     entry = complaint.entry or "an unknown entry"

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from greenroom.console import Silent
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 from greenroom.postgres.complaints import Complaint, passed_over
-from greenroom.postgres.restoring import Target, _explained, cut_off_in
+from greenroom.postgres.restoring import Target, _explained, cut_off_in, watch
 
 HINT = "\n  pg_restore --exit-on-error of the same archive shows the server's own words, which can quote rows."
 
@@ -106,3 +107,34 @@ def test_harmless_errors_are_passed_over(command: str, as_superuser: bool, as_ot
     complaint = Complaint("ACL public t app", "could not execute query: ERROR:  no", command)
     assert passed_over(complaint, target()) is as_superuser
     assert passed_over(complaint, target(superuser=False)) is as_other
+
+
+def said_by(who: int, *lines: str) -> list[tuple[int, bytes]]:
+    return [(who, line.encode()) for line in lines]
+
+
+def entry(number: int, of: str) -> str:
+    return f"pg_restore: from TOC entry {number}; 2606 1 {of} app"
+
+
+def test_each_jobs_error_is_judged_by_its_own_entry() -> None:
+    """Two jobs fail at once: what the first may be told in the server's words, the second's would quote rows."""
+    said = [
+        *said_by(7, entry(1, "TRIGGER public t")),
+        *said_by(8, entry(2, "CONSTRAINT public t t_pk")),
+        *said_by(7, "pg_restore: error: could not execute query: ERROR:  no such function"),
+        *said_by(8, 'pg_restore: error: could not execute query: ERROR:  invalid input: "s3cret"'),
+        *said_by(8, "Command was: ALTER TABLE ONLY public.t", "    ADD CONSTRAINT t_pk PRIMARY KEY (id);"),
+        *said_by(7, "Command was: CREATE TRIGGER ..."),
+    ]
+    with pytest.raises(GreenroomError) as raised:
+        watch(said, target(), Silent(), cut_off_in("shop.dump"))
+    assert str(raised.value) == (
+        f"the data cannot be restored on embedded: it failed at CONSTRAINT public t t_pk.{HINT}"
+    )
+
+
+def test_job_that_was_ended_is_no_damaged_archive() -> None:
+    assert said(Complaint("", "a worker process died unexpectedly")) == (
+        "a process of pg_restore into embedded was ended.\n  Run it again; is memory short?"
+    )

@@ -15,6 +15,7 @@ from greenroom.postgres.copying.meter import Meter, metering
 from greenroom.postgres.copying.rows import Load, Move, Road, check, may_empty, moving
 from greenroom.postgres.copying.tables import Table
 from greenroom.postgres.restoring import Stored
+from greenroom.postgres.speakers import alone
 from greenroom.shell import Popen
 
 POLL_SECONDS = 0.003
@@ -101,7 +102,7 @@ def _rest(road: Road, stored: Stored, progress: Progress) -> Iterator[tuple[Pope
 
         def judge() -> None:
             said.seek(0)
-            restoring.watch(said, road.target, progress, restoring.cut_off_in(stored.name))
+            restoring.watch(alone(said), road.target, progress, restoring.cut_off_in(stored.name))
             restoring.refuse_silent_failure(child, road.target)
 
         yield child, judge
