@@ -128,6 +128,7 @@ def _fill(content: Content, where: Place, copy: Held, progress: Progress) -> Non
         label=where.label,
         version_num=copy.connection.info.server_version,
         log=where.log,
+        data=where.embedded.data if where.embedded else None,
         ownership=where.ownership,
         strange=branch.strange_tablespaces(copy.connection, copy.name, archive.tablespaces),
     )

@@ -23,6 +23,7 @@ LOADING = {
     "wal_level": "minimal",  # rows copied into a table of the same transaction are not logged
     "wal_skip_threshold": "64kB",  # fewer are logged after all: to sync a table looks through all of shared_buffers
     "max_wal_senders": "0",
+    "shared_buffers": "128MB",  # rows go through a ring of pages; each further page that a session touches is a fault
     "max_wal_size": "32GB",
     "checkpoint_timeout": "1d",
 }

@@ -44,7 +44,7 @@ class Target:
     known; `packed` says how many bytes of rows one of these is. `strange` are tablespaces of the source's that the
     server has not, or the role may not use: then all lies in the database's own. `unfilled` are materialised views
     whose query fails on the copy, and `unmade` is what only a superuser could make. `masked`: rows were changed since
-    they came.
+    they came. `data` is the server's data directory, where it is of ours and on this machine.
     """
 
     address: Address
@@ -60,6 +60,7 @@ class Target:
     unfilled: list[str] = field(default_factory=list)
     unmade: list[str] = field(default_factory=list)
     masked: bool = False
+    data: Path | None = None
 
     def words(self, binaries: Binaries) -> list[str | Path]:
         """pg_restore's argv, without the archive; the password goes by `environment`."""

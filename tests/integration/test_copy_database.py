@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,12 @@ pytestmark = pytest.mark.full
 COPY = {"big_bytes": 0, "least_bytes": 0}  # every table by COPY, in sessions of its own
 SHARED = {"big_bytes": 1 << 40, "least_bytes": 0}  # every table by COPY, in two pairs of sessions
 DUMP = {"least_bytes": 1 << 40}  # all by pg_dump
+
+
+def given(server: Server, address: Address, *, by_itself: bool = False, superuser: bool = True) -> Target:
+    """`by_itself`: the server reads the rows of big tables from pipes in its data directory."""
+    data = server.data if by_itself else None
+    return Target(address, superuser=superuser, label="here", version_num=server.version_num, data=data)
 
 
 @pytest.fixture
@@ -57,13 +64,28 @@ def test_copy_is_what_dump_and_restore_make(
     ):
         before = compared(source, client)
         dump_and_restore(source, reference, client)
-        target = Target(address, superuser=not of_owner, label="here", version_num=here.version_num)
+        target = given(here, address, superuser=not of_owner)
         copy_database(source, target, client, Silent(), **way)
         copied, expected = compared(address, client), compared(reference, client)
         for part, told in expected.items():
             assert copied[part] == told, part
         assert copied["rows"] == before["rows"]
         assert compared(source, client) == before
+
+
+@pytest.mark.parametrize(("old", "new"), [(15, 15), (15, 18), (18, 18)])
+def test_copy_whose_server_reads_the_rows_by_itself(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, old: int, new: int
+) -> None:
+    there, here = request.getfixturevalue(f"server{old}"), request.getfixturevalue(f"server{new}")
+    client = of_major(new)
+    made, mkfifo = [], os.mkfifo
+    monkeypatch.setattr(os, "mkfifo", lambda path, mode: (made.append(path), mkfifo(path, mode)))
+    with everything(there, target=here) as source, database(here, "copied") as address:
+        copy_database(source, given(here, address, by_itself=True), client, Silent(), **COPY)
+        assert compared(address, client)["rows"] == compared(source, client)["rows"]
+    assert [path.parent for path in made] == [here.data] * len(made) != []
+    assert not any(path.exists() for path in made)
 
 
 def test_copy_leaves_rows_out_and_calls_before_indexes(server: Server, source: Address) -> None:
@@ -155,8 +177,8 @@ def several(name: str) -> list[str]:
     return [name if number == jobs() else f"t{number}" for number in range(3 * jobs())]
 
 
-@pytest.mark.parametrize("way", [COPY, SHARED])
-def test_table_whose_rows_are_hidden_is_named(server: Server, way: dict[str, int]) -> None:
+@pytest.mark.parametrize(("way", "by_itself"), [(COPY, False), (COPY, True), (SHARED, False)])
+def test_table_whose_rows_are_hidden_is_named(server: Server, way: dict[str, int], *, by_itself: bool) -> None:
     """Row security: only the COPY itself is refused, in whichever session the table's turn comes."""
     with database(server, "secured") as source, database(server, "copied") as address:
         with connect(source) as admin:
@@ -168,7 +190,7 @@ def test_table_whose_rows_are_hidden_is_named(server: Server, way: dict[str, int
         with pytest.raises(GreenroomError) as caught:
             copy_database(
                 reading,
-                Target(address, superuser=True, label="x", version_num=server.version_num),
+                given(server, address, by_itself=by_itself),
                 server.binaries,
                 Silent(),
                 **way,
@@ -177,8 +199,8 @@ def test_table_whose_rows_are_hidden_is_named(server: Server, way: dict[str, int
     assert caught.value.sentence == said
 
 
-@pytest.mark.parametrize("way", [COPY, SHARED])
-def test_table_whose_rows_are_refused_is_named(server: Server, way: dict[str, int]) -> None:
+@pytest.mark.parametrize(("way", "by_itself"), [(COPY, False), (COPY, True), (SHARED, False)])
+def test_table_whose_rows_are_refused_is_named(server: Server, way: dict[str, int], *, by_itself: bool) -> None:
     """A constraint that the source's rows do not meet: pg_dump makes it with the table."""
     with database(server, "refused") as source, database(server, "copied") as address:
         with connect(source) as admin:
@@ -190,7 +212,7 @@ def test_table_whose_rows_are_refused_is_named(server: Server, way: dict[str, in
         with pytest.raises(GreenroomError) as caught:
             copy_database(
                 source,
-                Target(address, superuser=True, label="here", version_num=server.version_num),
+                given(server, address, by_itself=by_itself),
                 server.binaries,
                 Silent(),
                 **way,

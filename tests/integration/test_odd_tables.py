@@ -123,9 +123,9 @@ def test_probes_keep_within_the_roles_connections(source: Address, server18: Ser
 def test_timeouts_of_the_app_do_not_end_probes_that_rest(source: Address, tmp_path: Path) -> None:
     """Row probes rest until rows are written: idle_session_timeout, which the copy has from its source, ends others."""
     with connect(source) as connection:
-        connection.execute("ALTER DATABASE oddly SET idle_session_timeout = '500ms'")
+        connection.execute("ALTER DATABASE oddly SET idle_session_timeout = '2s'")
     try:
-        rehearsal = changed(source, tmp_path, "SELECT pg_sleep(1.5)", "UPDATE part SET id = id + 1")
+        rehearsal = changed(source, tmp_path, "SELECT pg_sleep(4)", "UPDATE part SET id = id + 1")
     finally:
         with connect(source) as connection:
             connection.execute("ALTER DATABASE oddly RESET idle_session_timeout")

@@ -11,6 +11,7 @@ from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 from greenroom.postgres.arriving import Arriving, far
 from greenroom.postgres.restoring import Target, watch
+from greenroom.postgres.speakers import ALONE
 
 SIZES = {"public.big": 80_000_000, "public.small": 15_000_000, "O d.x.Y": 5_000_000}
 
@@ -30,7 +31,7 @@ def told(said: list[str], rows: Arriving | None) -> list[str]:
         return GreenroomError("cut off")
 
     target = Target(Address("h", 1, "d", "u"), superuser=True, label="x", version_num=180000)
-    watch([f"{line}\n".encode() if line else b"" for line in said], target, heard, cut_off, rows)
+    watch([(ALONE, line.encode()) for line in said], target, heard, cut_off, rows)
     return [re.sub(r" MB · \d+ MB/s( · \d+ s left)?", "", detail) for detail in heard.details]
 
 

@@ -3,6 +3,7 @@
 - `source`   the session that holds the snapshot, and what must not change beneath it
 - `tables`   which tables move by COPY, and whether their rows may travel in binary
 - `rows`     moving the rows of a table, or of many small ones: a COPY here, a COPY there, a pipe between
+- `pipe`     that pipe; a server of ours reads it by itself, by its name
 - `pool`     several at once, the biggest first
 - `meter`    how far they are
 
@@ -30,7 +31,7 @@ from greenroom.postgres.copying.tables import Table
 from greenroom.postgres.restoring import Stored, Target
 from greenroom.postgres.server import patient
 
-BIG_BYTES = 24_000_000  # a table from here on is worth two programs of its own; below, many share them
+BIG_BYTES = 8_000_000  # a table from here on is worth two programs of its own; below, many share them
 LEAST_BYTES = 1  # an empty one has no rows to move
 
 

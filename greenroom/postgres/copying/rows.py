@@ -1,7 +1,7 @@
 """Moving the rows of tables: psql reads on the source, psql writes on the target, a pipe between them.
 
-A big table has the two for itself, and may travel in binary. Small ones follow one another as text, whose end can be
-marked within a stream.
+A big table has the two for itself, and may travel in binary: then a server of ours reads the pipe by itself. Small ones
+follow one another as text, whose end can be marked within a stream.
 
 No row passes through this process. Both say no more than an SQLSTATE: the server's words can quote rows.
 """
@@ -22,12 +22,12 @@ from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.children import nameless, psql, running, words_in
+from greenroom.postgres.copying.pipe import Pipe, pipe
 from greenroom.postgres.copying.tables import Table
 from greenroom.postgres.restoring import Target, disk_full, lost
 from greenroom.postgres.server import connect, only_reading
-from greenroom.shell import PIPE, Popen
+from greenroom.shell import Popen
 
-PIPE_BYTES = 1 << 20  # the most that the kernel gives without asking; the two programs meet less often
 CONNECTION_LOST = 2  # psql's exit code
 LAST_WORDS_SECONDS = 5.0  # of a writer whose reader has failed
 _SQLSTATE = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5})\s*$", re.MULTILINE)
@@ -75,6 +75,11 @@ class Load:
         """Whether the ends of tables must be marked in the stream."""
         return len(self.tables) > 1
 
+    @property
+    def binary(self) -> bool:
+        """Whether it travels in binary, of which even no rows make some bytes."""
+        return not self.shared and self.tables[0].binary
+
     def __str__(self) -> str:
         return f"{len(self.tables)} small tables" if self.shared else str(self.tables[0])
 
@@ -86,14 +91,17 @@ class Move:
     load: Load
     reader: Popen[bytes]
     writer: Popen[bytes]
+    pipe: Pipe
     said: tuple[BinaryIO, BinaryIO] = field(repr=False)
     failed_at: float | None = None
 
     def ended(self) -> bool:
         """Whether both are done, well or not; the network may have taken both, and a writer hopes on for minutes."""
-        if self.reader.poll() is None or self.writer.poll() is not None:
-            return self.reader.returncode is not None
-        if self.reader.returncode == 0:
+        read, written = self.reader.poll(), self.writer.poll()
+        self.pipe.tend(read, written)
+        if read is None or written is not None:
+            return read is not None
+        if read == 0:
             return False
         self.failed_at = self.failed_at or time.monotonic()
         return time.monotonic() - self.failed_at > LAST_WORDS_SECONDS
@@ -115,26 +123,25 @@ def moving(road: Road, load: Load, emptied: Container[Table]) -> Iterator[Move]:
     """Rows, on their way for as long as the block lasts; `emptied` are the tables that the role may TRUNCATE."""
     reading, writing = only_reading(road.source), road.target.writing
     with (
+        pipe(road.target.data if load.binary else None) as way,
         nameless() as read,
         nameless() as written,
         running(
             _psql(road.client, reading, _reading(road, load)),
             env=road.source.password_environment,
-            stdout=PIPE,
-            pipesize=PIPE_BYTES,
+            stdout=way.mouth,
             stderr=read,
         ) as reader,
         running(
-            _psql(road.client, writing, _writing(road, load, emptied)),
+            _psql(road.client, writing, _writing(road, load, emptied, way.origin)),
             env=road.target.environment,
-            stdin=reader.stdout,
+            stdin=way.ear,
             stdout=written,
             stderr=written,
         ) as writer,
     ):
-        assert reader.stdout is not None
-        reader.stdout.close()  # the writer alone holds it: when that ends, the reader is told
-        yield Move(load, reader, writer, (read, written))
+        way.handed_over()
+        yield Move(load, reader, writer, way, (read, written))
 
 
 def check(move: Move, road: Road) -> None:
@@ -187,24 +194,23 @@ def _psql(client: Binaries, address: Address, commands: list[str]) -> list[str |
 def _reading(road: Road, load: Load) -> list[str]:
     words = [_alike(road), _READ_ONLY.format(snapshot=sql.Literal(road.snapshot).as_string())]
     for table in load.tables:
-        words.append(f"COPY {table.quoted} ({table.column_list}) TO STDOUT{_options(load, table)}")
+        words.append(f"COPY {table.quoted} ({table.column_list}) TO STDOUT{_options(load)}")
         words += [_END_OF_TABLE, _TELL_DONE] if load.shared else []
     return [*words, "COMMIT"]
 
 
-def _writing(road: Road, load: Load, emptied: Container[Table]) -> list[str]:
+def _writing(road: Road, load: Load, emptied: Container[Table], origin: str) -> list[str]:
     words = [_alike(road), "BEGIN"]
     for table in load.tables:
         words += [f"TRUNCATE ONLY {table.quoted}"] if table in emptied else []
-        options = _options(load, table, *(["FREEZE"] if table in emptied else []))
-        words.append(f"COPY {table.quoted} ({table.column_list}) FROM STDIN{options}")
+        options = _options(load, *(["FREEZE"] if table in emptied else []))
+        words.append(f"COPY {table.quoted} ({table.column_list}) FROM {origin}{options}")
         words += [_TELL_DONE] if load.shared else []
     return [*words, "COMMIT"]
 
 
-def _options(load: Load, table: Table, *more: str) -> str:
-    binary = table.binary and not load.shared
-    return " ({})".format(", ".join([f"FORMAT {'binary' if binary else 'text'}", *more]))
+def _options(load: Load, *more: str) -> str:
+    return " ({})".format(", ".join([f"FORMAT {'binary' if load.binary else 'text'}", *more]))
 
 
 def _alike(road: Road) -> str:
