@@ -43,7 +43,7 @@ class Demo(Table):
     migrate_to: list[str] = Field(min_length=1, description="app.migration, each")
     load: list[str] = Field(min_length=1, description="manage.py command and arguments")
     load_little: list[str] = Field(
-        [], description="the same for `serve` and `up --demo`: a little, at the newest state"
+        [], description="the same for each `serve` and `up --demo`: a little, at the newest state, where there is none"
     )
 
 

@@ -53,11 +53,10 @@ def up(config: Config, wanted: Wanted, progress: Progress, say: Callable[[str], 
 
 
 def _demo(project: Project, load: Sequence[str], progress: Progress, say: Callable[[str], None]) -> None:
-    """An admin user where there is none, and data with a new one: the password is told before all else can fail."""
+    """An admin user and data, each where there is none: a new one's password is told before all else can fail."""
     progress.step("making an admin user, where there is none")
-    told, made = members.admit(project)
-    say(told)
-    if made and load:
+    say(members.admit(project))
+    if load:
         progress.step(f"writing demo data: {' '.join(load)}")
         members.load(project, load)
 

@@ -24,19 +24,19 @@ if not users.filter(username="{USER}").exists():
 """
 
 
-def admit(project: Project) -> tuple[str, bool]:
-    """Make the admin user where there is none yet; what to tell, and whether one was made. Raises GreenroomError."""
+def admit(project: Project) -> str:
+    """Make the admin user where there is none yet; what to tell. Raises GreenroomError."""
     given = shell.variable(PASSWORD_VARIABLE)
     password = Secret(given or secrets.token_urlsafe(12))
     made = _manage(project, "shell", "--verbosity", "0", "--command", _MAKE, stdin=f"{password.reveal()}\n")
     if "made" not in made.stdout:
-        return f"{USER} is there already: ./inv shell, then: python manage.py changepassword {USER}", False
+        return f"{USER} is there already: ./inv shell, then: python manage.py changepassword {USER}"
     shown = f"the one of {PASSWORD_VARIABLE}" if given else f"{password.reveal()} (made now, and shown this once)"
-    return f"log in as {USER} with the password {shown}", True
+    return f"log in as {USER} with the password {shown}"
 
 
 def load(project: Project, words: Sequence[str]) -> None:
-    """Load the data. Raises GreenroomError."""
+    """Load the data, where the command finds none. Raises GreenroomError."""
     _manage(project, *words)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import ProgrammingError, connection
 
+from ledger.demo import load as loading
 from ledger.demo.story import FURTHER_TEXTS, WORKS, tell
 from ledger.models import Lock, MigrationRun, Rehearsal, Release, Statement
 
@@ -16,9 +17,9 @@ START = "0009_statement_details"
 Migrate = Callable[..., Any]
 
 
-def load(rows: int = 5000, seed: int = 1) -> str:
+def load(rows: int = 5000, seed: int = 1, *, if_empty: bool = False) -> str:
     out = StringIO()
-    call_command("load_demo", rows=rows, seed=seed, stdout=out)
+    call_command("load_demo", rows=rows, seed=seed, if_empty=if_empty, stdout=out)
     return out.getvalue()
 
 
@@ -108,6 +109,17 @@ def test_load_refuses_a_ledger_with_rows() -> None:
         load()
     assert str(caught.value) == "The table ledger_release has rows already: demo data goes into an empty ledger only."
     assert caught.value.returncode == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_load_if_empty_begins_anew_after_a_failure_and_leaves_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(loading, "LOCKS", "nowhere")
+        with pytest.raises(ProgrammingError):
+            load(200, if_empty=True)
+    assert load(200, if_empty=True) == "Loaded 200 statements.\n"
+    assert load(200, if_empty=True) == "The ledger has rows already: nothing was loaded.\n"
+    assert Statement.objects.count() == 200
 
 
 @pytest.mark.parametrize("state", [None, "0008_checks"])

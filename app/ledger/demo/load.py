@@ -26,6 +26,10 @@ class CannotLoad(Exception):
     """The database is not in a state that demo data can be written to; the message is one sentence."""
 
 
+class Filled(CannotLoad):
+    """It has rows already."""
+
+
 def load(connection: BaseDatabaseWrapper, statements: int, seed: int) -> None:
     """Fill the empty ledger with so many statements and what goes with them. Raises CannotLoad."""
     apps = applied_state(connection)
@@ -58,7 +62,7 @@ def refuse_when_filled(apps: StateApps, cursor: CursorWrapper) -> None:
     for table in tables(apps):
         cursor.execute(f'SELECT EXISTS (SELECT FROM "{table}")')
         if cursor.fetchone()[0]:
-            raise CannotLoad(f"The table {table} has rows already: demo data goes into an empty ledger only.")
+            raise Filled(f"The table {table} has rows already: demo data goes into an empty ledger only.")
 
 
 def copy_small_tables(apps: StateApps, cursor: CursorWrapper, story: Story) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from ledger.demo.load import CannotLoad, load
+from ledger.demo.load import CannotLoad, Filled, load
 
 
 class Command(BaseCommand):
@@ -19,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--rows", type=int, default=1_000_000, help="statements to make (default: 1000000)")
         parser.add_argument("--seed", type=int, default=1, help="another number, another story (default: 1)")
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, help="alias of the database to fill")
+        parser.add_argument("--if-empty", action="store_true", help="leave a ledger that has rows alone: no error")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["rows"] < 1:
@@ -26,5 +27,8 @@ class Command(BaseCommand):
         try:
             load(connections[options["database"]], options["rows"], options["seed"])
         except CannotLoad as error:
-            raise CommandError(str(error), returncode=2) from error
-        self.stdout.write(f"Loaded {options['rows']} statements.")
+            if not (options["if_empty"] and isinstance(error, Filled)):
+                raise CommandError(str(error), returncode=2) from error
+            self.stdout.write("The ledger has rows already: nothing was loaded.")
+        else:
+            self.stdout.write(f"Loaded {options['rows']} statements.")
