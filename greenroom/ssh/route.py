@@ -1,7 +1,8 @@
 """Where `via` leads: the hops that ssh_config names, the first one first.
 
-Read by paramiko's SSHConfig, which leaves Include out: it is put in here. What OpenSSH asks for and this does not know
-(GSSAPI, a certificate authority for hosts, passwords) leads to a refusal, never to a laxer connection.
+Read by paramiko's SSHConfig, which leaves Include out and takes each ~ for a home: both are done here. What OpenSSH
+asks for and this does not know (GSSAPI, a certificate authority for hosts, passwords) leads to a refusal, never to a
+laxer connection.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ SYSTEM = Path("/etc/ssh")
 CONNECT_SECONDS = 5
 MOST_HOPS = 8
 MOST_INCLUDES = 16
+_TOKENS = SSHConfig.TOKENS_BY_CONFIG_KEY
 PERCENT = "\0"  # stands for %%, which begins no token; no file's name has it
 _WORDS = re.compile(r"""(?:\s*+(?!\#)(?:\\.|"(?:\\.|[^"\\])*+"|'(?:\\.|[^'\\])*+'|[^\s"'\\])++)*+""")
 _LINE = re.compile(r"\s*(\w+)(?:\s*=\s*|\s+)(.+?)\s*")
@@ -55,6 +57,12 @@ class Hop:
     def place(self) -> str:
         """host:port."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class _Config(SSHConfig):
+    """Leaves ~ as it is: only at a name's beginning is it a home, and in a command that is its shell's business."""
+
+    TOKENS_BY_CONFIG_KEY = {key: [one for one in found if one != "~"] for key, found in _TOKENS.items()}
 
 
 def route(via: str, config: Path | None = None) -> list[Hop]:
@@ -97,7 +105,7 @@ def _options(place: str, text: str, config: Path | None) -> dict[str, Any]:
         )
     given = "".join(f"{key} {found[key]}\n" for key in ("user", "port") if found[key])
     try:
-        options: dict[str, Any] = SSHConfig.from_text(given + text).lookup(found["v6"] or found["host"])
+        options: dict[str, Any] = _Config.from_text(given + text).lookup(found["v6"] or found["host"])
         options["port"] = int(options.get("port", 22))
     except (ConfigParseError, CouldNotCanonicalize, KeyError, ValueError) as error:
         where = config or "~/.ssh/config"
@@ -145,7 +153,17 @@ def _known_hosts(options: Mapping[str, Any]) -> Iterator[Path]:
 
 
 def _path(name: str) -> Path:
-    return Path(name.replace(PERCENT, "%")).expanduser()
+    return _expanded(name.replace(PERCENT, "%"))
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise GreenroomError(
+            f"ssh_config cannot be read: {name} begins with a user whose home is not known.",
+            "Correct it, or write the whole path.",
+        ) from None
 
 
 def _configuration(config: Path | None) -> str:
@@ -184,7 +202,7 @@ def _read_by_paramiko(key: str, value: str) -> list[str]:
 
 def _included(patterns: str, base: Path) -> Iterator[Path]:
     for pattern in _words(patterns):
-        absolute = base / Path(pattern).expanduser()
+        absolute = base / _expanded(pattern)
         yield from sorted(Path("/").glob(str(absolute).lstrip("/")))
 
 

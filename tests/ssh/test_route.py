@@ -103,6 +103,40 @@ def test_names_of_files_may_be_quoted(home: Path) -> None:
     assert hop.identity_files == (home / ".ssh/my key", home / ".ssh/other")
 
 
+def test_only_a_tilde_at_the_beginning_is_a_home(home: Path) -> None:
+    configured(
+        home,
+        """
+        Host vpn
+            IdentityFile /keys/~old/id
+            IdentityFile ~/.ssh/a~b
+            IdentityFile "~/two ~ words"
+            IdentityFile ~root/id
+            UserKnownHostsFile ~/known~1 /known/~2
+            ProxyCommand ~/bin/nc~1 %h
+        """,
+    )
+    (hop,) = route("vpn")
+    assert hop.identity_files == (
+        Path("/keys/~old/id"),
+        home / ".ssh/a~b",
+        home / "two ~ words",
+        Path("~root").expanduser() / "id",
+    )
+    assert hop.known_hosts[:2] == (home / "known~1", Path("/known/~2"))
+    assert hop.proxy_command == "~/bin/nc~1 vpn"
+
+
+@pytest.mark.parametrize("line", ["IdentityFile ~nobody-here/id", "UserKnownHostsFile ~nobody-here/id"])
+def test_home_of_nobody_is_told(home: Path, line: str) -> None:
+    configured(home, f"{line}\nHost vpn\n")
+    with pytest.raises(GreenroomError, match=r"^ssh_config cannot be read: ~nobody-here/id begins with a user whose "):
+        route("vpn")
+    configured(home, "Include ~nobody-here/config\n")
+    with pytest.raises(GreenroomError, match="~nobody-here/config begins"):
+        route("vpn")
+
+
 def test_home_whose_name_has_a_blank(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = home / "it's home"
     (there / ".ssh").mkdir(parents=True)
