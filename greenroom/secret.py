@@ -26,3 +26,10 @@ class Secret:
 
     def __bool__(self) -> bool:
         return bool(self._value)
+
+
+def oddity(value: str) -> str:
+    """What nobody sees of a value that was pasted or read from a file: words that tell nothing else of it, or none."""
+    if value != value.strip() or len(value.splitlines()) > 1:
+        return "begins or ends with a blank, or has a line break"
+    return ""

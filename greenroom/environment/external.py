@@ -6,6 +6,7 @@ from greenroom import ports, shell
 from greenroom.config import Config
 from greenroom.environment.registry import Registry, load
 from greenroom.errors import GreenroomError
+from greenroom.secret import oddity
 
 PROTOCOL, HOST, PORT = "DJANGO_EXTERNAL_PROTOCOL", "DJANGO_EXTERNAL_HOST_NAME", "DJANGO_EXTERNAL_PORT_NUM"
 
@@ -30,4 +31,6 @@ def _value(registry: Registry, name: str) -> str:
     given = shell.variable(name) or (declared.default_in("plain-python") if declared else "-")
     if given == "-":
         raise GreenroomError(f"{name} is not set, and the registry has no default for it.", "Set it, or give --url.")
+    if odd := oddity(given):
+        raise GreenroomError(f"{name} {odd}.", f"Set it without that, or unset it: unset {name}")
     return given
