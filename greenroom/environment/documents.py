@@ -33,6 +33,7 @@ the process ends before it serves. A changed parameter is seen by the next deplo
 
 An empty value counts as not set. One that begins or ends with a blank, or has a line break, is refused, by the app and
 the tasks below: `aws ssm put-parameter --value file://...` takes a file's last line break for a part of the value.
+Everybody is logged out by the next deployment after `DJANGO_SECRET_KEY` has changed in SSM, if only by a trimmed blank.
 
 `./inv env-check` looks at the app's code too, without running it. Beside the registry it refuses `os.environ`,
 `os.getenv` and `os.path.expandvars` under whatever name, click's `envvar=`, libraries that read variables

@@ -40,6 +40,13 @@ def test_page_describes_every_variable_and_shows_no_secret(registry: Registry) -
     assert PLAIN_SECRET_KEY not in text
 
 
+def test_page_says_who_is_logged_out_by_a_trimmed_key(registry: Registry) -> None:
+    assert (
+        "Everybody is logged out by the next deployment after `DJANGO_SECRET_KEY` has changed in SSM, if only by a "
+        "trimmed blank." in " ".join(page(registry, SOURCE).split())
+    )
+
+
 def test_example_sets_nothing_by_itself(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(example(registry))
     assert values.read(tmp_path / ".env") == {}
