@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from greenroom.errors import GreenroomError
-from greenroom.secret import Secret
+from greenroom.secret import Secret, oddity
 
 # all of libpq's that hold one, but the password: for these it has no variable, and a command line can be read by others
 SECRETS = ("oauth_client_secret", "scram_client_key", "scram_server_key", "sslpassword")
@@ -102,6 +102,12 @@ class Address:
         """`host:port`, for people."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.shown or f"{host}:{self.port}"
+
+    @property
+    def refused_password(self) -> str:
+        """What people are told of a password that the server refuses: its shape, where that is odd."""
+        odd = oddity(self.password.reveal()) if self.password else ""
+        return f"the password is wrong (it {odd})" if odd else "the password is wrong"
 
     def __str__(self) -> str:
         user, database = (quote(name, safe="") for name in (self.user, self.database))

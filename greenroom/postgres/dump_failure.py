@@ -56,7 +56,7 @@ _NOT_CONNECTED: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"password authentication failed",
-        "{server} refuses {user}: the password is wrong.",
+        "{server} refuses {user}: {refused_password}.",
         "Set it where the target says (password_variable, password_parameter), else PGPASSWORD or ~/.pgpass.",
     ),
     (
@@ -130,6 +130,7 @@ def _of_connection(said: str, source: Address, place: str) -> GreenroomError | N
     if reason is None or any(words in said for words in _LOST):
         return None
     names = {"place": place, "host": source.host, "server": source.server, "user": source.user}
+    names["refused_password"] = source.refused_password
     for pattern, sentence, hint in _NOT_CONNECTED:
         if re.search(pattern, reason[0]):
             return GreenroomError(sentence.format(**names), hint)

@@ -177,7 +177,7 @@ def refusal(address: Address, error: psycopg.OperationalError) -> CannotConnect:
     refused = refusals.why(make_conninfo(**parameters(address)).encode())
     sqlstate = refused.sqlstate if refused else None
     reasons = {
-        "28P01": f"{address.server} refuses {address.user}: the password is wrong.",
+        "28P01": f"{address.server} refuses {address.user}: {address.refused_password}.",
         "28000": f"{address.server} does not let {address.user} in from here.",
         "3D000": f"there is no database {address.database} on {address.server}.",
         "53300": f"{address.server} has no connection left for {address.user}.",

@@ -28,6 +28,15 @@ def test_wrong_password(server: Server) -> None:
     )
 
 
+def test_password_with_a_line_break_is_told_by_its_shape(server: Server) -> None:
+    assert server.address.password
+    address = replace(server.address, password=Secret(f"{server.address.password.reveal()}\n"))
+    assert refused(address).startswith(
+        f"{address.server} refuses {address.user}: the password is wrong (it begins or ends with a blank, or has a "
+        "line break).\n  Set it where the target says "
+    )
+
+
 def test_no_such_database(server: Server) -> None:
     assert refused(server.address.at("nix")) == (
         f"there is no database nix on {server.address.server}.\n  `psql -l` lists the databases of a server."

@@ -49,6 +49,14 @@ def test_printed_without_password() -> None:
     assert "pl4nted" not in repr(address)
 
 
+@pytest.mark.parametrize("password", ["pl4nted\n", " pl4nted", "pl4\nnted"])
+def test_refused_password_is_told_by_its_shape_alone(password: str) -> None:
+    address = Address("h", 1, "shop", "me", Secret(password))
+    told = "the password is wrong (it begins or ends with a blank, or has a line break)"
+    assert address.refused_password == told
+    assert address.as_role("me", Secret("pl4 nted")).refused_password == "the password is wrong"
+
+
 def test_conninfo_holds_everything_but_the_password() -> None:
     address = Address("h", 1, "it's a \\ shop", "me", Secret("pl4nted"), {"options": "-c role=x\\ y"})
     assert conninfo_to_dict(address.conninfo) == {

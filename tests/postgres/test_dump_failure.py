@@ -6,6 +6,7 @@ import pytest
 
 from greenroom.postgres.address import Address
 from greenroom.postgres.dump_failure import failure
+from greenroom.secret import Secret
 
 SHOP = Address("db.internal", 5432, "shop", "reader")
 AT = 'pg_dump: error: connection to server at "db.internal" (10.0.0.7), port 5432 failed: '
@@ -113,3 +114,11 @@ QUERY = "pg_dump: error: query failed: ERROR:  canceling statement due to "
 def test_failure_is_told_by_its_cause(said: str, sentence: str, hint: str) -> None:
     error = failure(f"{said}\n", SHOP, place="me@vpn")
     assert (error.sentence, error.hint) == (sentence, hint)
+
+
+def test_password_with_a_line_break_is_told_by_its_shape() -> None:
+    said = AT + 'FATAL:  password authentication failed for user "reader"\n'
+    error = failure(said, SHOP.as_role("reader", Secret("pl4nted\n")), place="me@vpn")
+    assert error.sentence == (
+        "db.internal:5432 refuses reader: the password is wrong (it begins or ends with a blank, or has a line break)."
+    )
