@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal, NamedTuple
+from unicodedata import category
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
@@ -11,7 +13,9 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 REQUIRED: Any = ...
-EDGES = "edges"
+SHAPE = "shape"
+UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # Unicode's controls, formats and separators, the plain blank among them
+JOINERS = "\u200c\u200d"  # within emoji, and letters beyond ASCII
 CONSTRAINTS = ("enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "pattern")
 
 HOST = re.compile(r"\*|\.?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
@@ -85,11 +89,23 @@ def admits(pattern: str, host: str) -> bool:
     return pattern in ("*", host) or (pattern.startswith(".") and f".{host}".endswith(pattern))
 
 
-def check_edges(value: object) -> object:
-    """A file or a form may add them to what was meant, and nobody sees why a server then refuses a password."""
-    if isinstance(value, str) and (value != value.strip() or len(value.splitlines()) > 1):
-        raise PydanticCustomError(EDGES, "it begins or ends with a blank, or has a line break")
+def check_shape(value: object) -> object:
+    """A file, a form or a document may add to what was meant, and nobody sees why a server then refuses a password."""
+    if isinstance(value, str) and (value != value.strip(" \t\r\n") or len(value.splitlines()) > 1):
+        raise PydanticCustomError(SHAPE, "it begins or ends with a blank, or has a line break")
+    if isinstance(value, str) and (letter := unseen(value)):
+        said = "it has an invisible character, {code}, as pasting from a document may add"
+        raise PydanticCustomError(SHAPE, said, {"code": f"U+{ord(letter):04X}"})
     return value
+
+
+def unseen(value: str) -> str:
+    """The first invisible character; nothing without one, or where it joins what can be seen."""
+    for before, letter in pairwise(f" {value}"):
+        is_joined = letter in JOINERS and not before.isascii()
+        if letter != " " and category(letter) in UNSEEN and not is_joined:
+            return letter
+    return ""
 
 
 HostNames = Annotated[list[Annotated[str, AfterValidator(check_host)]], NoDecode, BeforeValidator(split)]
@@ -103,7 +119,7 @@ class Variables(BaseSettings):
         case_sensitive=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )
 
-    _edges = field_validator("*", mode="before")(check_edges)
+    _shape = field_validator("*", mode="before")(check_shape)
 
     @classmethod
     def sources(cls, given: Source, own: Source) -> tuple[Source, ...]:
@@ -139,10 +155,10 @@ def problems(kind: type[Variables], errors: list[ErrorDetails]) -> list[Problem]
 
 
 def problem(key: str, error: ErrorDetails, field: FieldInfo) -> Problem:
-    """Of a malformed secret nothing is said that its value decided, such as its length, but for blanks."""
+    """Of a malformed secret nothing is said that its value decided, such as its length, but for what cannot be seen."""
     if error["type"] == "missing":
         return Problem(key, "missing", "is not set")
-    is_told = not is_secret(field) or error["type"] == EDGES
+    is_told = not is_secret(field) or error["type"] == SHAPE
     message = error["msg"].removeprefix("Value error, ") if is_told else "it does not meet its constraint"
     return Problem(key, "malformed", f"is malformed: {message}")
 

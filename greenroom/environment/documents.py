@@ -31,8 +31,10 @@ With `DJANGO_READ_SSM_PARAMS=true` the app reads at its start, once and decrypte
 from SSM. Other parameters there are warned of in the log. When anything is missing or malformed, all of it is named and
 the process ends before it serves. A changed parameter is seen by the next deployment.
 
-An empty value counts as not set. One that begins or ends with a blank, or has a line break, is refused, by the app and
-the tasks below: `aws ssm put-parameter --value file://...` takes a file's last line break for a part of the value.
+An empty value counts as not set. One that begins or ends with a blank, has a line break or an invisible character (a
+byte order mark, a no-break space, a control character) is refused, by the app and the tasks below: `aws ssm
+put-parameter --value file://...` takes a file's last line break for a part of the value, and text that is pasted from a
+document may bring others along. The joiners within emoji and letters beyond ASCII are let be.
 Everybody is logged out by the next deployment after `DJANGO_SECRET_KEY` has changed in SSM, if only by a trimmed blank.
 
 `./inv env-check` looks at the app's code too, without running it. Beside the registry it refuses `os.environ`,

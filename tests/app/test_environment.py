@@ -10,6 +10,7 @@ from django.http.request import validate_host
 from config.environment import describe
 from config.values import PlainPythonEnvironment, check, read
 from config.variables import BadEnvironment, admits
+from greenroom.secret import oddity
 from tests.app.variables import COMPLETE, environment
 
 __all__ = ["environment"]
@@ -219,6 +220,51 @@ def test_a_blank_within_a_password_is_a_part_of_it() -> None:
     assert check({**COMPLETE, "DJANGO_DB_PASS": "correct horse"}) == []
     (problem,) = check({**COMPLETE, "DJANGO_DB_PASS": "correct horse\n"})
     assert (problem.name, problem.message) == ("DJANGO_DB_PASS", EDGES)
+
+
+PASTED = "\ufeff{}", "{}\u200b", "{}\xa0", "\xad{}", "{}\u200d", "\u200e{}", "{}\x00", "{}\x1b", "{}\u2060"
+
+
+@pytest.mark.parametrize("variable", describe(), ids=lambda variable: variable["name"])
+@pytest.mark.parametrize("pasted", PASTED, ids=ascii)
+def test_an_invisible_character_is_told_and_no_value(variable: dict[str, Any], pasted: str) -> None:
+    value = pasted.format(COMPLETE.get(variable["name"], variable["example"]))
+    (problem,) = [found for found in check({**COMPLETE, variable["name"]: value}) if found.name == variable["name"]]
+    code = f"U+{ord(pasted.replace('{}', '')):04X}"
+    assert problem.message == f"is malformed: it has an invisible character, {code}, as pasting from a document may add"
+
+
+def test_an_invisible_character_keeps_the_app_from_starting(environment: pytest.MonkeyPatch) -> None:
+    for key, value in {**COMPLETE, "DJANGO_DB_PASS": "pl4nted\u200bpl4nted"}.items():
+        environment.setenv(key, value)
+    with pytest.raises(BadEnvironment, match=r"  DJANGO_DB_PASS is malformed: it has an invisible character, U\+200B,"):
+        read()
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "".join(map(chr, range(0x21, 0x7F))),
+        "two words",
+        "Straße 12 €",
+        "日本語",
+        "e\N{COMBINING ACUTE ACCENT}",
+        "👩\u200d👩\u200d👧 ❤\ufe0f",
+        "می\u200cخواهم",
+        "\uf8ff\U0001fae9",
+    ],
+    ids=ascii,
+)
+def test_what_can_be_seen_is_a_part_of_a_password(password: str) -> None:
+    assert check({**COMPLETE, "DJANGO_DB_PASS": password}) == []
+    assert oddity(password) == ""
+
+
+@pytest.mark.parametrize("shape", [*PASTED, "{}\n", " {}", "\t{}", "{}\r\n{}", "{}\u2028{}", "\x85{}"], ids=ascii)
+def test_greenroom_says_the_same_of_a_shape(shape: str) -> None:
+    value = shape.format("pl4nted", "pl4nted")
+    (problem,) = check({**COMPLETE, "DJANGO_DB_PASS": value})
+    assert problem.message == f"is malformed: it {oddity(value)}"
 
 
 def test_check_looks_at_nothing_but_what_is_given(environment: pytest.MonkeyPatch) -> None:

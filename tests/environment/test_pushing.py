@@ -40,6 +40,11 @@ def in_ssm(values: dict[str, str]) -> dict[str, Parameter]:
             "pl4nted\n",
             "DJANGO_DB_PASS is malformed: it begins or ends with a blank, or has a line break.",
         ),
+        (
+            "DJANGO_DB_PASS",
+            "pl4nted\xa0",
+            "DJANGO_DB_PASS is malformed: it has an invisible character, U+00A0, as pasting from a document may add.",
+        ),
     ],
 )
 def test_refuse(registry: Registry, name: str, value: str, line: str) -> None:
