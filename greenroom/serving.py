@@ -108,10 +108,16 @@ class App:
         return [self.python, "manage.py", *words]
 
 
+def port_of(option: str) -> int:
+    """What --port says. Raises GreenroomError where that is none."""
+    port = ports.number(option)
+    if port is None:
+        raise GreenroomError(f"--port is a number from 1 to {ports.HIGHEST}, not {option or 'nothing'}.")
+    return port
+
+
 def refuse_taken(port: int) -> None:
     """Raises GreenroomError where somebody listens on the port of loopback, or this user may not."""
-    if not 0 < port <= ports.HIGHEST:
-        raise GreenroomError(f"--port is a number from 1 to {ports.HIGHEST}, not {port}.")
     if why := ports.why_not(LOOPBACK, port):
         raise GreenroomError(
             f"port {port} cannot be used: {why}.",

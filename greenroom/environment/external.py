@@ -20,10 +20,11 @@ def url(config: Config) -> str:
 def port(config: Config) -> int:
     """The port of it. Raises GreenroomError."""
     given = _value(load(config), PORT)
-    if not (given.isdecimal() and 0 < int(given) <= ports.HIGHEST):
+    number = ports.number(given)
+    if number is None:
         what = f"is a port from 1 to {ports.HIGHEST}, not {given}" if given.isdecimal() else "is no number"
         raise GreenroomError(f"{PORT} {what}.", f"Set it to one, such as 8000, or unset it: unset {PORT}")
-    return int(given)
+    return number
 
 
 def _value(registry: Registry, name: str) -> str:

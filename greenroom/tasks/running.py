@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @task(
     help={"port": "of loopback (default: DJANGO_EXTERNAL_PORT_NUM, else the registry's default)"}, auto_shortflags=False
 )
-def serve(_context: Context, port: int = 0) -> None:
+def serve(_context: Context, port: str | None = None) -> None:
     """Run the app in plain Python on a throw-away PostgreSQL, with demo data and an admin user, until Ctrl-C."""
     from greenroom import config, serving
     from greenroom.console import progress
@@ -27,7 +27,8 @@ def serve(_context: Context, port: int = 0) -> None:
     with answered():
         loaded = config.load()
         display = progress()
-        with serving.served(loaded, port or external.port(loaded), display) as app:
+        number = external.port(loaded) if port is None else serving.port_of(port)
+        with serving.served(loaded, number, display) as app:
             display.close()
             print(_greeting(app), flush=True)
             raise Exit(code=DONE if app.wait() == 0 else COULD_NOT_RUN)

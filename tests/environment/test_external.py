@@ -14,7 +14,7 @@ from greenroom.errors import GreenroomError
     ("given", "what"),
     [
         *((given, "is no number") for given in ("abc", "-1", "80.0", "²")),
-        *((given, f"is a port from 1 to 65535, not {given}") for given in ("0", "65536", "99999")),
+        *((given, f"is a port from 1 to 65535, not {given}") for given in ("0", "65536", "99999", "9" * 5000)),
     ],
 )
 def test_port_that_is_none(

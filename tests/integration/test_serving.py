@@ -237,9 +237,10 @@ def test_serve_says_that_the_port_is_taken() -> None:
     assert "--port" in said.error.splitlines()[1]
 
 
-def test_serve_refuses_what_is_no_port() -> None:
-    said = inv("serve", "--port", "70000")
-    assert (said.code, said.error) == (2, "--port is a number from 1 to 65535, not 70000.\n")
+@pytest.mark.parametrize("port", ["0", "70000", "-1", "x", "80.5", "9" * 5000])
+def test_serve_refuses_what_is_no_port(port: str) -> None:
+    said = inv("serve", "--port", port)
+    assert (said.code, said.out, said.error) == (2, "", f"--port is a number from 1 to 65535, not {port}.\n")
 
 
 def test_serve_takes_the_password_that_the_shell_has() -> None:
