@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from greenroom.console import Progress
-from greenroom.docker_refusals import SHOWS_IMAGES, EngineSaysNo, explained, follow, reason, unanswered
+from greenroom.docker_refusals import (
+    SHOWS_IMAGES,
+    EngineSaysNo,
+    explained,
+    follow,
+    reason,
+    refuse_unread_context,
+    unanswered,
+    unread,
+)
 from greenroom.errors import GreenroomError
 
 if TYPE_CHECKING:
@@ -216,7 +225,10 @@ class Engine:
 
 @contextmanager
 def engine() -> Iterator[Engine]:
-    """The engine, for as long as the block lasts. Raises NoEngine when none answers, or not to this user."""
+    """The engine, for as long as the block lasts. Raises NoEngine when none answers, or not to this user.
+
+    Where what the docker command is configured with cannot be read: GreenroomError.
+    """
     with connected() as client:
         yield Engine(client)
 
@@ -228,10 +240,13 @@ def connected() -> Iterator[DockerClient]:
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
+    refuse_unread_context()
     try:
         client = docker.from_env()  # asks the engine for its version
     except (DockerException, RequestException, OSError) as error:
         raise unanswered(error) from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise unread(error) from error
     try:
         yield client
     finally:

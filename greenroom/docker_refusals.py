@@ -73,6 +73,38 @@ def unanswered(error: Exception) -> NoEngine:
     )
 
 
+def refuse_unread_context() -> None:
+    """The SDK takes the local socket where there is no such context, and leaves a damaged one as a traceback.
+
+    Raises GreenroomError: an engine may well run, and hold something of ours.
+    """
+    from docker.context import ContextAPI
+    from docker.context.config import get_current_context_name
+
+    if shell.variable("DOCKER_HOST"):
+        return
+    name = shell.variable("DOCKER_CONTEXT") or get_current_context_name()
+    try:
+        found = ContextAPI.get_context(name)
+    except Exception:  # of no class of its own
+        found = None
+    if found is None:
+        raise GreenroomError(
+            f"Docker's context {name} is not there, or cannot be read.",
+            "`docker context ls` says why; `docker context use default`, or DOCKER_HOST, chooses another engine.",
+        )
+
+
+def unread(error: Exception) -> GreenroomError:
+    """What is left of its configuration when the context is well: the SDK takes the file as it is."""
+    from docker.utils.config import find_config_file
+
+    return GreenroomError(
+        f"Docker's configuration {find_config_file()!s} cannot be used ({type(error).__name__}).",
+        "Correct it: it is a JSON object; or name another directory in DOCKER_CONFIG.",
+    )
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """The error and all that led to it: urllib3 hands the first one on as an argument."""
     waiting, seen = [error], set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +57,39 @@ def test_engine_that_refuses_this_user_says_what_to_join(monkeypatch: pytest.Mon
 
     assert told.value.sentence == "this user may not speak to Docker's engine (its local socket)."
     assert told.value.hint == "Join the group `docker` and log in again; or restore with --server embedded."
+
+
+@pytest.mark.parametrize(
+    "meta", [None, '{"Name": "far", "Endp', "[]", '{"Name": "far"}', '{"Name": "far", "Endpoints": {}}', "\x00"]
+)
+def test_context_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, meta: str | None
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text('{"currentContext": "far"}')
+    if meta is not None:
+        place = tmp_path / "contexts/meta" / hashlib.sha256(b"far").hexdigest() / "meta.json"
+        place.parent.mkdir(parents=True)
+        place.write_text(meta)
+
+    with pytest.raises(GreenroomError) as told, docker.engine():
+        raise AssertionError
+
+    assert told.value.sentence == "Docker's context far is not there, or cannot be read."
+    assert not isinstance(told.value, docker_refusals.NoEngine)
+
+
+@pytest.mark.parametrize("text", ["[]", '"text"', "5"])
+def test_configuration_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text(text)
+
+    with pytest.raises(GreenroomError) as told, docker.engine():
+        raise AssertionError
+
+    assert told.value.sentence == f"Docker's configuration {tmp_path}/config.json cannot be used (AttributeError)."
 
 
 @pytest.mark.parametrize(
