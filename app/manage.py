@@ -12,7 +12,6 @@ WITHOUT_SETTINGS = ("check_environment", "describe_environment")
 def main(argv: list[str]) -> None:
     from config.variables import BadEnvironment
 
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
     try:
         dispatch(argv)
     except BadEnvironment as error:
@@ -32,6 +31,9 @@ def dispatch(argv: list[str]) -> None:
     else:
         from django.core.management import execute_from_command_line
 
+        from config.values import settings_module
+
+        os.environ["DJANGO_SETTINGS_MODULE"] = settings_module("config.settings.test")
         execute_from_command_line(argv)
 
 

@@ -77,8 +77,8 @@ class WebServer(Variables):
     )
 
 
-class Environment(WebServer, ParameterStore):
-    """All of them, as the two containers have them: what has no default must be set."""
+class SettingsModule(Variables):
+    """What manage.py and wsgi.py need, before Django looks for its settings."""
 
     settings_module: str | None = variable(
         "DJANGO_SETTINGS_MODULE",
@@ -89,6 +89,11 @@ class Environment(WebServer, ParameterStore):
         used_by=("manage.py", "config/wsgi.py"),
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$",
     )
+
+
+class Environment(SettingsModule, WebServer, ParameterStore):
+    """All of them, as the two containers have them: what has no default must be set."""
+
     secret_key: SecretStr = variable(
         "DJANGO_SECRET_KEY",
         plain=PLAIN_SECRET_KEY,

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
 
 from config import ssm, variables
-from config.environment import Environment, ParameterStore, WebServer
+from config.environment import Environment, ParameterStore, SettingsModule, WebServer
 from config.variables import BadEnvironment, Problem, Source, explain, facts, name
 
 
@@ -58,6 +58,15 @@ def read(kind: type[Environment] = ContainerEnvironment) -> Environment:
     except ValidationError as error:
         wrong = problems_of(error)
     raise BadEnvironment(complaint(wrong))
+
+
+def settings_module(default: str) -> str:
+    """The settings that this process loads. Raises BadEnvironment where they are named by what is no module's name."""
+    try:
+        return SettingsModule().settings_module or default
+    except ValidationError as error:
+        wrong = problems_of(error)
+    raise BadEnvironment(explain(Environment, wrong))
 
 
 def web_server() -> WebServer:

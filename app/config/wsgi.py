@@ -7,13 +7,13 @@ import sys
 
 from django.core.wsgi import get_wsgi_application
 
+from config.values import settings_module
 from config.variables import BadEnvironment
 
 NEVER_START_AGAIN = 3  # gunicorn's WORKER_BOOT_ERROR: it ends, where it would replace a worker that exits otherwise
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.prod")
-
 try:
+    os.environ["DJANGO_SETTINGS_MODULE"] = settings_module("config.settings.prod")
     application = get_wsgi_application()
 except BadEnvironment as error:
     sys.stderr.write(f"{error}\n")

@@ -66,6 +66,23 @@ def test_manage_defaults_to_plain_python() -> None:
     assert done.stdout == "config.settings.test\n"
 
 
+def test_empty_settings_module_counts_as_not_set() -> None:
+    asked = "from django.conf import settings as s; print(s.SETTINGS_MODULE)"
+    done = run("manage.py", "shell", "--no-imports", "-c", asked, DJANGO_SETTINGS_MODULE="")
+    assert (done.stdout, done.stderr) == ("config.settings.test\n", "")
+    done = run("-W", "ignore", "-c", f"import config.wsgi; {asked}", **{**COMPLETE, "DJANGO_SETTINGS_MODULE": ""})
+    assert (done.stdout, done.stderr) == ("config.settings.prod\n", "")
+
+
+@pytest.mark.parametrize("module", ["config.settings.prod\u200b", " config.settings.prod", "config/settings/prod.py"])
+@pytest.mark.parametrize(("words", "code"), [(("manage.py", "check"), 2), (("-c", "import config.wsgi"), 3)])
+def test_settings_module_that_names_none_is_told(words: tuple[str, ...], code: int, module: str) -> None:
+    done = run(*words, **{**COMPLETE, "DJANGO_SETTINGS_MODULE": module})
+    head, line = done.stderr.splitlines()
+    assert (done.returncode, head) == (code, "1 environment variable(s) missing or malformed:")
+    assert line.startswith("  DJANGO_SETTINGS_MODULE is malformed: ")
+
+
 def test_check_environment_reads_values_and_shows_none() -> None:
     wrong = {**COMPLETE, "DJANGO_SECRET_KEY": "pl4nted", "DJANGO_DB_HOST": "", "DJANGO_OTHER": "x"}
     given = json.dumps([COMPLETE, wrong])
