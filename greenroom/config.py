@@ -118,7 +118,12 @@ class Target(Table):
     def _from_root(cls, given: str | None, info: ValidationInfo) -> str | None:
         """`system` is libpq's word for the authorities that the machine trusts."""
         root = (info.context or {}).get("root")
-        return str(root / Path(given).expanduser()) if given and given != "system" and root else given
+        if not (given and given != "system" and root):
+            return given
+        try:
+            return str(root / Path(given).expanduser())
+        except RuntimeError:
+            raise ValueError(f"{given} begins with a user whose home is not known") from None
 
     @property
     def tls(self) -> dict[str, str]:

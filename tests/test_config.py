@@ -133,6 +133,11 @@ STAGING = {"host": "db.internal", "name": "shop", "user": "shop"}
             "tool.greenroom.databases.staging: "
             "password_variable and password_parameter are two sources of one password",
         ),
+        (
+            {**STAGING, "sslrootcert": "~nobody-here/ca.pem"},
+            "tool.greenroom.databases.staging.sslrootcert: "
+            "~nobody-here/ca.pem begins with a user whose home is not known",
+        ),
     ],
 )
 def test_parse_wrong_database_names_its_path(table: dict[str, object], wrong: str) -> None:
