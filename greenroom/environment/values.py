@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from greenroom.errors import GreenroomError
-from greenroom.secret import Secret
+from greenroom.secret import Secret, oddity
 
 if TYPE_CHECKING:
     from dotenv.parser import Binding
@@ -75,6 +75,8 @@ def _line(path: Path, binding: Binding) -> Line | None:
         raise _no_value(path, number)
     if binding.key is None:
         return None
+    if odd := oddity(binding.key):
+        raise GreenroomError(f"{path.name}, line {number}: the variable's name {odd}.", "Type the name anew.")
     after = text.partition("=")[2]
     quoted = after.lstrip()[:1] in ("'", '"')
     value = None if binding.value is None else Secret(binding.value)

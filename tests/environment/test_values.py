@@ -60,6 +60,15 @@ def test_read_a_secret_that_no_comment_cuts(tmp_path: Path, line: str, value: st
     assert read(tmp_path / ".env.staging", {"B"})["B"].reveal() == value
 
 
+@pytest.mark.parametrize("name", ["A\u200bB", "\u200eAB", "'A B '"])
+def test_read_a_name_with_what_cannot_be_seen(tmp_path: Path, name: str) -> None:
+    """It would be told as one that is not in the registry, and look like one that is."""
+    (tmp_path / ".env.staging").write_text(f"A=1\n{name}=pl4nted\n")
+    with pytest.raises(GreenroomError, match=r"^\.env\.staging, line 2: the variable's name (has|begins)") as caught:
+        read(tmp_path / ".env.staging")
+    assert "pl4nted" not in str(caught.value)
+
+
 def test_read_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(GreenroomError) as caught:
         read(tmp_path / ".env.staging")
