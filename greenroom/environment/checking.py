@@ -14,6 +14,7 @@ from greenroom.environment.settings import Settings
 from greenroom.secret import Secret
 
 READ_SSM = "DJANGO_READ_SSM_PARAMS"
+TRUE = ("true", "t", "yes", "y", "on", "1")  # as the app reads it
 LIBRARIES = (OTHERS, "GUNICORN_", "PYTHON", "PG", "WEB_CONCURRENCY", "TZ", "LANG")  # read by what the app uses
 
 
@@ -98,5 +99,6 @@ def _malformed(registry: Registry, places: list[Settings]) -> Iterable[str]:
 
 
 def _reads_ssm(given: Settings) -> bool:
-    value = given.values.get(READ_SSM)
-    return isinstance(value, Secret) and value.reveal().lower() in ("true", "1", "yes", "on")
+    """Whether it does, or what fills the switch in may say so."""
+    value = given.values.get(READ_SSM, Secret(""))
+    return value is None or value.reveal().lower() in TRUE

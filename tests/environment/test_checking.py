@@ -88,6 +88,14 @@ def test_all_is_well(checkout: Config, registry: Registry) -> None:
     assert checking.problems(checkout, registry) == []
 
 
+@pytest.mark.parametrize("switch", ["=true", "=T", "=y", "=On", "=1", "=${SSM:-true}", ""])
+def test_what_ssm_may_have_need_not_be_set_too(checkout: Config, registry: Registry, switch: str) -> None:
+    line = "      - DJANGO_READ_SSM_PARAMS"
+    text = COMPOSE.replace(f"{line}=true", f"{line}{switch}\n      - DJANGO_DB_HOST=postgres")
+    write(checkout.root, "compose.yaml", text)
+    assert checking.problems(checkout, registry) == []
+
+
 def test_a_variable_that_the_code_reads_by_itself(checkout: Config, registry: Registry) -> None:
     write(checkout.root, "app/ledger/mail.py", "import os\n\nHOST = os.environ.get('SMTP_HOST')\n")
     assert checking.problems(checkout, registry) == [
