@@ -17,6 +17,7 @@ KEYWORDS = frozenset({"envvar", "auto_envvar_prefix"})  # click's options: each 
 LIBRARY = "pydantic_settings"  # the registry's own
 OTHER_REGISTRIES = frozenset({"environ", "decouple", "environs", "dotenv", "dj_database_url", LIBRARY})
 MODULES = frozenset({"os", "posix"})
+IMPORTERS = frozenset({"__import__", "import_module", "import_string"})  # of what a text names
 SETTINGS_MODULE = "DJANGO_SETTINGS_MODULE"
 DECLARING = "variables"  # beside the registry, with what it declares by
 READING = "values"  # beside the registry too: where its values come from
@@ -81,6 +82,8 @@ def _bound(tree: ast.Module) -> set[str]:
                 names |= {alias.asname for alias in aliases if alias.name in MODULES and alias.asname}
             case ast.Assign(targets=targets, value=value) if _is_os(value, names):
                 names |= {_last(target) for target in targets}
+            case ast.NamedExpr(target=target, value=value) if _is_os(value, names):
+                names.add(target.id)
             case ast.AnnAssign(target=target, value=ast.expr() as value) if _is_os(value, names):
                 names.add(_last(target))
     return names - {""}
@@ -101,9 +104,18 @@ def _reads(node: ast.AST, modules: set[str], registries: frozenset[str]) -> list
             return _attribute(value, attribute, modules)
         case ast.Call(func=ast.Name(id="getattr"), args=[value, ast.Constant(value=str(attribute)), *_]):
             return _attribute(value, attribute, modules)
+        case ast.Call(func=func, args=[ast.Constant(value=str(name)), *_]) if _last(func) in IMPORTERS:
+            return [f"{_last(func)}({name!r})"] if _reads_by_import(name, registries) else []
         case ast.Call(keywords=keywords):
             return [f"{keyword.arg}=" for keyword in keywords if keyword.arg in KEYWORDS]
     return []
+
+
+def _reads_by_import(name: str, registries: frozenset[str]) -> bool:
+    """Whether the dotted name is of a library that reads variables, or of what reads them itself."""
+    first, _, rest = name.partition(".")
+    last = rest.rpartition(".")[2]
+    return first in registries or last in EXPANDERS or (first in MODULES and last in READERS)
 
 
 def _attribute(value: ast.expr, attribute: str, modules: set[str]) -> list[str]:

@@ -57,6 +57,18 @@ def what(directory: Path) -> list[str]:
         ("from config.values import read\nfrom config.environment import Environment\ne = read(Environment)\n", []),
         ("class A:\n    def get(self):\n        return self.environ, self.request.environ['A'], o.getenv\n", []),
         ("from ledger.variables import Variables, variable\nclass A(Variables):\n    a = variable('A')\n", []),
+        ("import os\nif o := os:\n    x = o.environ\n", ["3: os.environ"]),
+        (
+            "from importlib import import_module\nx = import_module('dotenv.main')\n",
+            ["2: import_module('dotenv.main')"],
+        ),
+        ("import importlib\nx = importlib.import_module('decouple')\n", ["2: import_module('decouple')"]),
+        ("x = __import__('environ')\n", ["1: __import__('environ')"]),
+        (
+            "from django.utils import module_loading as m\nx = m.import_string('os.getenv')\n",
+            ["2: import_string('os.getenv')"],
+        ),
+        ("from importlib import import_module\nx = import_module('os'), import_module('ledger.environ')\n", []),
         ("def f(:\n", ["1: it is not readable Python, and cannot be checked"]),
         ("def application(environ, start):\n    return environ['PATH_INFO']\n", []),
         ("import os\nx = os.path.join('environ')\nrequest.environ\n# os.environ\n'os.environ'\n", []),
