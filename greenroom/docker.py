@@ -21,8 +21,8 @@ from greenroom.docker_refusals import (
     EngineSaysNo,
     explained,
     follow,
+    place,
     reason,
-    refuse_unread_context,
     unanswered,
     unread,
 )
@@ -240,11 +240,11 @@ def connected() -> Iterator[DockerClient]:
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
-    refuse_unread_context()
+    where = place()
     try:
         client = docker.from_env()  # asks the engine for its version
     except (DockerException, RequestException, OSError) as error:
-        raise unanswered(error) from error
+        raise unanswered(error, where) from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise unread(error) from error
     try:

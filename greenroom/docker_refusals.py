@@ -59,9 +59,8 @@ def reason(error: Exception) -> str:
     return shell.last_line(str(words)).rstrip(".")
 
 
-def unanswered(error: Exception) -> NoEngine:
+def unanswered(error: Exception, where: str) -> NoEngine:
     """Why none does, as far as it can be told."""
-    where = shell.variable("DOCKER_HOST") or "its local socket"
     if any(isinstance(cause, PermissionError) for cause in _causes(error)):
         return NoEngine(
             f"this user may not speak to Docker's engine ({where}).",
@@ -73,16 +72,17 @@ def unanswered(error: Exception) -> NoEngine:
     )
 
 
-def refuse_unread_context() -> None:
-    """The SDK takes the local socket where there is no such context, and leaves a damaged one as a traceback.
+def place() -> str:
+    """Where the engine is asked for, in words.
 
-    Raises GreenroomError: an engine may well run, and hold something of ours.
+    The SDK takes the local socket where there is no such context, and leaves a damaged one as a traceback. Raises
+    GreenroomError for both: an engine may well run, and hold something of ours.
     """
     from docker.context import ContextAPI
     from docker.context.config import get_current_context_name
 
-    if shell.variable("DOCKER_HOST"):
-        return
+    if given := shell.variable("DOCKER_HOST"):
+        return given
     name = shell.variable("DOCKER_CONTEXT") or get_current_context_name()
     try:
         found = ContextAPI.get_context(name)
@@ -93,6 +93,7 @@ def refuse_unread_context() -> None:
             f"Docker's context {name} is not there, or cannot be read.",
             "`docker context ls` says why; `docker context use default`, or DOCKER_HOST, chooses another engine.",
         )
+    return f"{found.Host} (context {name})" if found.Host and name != "default" else "its local socket"
 
 
 def unread(error: Exception) -> GreenroomError:

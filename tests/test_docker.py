@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,27 @@ def test_context_that_cannot_be_read_is_named(
 
     assert told.value.sentence == "Docker's context far is not there, or cannot be read."
     assert not isinstance(told.value, docker_refusals.NoEngine)
+
+
+def test_engine_of_a_context_is_named_by_both(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("DOCKER_CONTEXT", "far")
+    (tmp_path / "config.json").write_text("{}")
+    place = tmp_path / "contexts/meta" / hashlib.sha256(b"far").hexdigest() / "meta.json"
+    place.parent.mkdir(parents=True)
+    host = {"docker": {"Host": "unix:///nonexistent"}}
+    place.write_text(json.dumps({"Name": "far", "Metadata": {}, "Endpoints": host}))
+
+    def from_env() -> None:
+        raise DockerException("Error while fetching server API version")
+
+    monkeypatch.setattr("docker.from_env", from_env)
+
+    with pytest.raises(docker_refusals.NoEngine) as told, docker.engine():
+        raise AssertionError
+
+    assert told.value.sentence == "no Docker engine answers at unix:///nonexistent (context far): does it run?"
 
 
 @pytest.mark.parametrize("text", ["[]", '"text"', "5"])
