@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from config import variables
-from config.variables import FROM_TASK_DEFINITION, HostNames, Variables, WebOrigins, admits, variable
+from config.variables import FROM_TASK_DEFINITION, HostNames, Variables, WebOrigins, admits, variable, web_origin
 
 PLAIN_SECRET_KEY = "plain-python-only: sessions signed with this are worth nothing 0123456789"  # noqa: S105
 
@@ -228,10 +228,8 @@ class Environment(SettingsModule, WebServer, ParameterStore):
 
     @property
     def external_origin(self) -> str:
-        """Scheme, host and port as a browser writes them in the Origin header: without the scheme's own port."""
-        implied = {"http": 80, "https": 443}[self.external_protocol]
-        port = "" if self.external_port_num == implied else f":{self.external_port_num}"
-        return f"{self.external_protocol}://{self.external_host_name}{port}"
+        """Scheme, host and port as a browser writes them in the Origin header."""
+        return web_origin(self.external_protocol, self.external_host_name, self.external_port_num)
 
 
 def describe() -> list[dict[str, Any]]:

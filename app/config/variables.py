@@ -19,6 +19,11 @@ JOINERS = "\u200c\u200d"  # within emoji, and letters beyond ASCII
 CONSTRAINTS = ("enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "pattern")
 
 HOST = re.compile(r"\*|\.?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
+WEB_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?",
+    re.IGNORECASE | re.ASCII,
+)
+IMPLIED = {"http": 80, "https": 443}
 
 Source = PydanticBaseSettingsSource
 Origin = Literal["SSM", "task definition", "compose", "default or shell"]
@@ -70,10 +75,17 @@ def split(value: object) -> object:
 
 
 def check_origin(value: str) -> str:
-    scheme, separator, host = value.partition("://")
-    if scheme not in ("http", "https") or not separator or not host or "/" in host:
+    """As a browser writes it, which Django compares letter by letter. Its subdomains: https://*.example.com"""
+    found = WEB_ORIGIN.fullmatch(value)
+    if not found:
         raise ValueError("each origin is a scheme and a host, such as https://ledger.example.com")
-    return value
+    return web_origin(found["scheme"], found["host"], int(found["port"] or IMPLIED[found["scheme"].lower()]))
+
+
+def web_origin(scheme: str, host: str, port: int) -> str:
+    """As the Origin header has it: in lower case, and without the scheme's own port."""
+    shown = "" if port == IMPLIED[scheme.lower()] else f":{port}"
+    return f"{scheme}://{host}{shown}".lower()
 
 
 def check_host(value: str) -> str:

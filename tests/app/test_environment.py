@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.http.request import validate_host
+from django.middleware.csrf import CsrfViewMiddleware
+from django.test import RequestFactory
 
 from config.environment import describe
 from config.values import PlainPythonEnvironment, check, read
@@ -148,6 +151,52 @@ def test_external_origin_leaves_out_the_schemes_own_port(
     environment.setenv("DJANGO_EXTERNAL_PROTOCOL", protocol)
     environment.setenv("DJANGO_EXTERNAL_PORT_NUM", port)
     assert read().external_origin == origin
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("https://Admin.Example.COM", "https://admin.example.com"),
+        ("https://admin.example.com:443", "https://admin.example.com"),
+        ("HTTP://admin.example.com:80", "http://admin.example.com"),
+        ("https://admin.example.com:8443", "https://admin.example.com:8443"),
+        ("http://admin.example.com:443", "http://admin.example.com:443"),
+        ("https://*.example.com", "https://*.example.com"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+        ("http://localhost", "http://localhost"),
+    ],
+)
+def test_origins_are_as_a_browser_writes_them(
+    environment: pytest.MonkeyPatch, settings: Any, given: str, written: str
+) -> None:
+    for key, good in {**COMPLETE, "DJANGO_CSRF_TRUSTED_ORIGINS": given}.items():
+        environment.setenv(key, good)
+    assert read().csrf_trusted_origins == [written]
+    settings.CSRF_TRUSTED_ORIGINS = read().csrf_trusted_origins
+    request = RequestFactory().post("/", headers={"origin": written.replace("*", "a")})
+    assert CsrfViewMiddleware(lambda _request: HttpResponse())._origin_verified(request)
+
+
+def test_external_origin_is_in_lower_case(environment: pytest.MonkeyPatch) -> None:
+    for key, good in {**COMPLETE, "DJANGO_EXTERNAL_HOST_NAME": "Ledger.Example.com"}.items():
+        environment.setenv(key, good)
+    assert read().external_origin == "https://ledger.example.com"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://two words",
+        "https://me@example.com",
+        "https://a.b:port",
+        "https://a.b?c",
+        "https://*",
+        "https://bücher.de",
+    ],
+)
+def test_origin_that_no_browser_writes(given: str) -> None:
+    (problem,) = check({**COMPLETE, "DJANGO_CSRF_TRUSTED_ORIGINS": given})
+    assert problem.message.startswith("is malformed: each origin is a scheme and a host, ")
 
 
 def wrong_values(variable: dict[str, Any]) -> dict[str, str]:
