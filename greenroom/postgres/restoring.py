@@ -43,8 +43,9 @@ class Target:
     `version_num` is its server's. `sizes` are bytes of the rows that will come, by `schema.table`, where they are
     known; `packed` says how many bytes of rows one of these is. `strange` are tablespaces of the source's that the
     server has not, or the role may not use: then all lies in the database's own. `unfilled` are materialised views
-    whose query fails on the copy, and `unmade` is what only a superuser could make. `masked`: rows were changed since
-    they came. `data` is the server's data directory, where it is of ours and on this machine.
+    whose query fails on the copy, `unmade` is what only a superuser could make, and `without_cron` what depends on
+    pg_cron. `masked`: rows were changed since they came. `data` is the server's data directory, where it is of ours and
+    on this machine.
     """
 
     address: Address
@@ -59,6 +60,7 @@ class Target:
     passed_over: list[str] = field(default_factory=list)
     unfilled: list[str] = field(default_factory=list)
     unmade: list[str] = field(default_factory=list)
+    without_cron: list[str] = field(default_factory=list)
     masked: bool = False
     data: Path | None = None
 
@@ -82,6 +84,9 @@ class Target:
         told = {
             f"{len(self.passed_over)} owners, privileges or comments could not be set": self.passed_over,
             f"not made, as only a superuser may: {', '.join(dict.fromkeys(self.unmade))}": self.unmade,
+            f"not copied, as it depends on pg_cron or is of its schema: {', '.join(self.without_cron)}": (
+                self.without_cron
+            ),
             f"not filled: {', '.join(self.unfilled)}; REFRESH MATERIALIZED VIEW fails here, as after pg_restore": (
                 self.unfilled
             ),

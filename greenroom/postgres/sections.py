@@ -45,7 +45,9 @@ def restore_stored(
 
 def restore_pre_data(stored: Stored, target: Target, binaries: Binaries, progress: Progress) -> None:
     """The schema, without indexes and constraints. Raises GreenroomError."""
-    restore_section(stored, target, binaries, progress, "pre-data", only=allowed(toc.read(stored.table)))
+    contents = toc.read(stored.table)
+    target.without_cron += workers.depending_on_cron(contents)
+    restore_section(stored, target, binaries, progress, "pre-data", only=allowed(contents))
 
 
 def restore_data(stored: Stored, target: Target, binaries: Binaries, progress: Progress) -> None:

@@ -34,7 +34,7 @@ class TooNew(ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing in the archive, such as a TABLE and its CREATE statement."""
+    """One thing in the archive, such as a TABLE and its CREATE statement; `needs` are numbers of others."""
 
     kind: str
     schema: str | None
@@ -46,6 +46,7 @@ class Entry:
     number: int = 0
     section: int = 0
     tablespace: str | None = None
+    needs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,12 +142,11 @@ class _Reader:
             self._int()
         owner = self._string()
         self._string()  # WITH OIDS
-        while self._string() is not None:  # what it depends on
-            continue
+        needs = tuple(int(other) for other in iter(self._string, None))
         place = self._place_of_data()
         place = place if has_data else None
         return Entry(
-            kind, schema or None, name, owner or None, definition, has_data, place, number, section, tablespace
+            kind, schema or None, name, owner or None, definition, has_data, place, number, section, tablespace, needs
         )
 
     def _place_of_data(self) -> int | str | None:

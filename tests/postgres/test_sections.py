@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from greenroom.errors import GreenroomError
 from greenroom.postgres.outside import servers_in
 from greenroom.postgres.restoring import jobs
 from greenroom.postgres.sections import allowed, steps
 from greenroom.postgres.toc import Contents, Entry
+from greenroom.postgres.workers import depending_on_cron
 
 NONE, PRE, DATA, POST = 1, 2, 3, 4
 
@@ -76,3 +78,28 @@ def test_pg_cron_is_left_out_with_all_that_is_its() -> None:
 
     assert allowed(archive([*its, *own])) == [5, 6, 7]
     assert allowed(archive([*its[1:], *own])) is None, "a schema of that name, without the extension"
+
+
+def test_what_depends_on_pg_cron_is_left_out_and_told_but_no_table() -> None:
+    def archive(kind: str) -> Contents:
+        things = [
+            ("EXTENSION", None, "pg_cron", ()),
+            (kind, "public", "jobs", (0, 7)),
+            ("COMMENT", "public", f"{kind} jobs", (1,)),
+            ("VIEW", "public", "other", ()),
+            ("INDEX", "public", "on_jobs", (1,)),
+        ]
+        entries = [
+            Entry(kind, schema, name, "me", "", False, None, n, PRE, None, needs)
+            for n, (kind, schema, name, needs) in enumerate(things)
+        ]
+        return Contents("shop", "18.0", "18.0", "none", tuple(entries))
+
+    view = archive("MATERIALIZED VIEW")
+    assert allowed(view) == [3]
+    assert depending_on_cron(view) == ["MATERIALIZED VIEW public.jobs", "INDEX public.on_jobs"]
+    with pytest.raises(GreenroomError) as caught:
+        depending_on_cron(archive("TABLE"))
+    assert caught.value.sentence == (
+        "the copy is made without the extension pg_cron, and this depends on it: TABLE public.jobs."
+    )

@@ -40,6 +40,7 @@ WITH RECURSIVE plain (oid) AS (
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND (c.relpersistence = 'p' OR c.relpersistence = 'u' AND NOT pg_is_in_recovery())
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND NOT (n.nspname = 'cron' AND EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron'))
       AND NOT EXISTS (
           SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
       AND NOT c.oid = ANY (%(excluded)s) AND NOT EXISTS (SELECT FROM moving WHERE moving.oid = c.oid)
@@ -101,8 +102,8 @@ def movable(connection: psycopg.Connection, least: int, excluded: Iterable[tuple
 
     These are: what extensions made, foreign and partitioned tables (which have no rows), tables without columns,
     partitions by the hash of an enum, whose rows are in other partitions there, and names that an argv would not bear
-    in the database's encoding. Of very many tables the smallest are left to pg_dump too: it looks up each name that it
-    is to leave out.
+    in the database's encoding; and what a copy has not, which is all in the schema of pg_cron. Of very many tables the
+    smallest are left to pg_dump too: it looks up each name that it is to leave out.
     """
     names = list(excluded)
     left_out = connection.execute(
