@@ -114,8 +114,8 @@ def sizes(connection: psycopg.Connection, excluded: Sequence[str], rules: Sequen
 def _read(
     connection: psycopg.Connection, source: Reached, name: str, exclude_data: list[str], rules: list[Rule]
 ) -> Origin:
-    masking.check(connection, rules, name)
     excluded = masking.excluded(connection, exclude_data, name)
+    masking.check(connection, rules, name, excluded)
     return Origin(
         address=source.address,
         real=source.real,

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres import mask_columns, mask_uniqueness
+from greenroom.postgres import mask_columns, mask_together, mask_uniqueness
 from greenroom.postgres.excluding import LARGE_OBJECTS, has_large_objects
 from greenroom.postgres.mask_columns import Column, Reference, Table
 from greenroom.postgres.mask_kinds import KINDS, SALT, SQL
@@ -41,12 +41,14 @@ class Masked:
         return sql.SQL(f"{text}::{self.column.shape.type}")
 
 
-def check(connection: psycopg.Connection, rules: Sequence[Rule], target: str) -> None:
+def check(connection: psycopg.Connection, rules: Sequence[Rule], target: str, without: Sequence[str] = ()) -> None:
     """Hold the rules against the connected database. Raises GreenroomError, naming all that cannot be.
 
-    A unique column wants a kind that keeps values apart, and both ends of a foreign key want the same.
+    A unique column wants a kind that keeps values apart, and both ends of a foreign key want the same. Rows of the
+    tables of `without` (as SQL names them) are not copied.
     """
-    _found, wrong = fit(connection, rules)
+    found, wrong = fit(connection, rules)
+    wrong += [(masked.rule, why) for masked, why in mask_together.broken(connection, found, without)]
     if wrong:
         raise GreenroomError("; ".join(f"{path(target, rule.key)}: {why}" for rule, why in wrong), REMEDY)
 

@@ -53,7 +53,7 @@ class Kind:
     """A way to mask. `expression` is over `{value}`, the column's quoted name; None leaves the column as it is.
 
     `shortest` is the length that its result needs in a column of text; `keeps_apart` says whether different values stay
-    different in a column of this shape.
+    different in a column of this shape, `most` how many it makes, where these are few.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Kind:
     expression: Callable[[Shape], str] | None
     shortest: int = 0
     keeps_apart: Callable[[Shape], bool] = lambda _shape: False
+    most: int | None = None
 
     def misfit(self, shape: Shape) -> str | None:
         """Why it cannot mask a column of this shape; None when it can."""
@@ -175,7 +176,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind("email", "an address that reaches nobody", ("text",), _email, shortest=27, keeps_apart=_always),
-        Kind("name", "one of 26 first names", ("text",), _name, shortest=5),
+        Kind("name", "one of 26 first names", ("text",), _name, shortest=5, most=len(_NAMES)),
         Kind(
             "phone",
             "digits after +999, which no country has",

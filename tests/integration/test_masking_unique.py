@@ -99,3 +99,73 @@ def test_mask_is_thought_of_where_an_index_cannot_be_built(how: dict[str, object
     assert caught.value.hint and caught.value.hint.startswith(
         "Its rows were masked before: another kind for its columns, where one breaks it? "
     )
+
+
+SEVERAL = """
+CREATE TABLE person (
+    team int, name text, nick text, born date, plan int, mail text, deleted_at timestamptz,
+    UNIQUE (team, name), UNIQUE (nick, plan)
+);
+CREATE UNIQUE INDEX birthdays ON person (team, born) INCLUDE (nick);
+CREATE UNIQUE INDEX mails ON person (lower(mail), abs(team + plan)) WHERE deleted_at IS NULL OR plan = 0;
+INSERT INTO person SELECT i / 40, 'n' || i, 'k' || i, date '2020-01-02' + i, i % 7, 'P' || i, now()
+FROM generate_series(1, 80) AS i;
+"""
+ALIKE = "makes rows the same to public.{}, which wants them unique: {}"
+
+
+@pytest.mark.parametrize(
+    ("masks", "why"),
+    [
+        ({"name": "name"}, {"name": ALIKE.format("person_team_name_key", "team, name")}),
+        ({"name": "empty"}, {"name": ALIKE.format("person_team_name_key", "team, name")}),
+        ({"born": "date"}, {"born": ALIKE.format("birthdays", "team, born")}),
+        (
+            {"nick": "empty", "plan": "zero"},
+            {name: ALIKE.format("person_nick_plan_key", "nick, plan") for name in ("nick", "plan")},
+        ),
+    ],
+)
+def test_check_refuses_what_rows_show_to_break_an_index_of_several_columns(
+    admin: psycopg.Connection, masks: dict[str, str], why: dict[str, str]
+) -> None:
+    admin.execute(SEVERAL)
+    told = [f'{WHERE}"person.{name}": {masks[name]} {reason}' for name, reason in why.items()]
+    assert refused(admin, {f"person.{name}": kind for name, kind in masks.items()}) == "; ".join(told)
+
+
+def test_check_sees_what_a_mask_brings_under_an_index_of_several_columns(admin: psycopg.Connection) -> None:
+    admin.execute(SEVERAL)
+    admin.execute("UPDATE person SET mail = 'same' WHERE plan > 0")
+    why = "zero " + ALIKE.format("mails", "lower(mail), abs((team + plan))")
+    assert refused(admin, {"person.plan": "zero"}) == f'{WHERE}"person.plan": {why}'
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        {"name": "hash", "nick": "name", "mail": "email", "born": "null"},  # nicks are too few for each plan to break
+        {"plan": "zero", "mail": "empty", "name": "text", "team": "sql:team"},
+    ],
+)
+def test_check_takes_what_breaks_no_index_of_several_columns(admin: psycopg.Connection, masks: dict[str, str]) -> None:
+    admin.execute(SEVERAL)
+    mask_rules = masking.rules({f"person.{name}": kind for name, kind in masks.items()}, "staging")
+    masking.check(admin, mask_rules, "staging")
+
+
+def test_check_asks_no_rows_that_are_left_out(admin: psycopg.Connection) -> None:
+    admin.execute(SEVERAL)
+    masking.check(admin, masking.rules({"person.name": "empty"}, "staging"), "staging", ["public.person"])
+
+
+def test_check_asks_the_rows_of_parts(admin18: psycopg.Connection) -> None:
+    admin18.execute(
+        """
+        CREATE TABLE event (day date, who text, UNIQUE (day, who)) PARTITION BY LIST (day);
+        CREATE TABLE first PARTITION OF event DEFAULT;
+        INSERT INTO event SELECT '2020-01-02', 'n' || i FROM generate_series(1, 2) AS i;
+        """
+    )
+    why = "empty " + ALIKE.format("first_day_who_key", "day, who")
+    assert refused(admin18, {"event.who": "empty"}) == f'{WHERE}"event.who": {why}'
