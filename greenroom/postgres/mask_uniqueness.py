@@ -31,7 +31,7 @@ SELECT root, indexrelid::regclass::text,
        coalesce((to_jsonb(used) ->> 'indnullsnotdistinct')::bool, false)  -- from 15 on
 FROM used ORDER BY root, indrelid <> root, 2
 """
-# the condition `deleted_at IS NULL`, and the kind that makes it true for every row
+# the condition `deleted_at IS NULL`, and the kind that makes it true for every row; sql: is not held against it
 _BRINGS_IN = {
     "null": r"\({name} IS NULL\)",
     "zero": r"\({name} = \(?0\)?(::[\w ]+)?\)",
@@ -75,5 +75,6 @@ def refused(kind: Kind, column: str, shape: Shape, apart: Iterable[Apart]) -> st
             made = _BRINGS_IN[kind.name].format(name=f'"?{re.escape(column)}"?')
             if re.fullmatch(made, index.condition or ""):
                 wanted = f"which wants them unique where {index.condition}"
-                return f"{kind.name} brings every row under {index.name}, {wanted}"
+                fits = "; should the rows be unique there, write sql:NULL" if kind.name == "null" else ""
+                return f"{kind.name} brings every row under {index.name}, {wanted}{fits}"
     return None

@@ -37,6 +37,7 @@ FROM generate_series(1, 30) AS i;
 """
 SAME = "makes the same of different values, and public.{} wants them unique"
 BRINGS = "brings every row under public.{}, which wants them unique where {}"
+WAY_THROUGH = "; should the rows be unique there, write sql:NULL"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ BRINGS = "brings every row under public.{}, which wants them unique where {}"
         ("person.tag", "text", "text " + SAME.format("person_tag_excl")),
         ('person."Odd name"', "name", "name " + SAME.format('"Short one"')),
         ("person.phone", "null", "null makes all values the same to public.phone, which wants them unique"),
-        ("person.deleted_at", "null", "null " + BRINGS.format("live_id", "(deleted_at IS NULL)")),
+        ("person.deleted_at", "null", "null " + BRINGS.format("live_id", "(deleted_at IS NULL)") + WAY_THROUGH),
         ("person.state", "zero", "zero " + BRINGS.format("main", "(state = 0)")),
     ],
 )
@@ -65,6 +66,12 @@ def test_check_takes_what_keeps_them_apart_or_what_other_columns_decide(admin: p
     kinds = {"email": "email", "phone": "hash", "note": "text", "nick": "name", "state": "null", "tag": "null"}
     mask(admin, {f"person.{column}": kind for column, kind in {**kinds, "code": "empty"}.items()})
     assert one(admin, "SELECT count(DISTINCT lower(email)) FROM person") == 30
+
+
+def test_way_through_that_is_named_masks_rows_that_are_unique_there(admin: psycopg.Connection) -> None:
+    admin.execute(APART)
+    mask(admin, {"person.deleted_at": "sql:NULL"})
+    assert one(admin, "SELECT count(*) FROM person WHERE deleted_at IS NULL") == 30
 
 
 def test_check_refuses_null_where_nulls_are_equal(admin: psycopg.Connection) -> None:
