@@ -75,6 +75,32 @@ def test_masks_of_a_role_that_may_not_stop_one_name_it(free: psycopg.Connection,
     )
 
 
+@pytest.mark.parametrize(("end", "name"), [("it", "habit"), ('"It"', '"some ""It"')])
+def test_one_is_blamed_by_the_whole_name_of_its_function(free: psycopg.Connection, end: str, name: str) -> None:
+    """And not the one before it, whose function's name is the end of that."""
+    for called, trigger, does in [(end, "Early", ""), (name, "Late", "RAISE 'no';")]:
+        words = f"RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN {does} END$$"
+        free.execute(f"CREATE FUNCTION public.{called}() {words}".encode())
+        free.execute(f'CREATE EVENT TRIGGER "{trigger}" ON sql_drop EXECUTE FUNCTION public.{called}()'.encode())
+    free.execute("CREATE TABLE other (); SET event_triggers = on")
+    with pytest.raises(psycopg.errors.RaiseException) as caught:
+        free.execute("DROP TABLE other")
+    free.execute("SET event_triggers = off")
+    found = event_triggers.blamed(free, caught.value)
+    assert found and found[0] == "the event trigger Late forbids it (SQLSTATE P0001)"
+    assert f"have {name}() let " in found[1] and 'ALTER EVENT TRIGGER "Late" DISABLE' in found[1]
+
+
+def test_none_is_blamed_for_what_another_function_raises(free: psycopg.Connection) -> None:
+    free.execute("CREATE FUNCTION it() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'")
+    free.execute("CREATE EVENT TRIGGER early ON sql_drop EXECUTE FUNCTION it()")
+    with pytest.raises(psycopg.errors.RaiseException) as caught:
+        free.execute(
+            "CREATE FUNCTION habit() RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$; SELECT habit()"
+        )
+    assert event_triggers.blamed(free, caught.value) is None
+
+
 def test_view_that_one_keeps_from_being_emptied_names_it(free: psycopg.Connection, owner: Address) -> None:
     with connect(owner) as mine:
         mine.execute(PEOPLE + "ALTER TABLE person NO FORCE ROW LEVEL SECURITY")
