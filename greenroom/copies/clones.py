@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import psycopg
-from psycopg import sql
 
 from greenroom.config import AuroraTarget, CommandTarget, PostgresTarget, RdsTarget
 from greenroom.console import Progress
@@ -16,7 +15,7 @@ from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.copies.migrator import migrator_of
 from greenroom.copies.reach import for_app
 from greenroom.errors import GreenroomError
-from greenroom.postgres import dumping, lease, masking, outside, passwords, receiving, workers
+from greenroom.postgres import dumping, lease, masking, outside, passwords, receiving, roles, workers
 from greenroom.postgres.address import Address
 from greenroom.postgres.engines.acquiring import engine_copy
 from greenroom.postgres.engines.engine_copy import EngineCopy
@@ -26,11 +25,11 @@ from greenroom.secret import Secret
 
 Target = AuroraTarget | RdsTarget | CommandTarget
 _LET_IT_DROP = (
-    "Let it act for that server's owner (GRANT owner TO it), name the owner as the target's user, or let a command's "
-    "acquire say DROP USER MAPPING: docs/engines.md."
+    "Let it act for that server's owner ({grant}), name the owner as the target's user, or let a command's acquire say "
+    "{drop}: docs/engines.md."
 )
 _LET_IT_STOP = (
-    "Let it act for that subscription's owner (GRANT owner TO it), or give the copy's server "
+    "Let it act for that subscription's owner ({grant}), or give the copy's server "
     "max_logical_replication_workers = 0: docs/engines.md."
 )
 
@@ -164,8 +163,8 @@ def _grant(address: Address, terms: Lease) -> None:
                 "Is it a replica, or does the role have default_transaction_read_only?",
             ) from error
         except psycopg.errors.InsufficientPrivilege as error:
-            owner, user = (sql.Identifier(role).as_string() for role in (facts(connection).owner, address.user))
+            grant = roles.to_act_for(facts(connection).owner, address.user)
             raise GreenroomError(
                 f"{address.user} may not put the lease on {address.database}: it does not own that database.",
-                f"Name its owner as the target's user, or let it: GRANT {owner} TO {user}.",
+                f"Name its owner as the target's user, or let it: {grant}.",
             ) from error

@@ -15,14 +15,14 @@ import psycopg
 from psycopg import sql
 
 from greenroom.errors import GreenroomError
-from greenroom.postgres import event_triggers
+from greenroom.postgres import event_triggers, roles
 from greenroom.postgres.address import Address
 from greenroom.postgres.server import connect
 
 SETTLE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.1
 _ALL = """
-SELECT d.datname, s.subname, s.subenabled, s.subenabled OR s.subslotname IS NOT NULL
+SELECT d.datname, s.subname, pg_get_userbyid(s.subowner), s.subenabled, s.subenabled OR s.subslotname IS NOT NULL
 FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid ORDER BY d.datname <> current_database(), 1, 2
 """
 
@@ -33,6 +33,7 @@ class Subscription:
 
     database: str
     name: str
+    owner: str
     enabled: bool
     tied: bool
 
@@ -40,7 +41,8 @@ class Subscription:
 def stop_subscriptions(address: Address, remedy: str, *, whole_server: bool) -> list[str]:
     """Stop those of the copy at `address`; returns notes. Raises GreenroomError where one cannot be: then end it.
 
-    `whole_server`: all of its databases are the copy's, and not others' who share the server with it.
+    `{grant}` in `remedy` becomes the statement by which it may be. `whole_server`: all of its databases are the copy's,
+    and not others' who share the server with it.
     """
     with connect(address) as connection:
         found = [Subscription(*row) for row in connection.execute(_ALL)]
@@ -83,7 +85,8 @@ def _disable(connection: psycopg.Connection, one: Subscription, remedy: str, *, 
         if forbidden := event_triggers.blamed(connection, error):
             raise GreenroomError(f"{which} cannot be stopped, {then}: {forbidden[0]}.", forbidden[1]) from error
         raise GreenroomError(
-            f"{connection.info.user} cannot stop {which} (SQLSTATE {error.sqlstate}), {then}.", remedy
+            f"{connection.info.user} cannot stop {which} (SQLSTATE {error.sqlstate}), {then}.",
+            remedy.replace("{grant}", roles.to_act_for(one.owner, connection.info.user)),
         ) from error
 
 

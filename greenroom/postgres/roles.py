@@ -133,6 +133,11 @@ def needed_to_own(connection: psycopg.Connection, owners: set[str]) -> list[str]
     ]
 
 
+def to_act_for(owner: str, user: str) -> str:
+    """The statement after which `user` can do what the owner may."""
+    return "GRANT {} TO {}".format(*(sql.Identifier(role).as_string() for role in (owner, user)))
+
+
 def may_create_roles(connection: psycopg.Connection) -> bool:
     """Whether the connected role can make others."""
     return any(_rights(connection))
