@@ -6,7 +6,6 @@ import fcntl
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +13,13 @@ from pathlib import Path
 from greenroom import places, shell
 from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
-from greenroom.postgres import phases
+from greenroom.postgres import phases, sockets
 from greenroom.postgres.account import Account
 from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.sockets import socket_directory as socket_directory
 
 SUPERUSER = "greenroom_server"  # none of the source's roles has this name, `postgres` least of all
 LAYOUT = 3  # of what initdb is asked for: another number makes the templates anew
-LONGEST_SOCKET = 107 - len("/.s.PGSQL.65535.lock")
 
 PHASE = "phase.conf"
 
@@ -79,9 +78,13 @@ def abandoned() -> list[Path]:
 
 
 def remove_abandoned(place: Path) -> None:
-    """Remove the directories in `place` whose owners are dead, with the servers that still run there."""
+    """Remove the directories in `place` whose owners are dead, with the servers that still run there.
+
+    Those of sockets whose private directory was removed by others too.
+    """
     for directory in _abandoned(place):
         remove_if_abandoned(directory)
+    sockets.remove_abandoned()
 
 
 def remove_if_abandoned(directory: Path) -> None:
@@ -102,9 +105,8 @@ def stop_abandoned(directory: Path) -> None:
 
 def remove(directory: Path) -> None:
     """Remove a private directory and the socket's, where that had to be elsewhere."""
-    elsewhere = directory / "socket"
-    if elsewhere.is_symlink():
-        shutil.rmtree(elsewhere.readlink(), ignore_errors=True)
+    if elsewhere := sockets.elsewhere(directory):
+        shutil.rmtree(elsewhere, ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -152,17 +154,6 @@ def write_settings(path: Path, settings: Mapping[str, str], account: Account) ->
 def lines(settings: Mapping[str, str]) -> str:
     """As a file of settings has them."""
     return "".join("{} = '{}'\n".format(name, value.replace("'", "''")) for name, value in settings.items())
-
-
-def socket_directory(directory: Path) -> Path:
-    """Where the socket goes: `directory`, unless its path is longer than the kernel takes, or two hosts to libpq."""
-    if len(os.fsencode(directory)) <= LONGEST_SOCKET and "," not in str(directory):
-        return directory
-    if (directory / "socket").is_symlink():
-        return (directory / "socket").readlink()
-    elsewhere = Path(tempfile.mkdtemp(prefix="greenroom-", dir="/tmp"))
-    (directory / "socket").symlink_to(elsewhere)
-    return elsewhere
 
 
 def _template(binaries: Binaries, account: Account) -> Path:

@@ -21,7 +21,7 @@ from pathlib import Path
 from greenroom import places, shell
 from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
-from greenroom.postgres import cluster
+from greenroom.postgres import cluster, sockets
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.postmaster import LOOPBACK, POLL_SECONDS, START_SECONDS, STOP_SECONDS, Postmaster
@@ -62,11 +62,10 @@ class Record:
     @property
     def running(self) -> bool:
         """Whether a server listens on its private socket; a number in a file could be another process's by now."""
-        elsewhere = Path(self.place, "socket")
-        sockets = elsewhere.readlink() if elsewhere.is_symlink() else Path(self.place)
+        listening = sockets.elsewhere(Path(self.place)) or Path(self.place)
         with socket.socket(socket.AF_UNIX) as attempt:
             try:
-                attempt.connect(str(sockets / f".s.PGSQL.{self.port}"))
+                attempt.connect(str(listening / f".s.PGSQL.{self.port}"))
             except OSError:
                 return False
             return True
@@ -114,7 +113,7 @@ def keep(server: Server, name: str, terms: Lease, environment: Mapping[str, str]
     with shielded():
         try:
             record.write()
-            private.rename(place)
+            sockets.move(private, place)
             postmaster.data = place / "data"
             _start(postmaster)
             lines = (f"{variable}={shlex.quote(value)}\n" for variable, value in environment.items())
