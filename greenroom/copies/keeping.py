@@ -12,9 +12,11 @@ from greenroom import places
 from greenroom.copies.acquiring import Acquired, CopyRequest
 from greenroom.copies.meter import duration, size
 from greenroom.copies.project import environment_of
+from greenroom.postgres import event_triggers
 from greenroom.postgres.address import Address
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.remains import dropping
+from greenroom.postgres.server import connect
 
 if TYPE_CHECKING:
     from greenroom.copies.servers import Place
@@ -29,6 +31,9 @@ def keep(request: CopyRequest, where: Place, terms: Lease, copy: Acquired) -> No
     nowhere else. Raises GreenroomError.
     """
     variables = _variables(request, copy)
+    if where.own and copy.address.user == copy.admin.user:  # whoever works with it meets them as on the source
+        with connect(copy.admin) as connection:
+            event_triggers.on_for_us(connection)
     if where.embedded:
         from greenroom.postgres import kept
 

@@ -37,6 +37,12 @@ def off_for_us(connection: psycopg.Connection) -> None:
         connection.execute("ALTER ROLE CURRENT_USER SET event_triggers = off")
 
 
+def on_for_us(connection: psycopg.Connection) -> None:
+    """Take that back."""
+    if connection.info.server_version >= SETTING:
+        connection.execute("ALTER ROLE CURRENT_USER RESET event_triggers")
+
+
 def blamed(connection: psycopg.Connection, error: psycopg.Error) -> tuple[str, str] | None:
     """Which of them raised the error, in words for a sentence, and what to do; None where none did."""
     if connection.closed or not error.diag.context:

@@ -11,7 +11,7 @@ import pytest
 from greenroom.console import Silent
 from greenroom.copies.acquiring import acquire
 from greenroom.errors import GreenroomError
-from greenroom.postgres import event_triggers, masking, outside, receiving
+from greenroom.postgres import event_triggers, kept, masking, outside, receiving
 from greenroom.postgres.address import Address
 from greenroom.postgres.embedded import Server
 from greenroom.postgres.server import CannotConnect, connect, with_options
@@ -177,6 +177,26 @@ def test_superuser_that_migrates_meets_them_too(server18: Server, tmp_path: Path
             assert migrating.info.user == source.admin.user
             with pytest.raises(psycopg.errors.RaiseException):
                 migrating.execute("CREATE TABLE other ()")
+
+
+def test_superuser_that_works_with_a_kept_copy_meets_them_too(
+    server18: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its app is told no more than a host, a port, a database, a role and a password."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with shop(server18) as source:
+        with connect(source.admin) as boss:
+            boss.execute("ALTER TABLE django_migrations OWNER TO CURRENT_USER")
+        forbidding(source)
+        asked = replace(request(dump=source.dump(tmp_path / "shop.dump")), keep=True)
+        with acquire(asked, Silent()) as copy:
+            pass
+    try:
+        with connect(replace(copy.address, options={})) as working, pytest.raises(psycopg.errors.RaiseException):
+            working.execute("CREATE TABLE other ()")
+    finally:
+        for record in kept.records():
+            kept.drop(record)
 
 
 def with_login_trigger(source: Shop, whom: str) -> Shop:
