@@ -20,22 +20,13 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from tests.integration.faults import circumstances
-from tests.integration.faults.stage import Run, Stage
+from tests.integration.faults.slow import SLOW, SLOW_CP, SLOW_RMTREE
+from tests.integration.faults.stage import ROOT, Run, Stage
 
 STILL = 600  # seconds that a brake would hold, if nobody came
 ROWS, SLOW_ROWS = 20_000, 100  # more than the buffers of a connection hold; five seconds at the beginning
 FIRST_BYTES, SEEN_BYTES = 60_000, 20_000  # what a buffer still holds is not seen
 ON_LOCK = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s)"
-# waits in copies only: in the source's own database it costs nothing
-SLOW = """
-CREATE FUNCTION public.slow(n int, seconds float) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
-$$BEGIN IF current_database() <> '{name}' AND seconds > 0 THEN PERFORM pg_sleep(seconds); END IF; RETURN n; END$$;
-"""
-
-SLOW_CP = """#!/bin/sh
-{cp} "$@" || exit
-case "$*" in *.making-*) touch {copied}; exec sleep {seconds} ;; esac
-"""
 
 
 @dataclass
@@ -49,14 +40,13 @@ class Brake:
 Laying = Callable[[Stage], AbstractContextManager[Brake]]
 
 
-def nothing_before(step: str) -> Laying:
-    """No brake: the phase is met as soon as the command says that it begins."""
-
-    @contextmanager
-    def laid(stage: Stage) -> Iterator[Brake]:
-        yield Brake(lambda run: step in run.said)
-
-    return laid
+@contextmanager
+def reading(stage: Stage) -> Iterator[Brake]:
+    """pg_dump on the VPN host, which is asked for the schema, waits before it begins."""
+    real = stage.source.server.binaries.program("pg_dump")
+    waits = f"touch {stage.place}/asked; until [ -e {stage.flag} ]; do sleep 0.1; done"
+    stage.host.program("pg_dump", f'case "$*" in *--schema-only*) {waits};; esac\nexec {real} "$@"')
+    yield Brake(lambda run: (stage.place / "asked").exists(), stage.flag.touch)
 
 
 @contextmanager
@@ -164,6 +154,17 @@ def drop_branch(stage: Stage) -> Iterator[Brake]:
 
 
 @contextmanager
+def drop(stage: Stage) -> Iterator[Brake]:
+    """The directory of the copy's server is removed, on a disk that stands still."""
+    modules = Path(tempfile.mkdtemp(prefix="modules-", dir=stage.place.parent))
+    (modules / "sitecustomize.py").write_text(
+        SLOW_RMTREE.format(removing=str(modules / "removing"), flag=str(stage.flag))
+    )
+    stage.environment["PYTHONPATH"] = f"{modules}:{ROOT}"
+    yield Brake(lambda run: (modules / "removing").exists() and "  dropping the copy" in run.said, stage.flag.touch)
+
+
+@contextmanager
 def create(stage: Stage) -> Iterator[Brake]:
     """CREATE DATABASE waits for somebody who writes a comment on template0."""
     with _somebody(stage, "postgres") as other:
@@ -214,7 +215,7 @@ def given(change: Callable[[Stage], None]) -> Laying:
 
 # The phases of a rehearsal, and what holds each still; by way, where that is another thing.
 PHASES: dict[str, Laying | dict[str, Laying]] = {
-    "reading": nothing_before("  reading the schema of "),
+    "reading": reading,
     "create": create,
     "server": first_server,
     "dump": dump,
@@ -225,7 +226,7 @@ PHASES: dict[str, Laying | dict[str, Laying]] = {
     "migrate": migration,
     "own code": own_code,
     "drill": drill,
-    "drop": {"stream": nothing_before("  dropping the copy"), "branch": drop_branch},
+    "drop": {"stream": drop, "branch": drop_branch},
     "transfer on a small disk": on_small_disk(lambda stage: stage.scratch, transfer_of_dump),
     "restore on a small disk": on_small_disk(lambda stage: stage.scratch, rows),
     "dump on a small disk": on_small_disk(lambda stage: stage.host.remote_tmp, dump),
