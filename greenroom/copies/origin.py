@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 
 from greenroom.console import Progress
 from greenroom.copies.reach import Reached
-from greenroom.postgres import branch, dumping, masking, outside, roles, room, workers
+from greenroom.postgres import branch, dumping, masking, outside, role_settings, roles, room, workers
 from greenroom.postgres.address import Address
 from greenroom.postgres.lock_wait import patiently
 from greenroom.postgres.masking import Rule
+from greenroom.postgres.role_settings import RoleSetting
 from greenroom.postgres.server import ServerFacts, asking, connect, facts
 
 # what the copy's server takes over, so that what is measured there is true: no size of memory that it may not have
 TAKEN_OVER = (
     "TimeZone",
+    "cpu_tuple_cost",
     "default_statistics_target",
     "effective_cache_size",
+    "hash_mem_multiplier",
     "idle_in_transaction_session_timeout",
+    "jit",
     "lock_timeout",
     "maintenance_work_mem",
     "max_parallel_maintenance_workers",
     "max_parallel_workers",
+    "max_parallel_workers_per_gather",
+    "random_page_cost",
+    "search_path",
+    "seq_page_cost",
     "statement_timeout",
+    "transaction_timeout",
     "work_mem",
 )
 
@@ -33,6 +42,9 @@ TAKEN_OVER = (
 @dataclass(frozen=True)
 class Origin:
     """`address` is how it is connected to from here, `real` how its own network knows it.
+
+    `migrates` is the role that its migrations run as, for which the settings of `facts` hold; `role_settings` are those
+    of ALTER ROLE, of every role.
 
     `needed_to_own` are the statements after which the role could act for every owner there, as a branch needs it;
     `excluded` are the tables whose rows stay there, as SQL names them, and `left_out` the same by schema and name;
@@ -55,6 +67,8 @@ class Origin:
     sizes: dict[str, int]
     subscriptions: list[str]
     mapped_servers: list[str]
+    migrates: str
+    role_settings: list[RoleSetting]
 
     @property
     def ownership(self) -> bool:
@@ -83,6 +97,13 @@ class Origin:
             *([f"not copied: the rows of {', '.join(self.excluded)}"] if self.excluded else []),
             *([] if self.large_objects else ["not copied: the large objects"]),
         ]
+
+    @property
+    def unknown_notes(self) -> list[str]:
+        """Settings of the server's, for the report, of which nobody tells the role that reads."""
+        lost = [name for name in TAKEN_OVER if name in self.facts.unknown]
+        who = f"{self.real.user} has its own, and the server's are not known to it"
+        return [f"not as on the source: {', '.join(lost)} ({who})"] if lost else []
 
     @property
     def sizes_to_come(self) -> dict[str, int]:
@@ -116,11 +137,12 @@ def _read(
 ) -> Origin:
     excluded = masking.excluded(connection, exclude_data, name)
     masking.check(connection, rules, name, excluded)
+    migrates = roles.owner_of_tables(connection)
     return Origin(
         address=source.address,
         real=source.real,
         via=source.via,
-        facts=facts(connection),
+        facts=facts_for(connection, migrates),
         locale=branch.locale_of(connection),
         settings=branch.settings_of(connection),
         privileges=branch.privileges_of(connection),
@@ -131,7 +153,17 @@ def _read(
         sizes=_sizes(connection),
         subscriptions=_subscriptions(connection),
         mapped_servers=outside.mapped_servers(connection),
+        migrates=migrates,
+        role_settings=role_settings.of_roles(connection),
     )
+
+
+def facts_for(connection: psycopg.Connection, role: str) -> ServerFacts:
+    """The server's, with the settings as they hold for `role`."""
+    found = facts(connection)
+    settings = role_settings.as_for(connection, role, found.settings)
+    unknown = sorted(found.settings.keys() - settings.keys())
+    return replace(found, settings=settings, timezone=settings.get("TimeZone", found.timezone), unknown=unknown)
 
 
 def _parts(connection: psycopg.Connection, names: list[str]) -> list[tuple[str, str]]:

@@ -175,10 +175,12 @@ def _content(
         fill=fill,
         source_facts=origin.facts,
         settings=origin.taken_over,
+        role_settings=origin.role_settings,
         masks=masks if rules else None,
         notes=[
             *([road.note] if road.note else []),
             *origin.left_out_notes,
+            *origin.unknown_notes,
             *dumping.left_behind(origin.subscriptions, origin.mapped_servers, cron=origin.has_cron),
         ],
     )

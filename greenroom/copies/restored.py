@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import psycopg
 
 from greenroom.console import Progress
 from greenroom.copies import keeping
 from greenroom.copies.acquiring import Acquired, CopyRequest, Method
 from greenroom.copies.migrator import hindrances, migrator_of
 from greenroom.copies.servers import Ahead, OwnServer, Place, place
-from greenroom.postgres import branch, lease, old_wal, restoring, roles
+from greenroom.postgres import branch, lease, old_wal, restoring, role_settings, roles
 from greenroom.postgres.analysis import INCOMPLETE, analyse, settle
 from greenroom.postgres.archive import Archive
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.holding import Held, held, held_with_server
 from greenroom.postgres.lease import Lease
+from greenroom.postgres.role_settings import RoleSetting
 from greenroom.postgres.server import ServerFacts, connect, facts
 from greenroom.postgres.statistics import Statistics
 
@@ -29,8 +32,9 @@ class Content:
 
     It returns the source's statistics for the planner, where they are known.
 
-    `settings` are the source's own, as far as they are known. `masks` runs when the rows are there and nothing that
-    depends on them is, and returns notes. `keep_snapshot` gets the server and the name of the database that is whole.
+    `settings` are the source's own, as far as they are known, and `role_settings` those of its roles. `masks` runs when
+    the rows are there and nothing that depends on them is, and returns notes. `keep_snapshot` gets the server and the
+    name of the database that is whole.
     """
 
     archive: Archive
@@ -40,6 +44,7 @@ class Content:
     fill: Callable[[restoring.Target, Callable[[], None] | None, Progress], list[Statistics] | None]
     source_facts: ServerFacts
     settings: Mapping[str, str] = field(default_factory=dict)
+    role_settings: Sequence[RoleSetting] = ()
     masks: Callable[[restoring.Target], list[str]] | None = None
     keep_snapshot: KeepSnapshot | None = None
     notes: list[str] = field(default_factory=list)
@@ -135,6 +140,7 @@ def _fill(content: Content, where: Place, copy: Held, progress: Progress) -> Non
     statistics = content.fill(target, _masking(content, target, where, progress), progress)
     with copy.sure() as connection:
         refused = branch.apply_statements(connection, copy.name, archive.properties)
+        refused += _set_roles(content, where, connection)
     progress.step("vacuum and analyse")
     if where.own and note is None:  # in another locale, the bounds of histograms are in another order
         settled = settle(target.address, content.client, statistics)
@@ -148,6 +154,19 @@ def _fill(content: Content, where: Place, copy: Held, progress: Progress) -> Non
         *settled,
         *target.notes,
         *content.notes,
+    ]
+
+
+def _set_roles(content: Content, where: Place, connection: psycopg.Connection) -> list[str]:
+    """On a server of our own, the source's settings of its roles; returns those that a role here lacks."""
+    needed = roles.named_in(content.archive.contents)
+    if where.own:
+        return role_settings.give(connection, content.role_settings, needed)
+    here = set(role_settings.of_roles(connection))
+    return [
+        f"{name} of {role}"
+        for role, name, value in content.role_settings
+        if role in needed and (role, name, value) not in here
     ]
 
 

@@ -10,17 +10,9 @@ from psycopg import sql
 
 from greenroom.errors import GreenroomError
 from greenroom.postgres.address import Address
+from greenroom.postgres.role_settings import assign
 from greenroom.postgres.server import CannotConnect, connect
 
-# pg_dump's own list: lists of names, whose text would be quoted as a single name by SET ... TO
-_LISTS = {
-    "local_preload_libraries",
-    "search_path",
-    "session_preload_libraries",
-    "shared_preload_libraries",
-    "temp_tablespaces",
-    "unix_socket_directories",
-}
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _OF_DATABASE = re.compile(rf"^ALTER DATABASE {_NAME} (SET .*)$", re.DOTALL)
 _OF_ROLE = re.compile(rf"^ALTER ROLE ({_NAME}) IN DATABASE {_NAME} (SET .*)$", re.DOTALL)
@@ -157,16 +149,8 @@ def apply_settings(
     refused = []
     for role, setting, value in settings:
         who = sql.SQL("ROLE {} IN ").format(sql.Identifier(role)) if role else sql.SQL("")
-        words = sql.SQL("ALTER {}DATABASE {} SET {} ").format(
-            who, sql.Identifier(name), sql.Identifier(*setting.split("."))
-        )
         try:
-            if setting in _LISTS:
-                connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
-                connection.execute(words + sql.SQL("FROM CURRENT"))
-                connection.execute(sql.SQL("RESET {}").format(sql.Identifier(setting)))
-            else:
-                connection.execute(words + sql.SQL("TO {}").format(value))
+            assign(connection, sql.SQL("ALTER {}DATABASE {}").format(who, sql.Identifier(name)), setting, value)
         except psycopg.Error:
             if connection.closed:
                 raise

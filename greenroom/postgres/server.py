@@ -18,25 +18,38 @@ TAKES_NOTHING = {"tcp_user_timeout": "300000"}  # in milliseconds
 READ_ONLY, WRITING = (f"-c default_transaction_read_only={value}" for value in ("on", "off"))
 TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 _NEWER_TIMEOUTS = {140000: "idle_session_timeout", 170000: "transaction_timeout"}
+_CHANGED_HERE = (
+    *TIMEOUTS,
+    *_NEWER_TIMEOUTS.values(),
+    "search_path",
+)  # by `connect`: what the role has is the reset_val
 
 SETTINGS = (
     "autovacuum",
     "checkpoint_timeout",
+    "cpu_tuple_cost",
     "default_statistics_target",
     "effective_cache_size",
     "fsync",
     "full_page_writes",
+    "hash_mem_multiplier",
     "idle_in_transaction_session_timeout",
+    "jit",
     "lc_collate",
     "lock_timeout",
     "maintenance_work_mem",
     "max_parallel_maintenance_workers",
     "max_parallel_workers",
+    "max_parallel_workers_per_gather",
     "max_wal_size",
+    "random_page_cost",
+    "search_path",
+    "seq_page_cost",
     "shared_buffers",
     "statement_timeout",
     "synchronous_commit",
     "TimeZone",
+    "transaction_timeout",
     "wal_level",
     "work_mem",
 )
@@ -80,7 +93,10 @@ class CannotConnect(GreenroomError):
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What a server and the database on it are. `settings` are as they hold for the role that asked."""
+    """What a server and the database on it are. `settings` are as they hold for the role that asked, or migrates.
+
+    `unknown` are names of settings that the role that asked could not be told of.
+    """
 
     version: str
     version_num: int
@@ -92,6 +108,7 @@ class ServerFacts:
     owner: str = ""
     size_bytes: int = 0
     encoding: str = "UTF8"
+    unknown: list[str] = field(default_factory=list)
 
     @property
     def major(self) -> int:
@@ -239,9 +256,12 @@ def settings_of(connection: psycopg.Connection) -> dict[str, str]:
     rows = connection.execute(
         "SELECT name, CASE WHEN name = ANY (%s) THEN reset_val ELSE current_setting(name) END FROM pg_settings "
         "WHERE name = ANY (%s)",
-        [list(TIMEOUTS), list(SETTINGS)],
+        [list(_CHANGED_HERE), list(SETTINGS)],
     ).fetchall()
-    rows = [(name, _as_shown(int(value)) if name in TIMEOUTS else value) for name, value in rows]
+    rows = [
+        (name, _as_shown(int(value)) if name.endswith("_timeout") and value.isdecimal() else value)
+        for name, value in rows
+    ]
     collate = connection.execute("SELECT datcollate FROM pg_database WHERE datname = current_database()").fetchone()
     found = {**dict(rows), "lc_collate": collate[0] if collate else ""}
     return {name: found[name] for name in SETTINGS if name in found}
