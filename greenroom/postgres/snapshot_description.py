@@ -19,7 +19,7 @@ from greenroom.postgres.server import ServerFacts
 from greenroom.postgres.snapshot_place import measured
 from greenroom.tables import Snapshots
 
-FORMAT = 4  # of what a snapshot holds and how its key is made: another number makes them all anew
+FORMAT = 5  # of what a snapshot holds and how its key is made: another number makes them all anew
 DATA, DESCRIPTION = "data", "snapshot.json"
 
 State = Literal["whole", "damaged", "of another version"]

@@ -31,7 +31,7 @@ from greenroom.postgres.snapshot_description import Snapshot as Snapshot
 GIGABYTE = 1_000_000_000
 LONGEST_LABEL = 40
 
-_PLACE = {"kind", "host", "port", "name", "cluster", "instance"}
+_PLACE = {"kind", "via", "host", "port", "name", "cluster", "instance"}  # a host behind another VPN is another one
 _SHAPING = {*_PLACE, "exclude_data", "masks", "sensitive"}
 
 

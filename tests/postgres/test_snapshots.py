@@ -39,9 +39,7 @@ def test_key_of_a_directory_dump_is_of_all_its_files(tmp_path: Path) -> None:
 
 def test_key_of_a_target_is_of_what_shapes_the_copy() -> None:
     plain = snapshots.of_target("staging", target(exclude_data=["a", "b"], masks={"t.c": "null", "t.d": "null"}))
-    shuffled = target(
-        exclude_data=["b", "a"], masks={"t.d": "null", "t.c": "null"}, via="me@vpn", password_variable="P"
-    )
+    shuffled = target(exclude_data=["b", "a"], masks={"t.d": "null", "t.c": "null"}, password_variable="P")
 
     assert snapshots.of_target("staging", shuffled) == plain
     assert (plain.source, plain.label) == ("target staging", "staging")
@@ -50,6 +48,7 @@ def test_key_of_a_target_is_of_what_shapes_the_copy() -> None:
 @pytest.mark.parametrize(
     "other",
     [
+        {"via": "bastion"},
         {"host": "h"},
         {"port": 5433},
         {"name": "n"},

@@ -89,6 +89,16 @@ def test_forgotten_are_those_of_one_database_made_by_other_rules(place: Path) ->
     assert [found.name for found in snapshots.listed()] == ["else-3"]
 
 
+def test_forgotten_are_none_of_the_same_host_behind_another_vpn(place: Path) -> None:
+    """`localhost` there is another database."""
+    one(place, place=snapshots.place_of(target(host="localhost", via="bastion")))
+
+    snapshots.forget(snapshots.place_of(target(host="localhost", via="other-vpn")))
+    assert len(snapshots.listed()) == 1
+    snapshots.forget(snapshots.place_of(target(host="localhost", via="bastion", user="other")))
+    assert snapshots.listed() == []
+
+
 @pytest.mark.parametrize("told", ["", "{", "[]", '{"format": 2}'])
 def test_snapshot_that_nothing_is_known_of_can_be_removed(place: Path, told: str) -> None:
     path = one(place)
