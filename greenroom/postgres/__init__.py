@@ -1,6 +1,7 @@
 """PostgreSQL: servers of our own, dumps, branches on somebody else's server, and the leases on copies.
 
 - `address`    where a database is: parsed from a URL, printed without its password
+- `dialling`   where every connection begins
 - `server`     connecting, what a server is and how it is set
 - `binaries`   which PostgreSQL programs are on this machine
 - `account`    as whom PostgreSQL's programs run: they refuse root

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from greenroom import docker, places
 from greenroom.console import Progress
@@ -26,6 +25,7 @@ from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
 from greenroom.postgres import cluster, phases
 from greenroom.postgres.address import Address
+from greenroom.postgres.dialling import dialled
 from greenroom.postgres.embedded import give_password
 from greenroom.postgres.lease import Lease
 from greenroom.postgres.postmaster import DidNotStart, free_port
@@ -268,7 +268,7 @@ def _wait_until_ready(container: docker.Container, address: Address, label: str)
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            return psycopg.connect(make_conninfo(**parameters(address)), autocommit=True)
+            return dialled(parameters(address))
         except psycopg.OperationalError as error:
             if not container.running or time.monotonic() > deadline:
                 raise DidNotStart(

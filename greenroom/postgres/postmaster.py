@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from greenroom import shell
 from greenroom.errors import GreenroomError
@@ -19,6 +18,7 @@ from greenroom.postgres import cluster
 from greenroom.postgres.account import Account, dies_with_us
 from greenroom.postgres.address import Address
 from greenroom.postgres.binaries import Binaries
+from greenroom.postgres.dialling import dialled
 from greenroom.shell import DEVNULL, Popen, TimeoutExpired
 
 LOOPBACK = "127.0.0.1"
@@ -97,7 +97,7 @@ class Postmaster:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                return psycopg.connect(make_conninfo(**self.local.parameters), autocommit=True)
+                return dialled(self.local.parameters)
             except psycopg.OperationalError as error:
                 if self._ended or time.monotonic() > deadline:
                     said = self.log.read_text(errors="replace")

@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 from greenroom.errors import GreenroomError
 from greenroom.postgres import refusals
 from greenroom.postgres.address import Address
+from greenroom.postgres.dialling import dialled
 from greenroom.postgres.refusals import CONNECT_SECONDS as CONNECT_SECONDS
 
 TAKES_NOTHING = {"tcp_user_timeout": "300000"}  # in milliseconds
@@ -124,8 +125,12 @@ def connect(address: Address, *, read_only: bool = False) -> psycopg.Connection:
     """
     chosen = only_reading(address) if read_only else address
     try:
-        connection = psycopg.connect(make_conninfo(**parameters(chosen)), autocommit=True)
-        _unhinder(connection, read_only)
+        connection = dialled(parameters(chosen))
+        try:
+            _unhinder(connection, read_only)
+        except BaseException:
+            connection.close()
+            raise
         return connection
     except psycopg.OperationalError as error:
         raise refusal(chosen, error) from None
