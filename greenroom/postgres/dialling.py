@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Mapping
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+
+# else what it ignores (no ROLLBACK by a session that was interrupted) goes to standard error
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 def dialled(parameters: Mapping[str, str]) -> psycopg.Connection:
