@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from tests.integration.faults import circumstances
+from tests.integration.faults.doorway import doorway
 from tests.integration.faults.slow import SLOW, SLOW_CP, SLOW_RMTREE
 from tests.integration.faults.stage import ROOT, Run, Stage
 
@@ -47,6 +48,17 @@ def reading(stage: Stage) -> Iterator[Brake]:
     waits = f"touch {stage.place}/asked; until [ -e {stage.flag} ]; do sleep 0.1; done"
     stage.host.program("pg_dump", f'case "$*" in *--schema-only*) {waits};; esac\nexec {real} "$@"')
     yield Brake(lambda run: (stage.place / "asked").exists(), stage.flag.touch)
+
+
+def connecting(to_copy: bool) -> Laying:
+    """One of the command's own connections comes in half way: its first, or the first to the copy that is watched."""
+
+    @contextmanager
+    def laid(stage: Stage) -> Iterator[Brake]:
+        with doorway(stage, to_copy=to_copy) as door:
+            yield Brake(lambda run: door.stopped.is_set())
+
+    return laid
 
 
 @contextmanager
@@ -215,6 +227,7 @@ def given(change: Callable[[Stage], None]) -> Laying:
 
 # The phases of a rehearsal, and what holds each still; by way, where that is another thing.
 PHASES: dict[str, Laying | dict[str, Laying]] = {
+    "connecting": {"stream": connecting(to_copy=False), "branch": connecting(to_copy=True)},
     "reading": reading,
     "create": create,
     "server": first_server,

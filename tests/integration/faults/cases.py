@@ -41,6 +41,7 @@ EACH = ("SIGINT", "SIGTERM", "SIGKILL")
 # other ways a phase that is another thing there meets what could leave something else behind.
 SIGNALLED: dict[str, dict[str, tuple[str, ...]]] = {
     "stream": {
+        "connecting": ("SIGINT", "SIGTERM"),
         "reading": ("SIGINT",),
         "server": ("SIGINT", "SIGKILL"),
         "dump": EACH,
@@ -58,6 +59,7 @@ SIGNALLED: dict[str, dict[str, tuple[str, ...]]] = {
         "create": EACH,
         "rows": ("SIGKILL",),
         "restore": ("SIGTERM",),
+        "connecting": ("SIGINT", "SIGTERM"),
         "migrate": ("SIGINT", "SIGKILL"),
         "drop": (*EACH, "SIGINT twice"),
     },

@@ -71,11 +71,12 @@ class Source:
 def source(directory: Path) -> Iterator[Source]:
     """Of a name that no other test's has: copies are known by it. A sequence is there for the brakes.
 
-    Its log tells who ended a session, or the server.
+    Its log tells who ended a session, or the server. Who is let in half way is not thrown out by and by.
     """
     settings = {
         "wal_level": "replica",
         "max_connections": "60",
+        "authentication_timeout": "600",
         "log_min_messages": "log",
         "log_line_prefix": "%m [%p] ",
     }
@@ -117,7 +118,10 @@ WAYS = {
 
 @dataclass
 class Stage:
-    """All that a case needs; `place` is the desk, with checkout and scratch, and `token` marks what runs from there."""
+    """All that a case needs; `place` is the desk, with checkout and scratch, and `token` marks what runs from there.
+
+    `port` leads to the source, where its own does not.
+    """
 
     place: Path
     source: Source
@@ -126,6 +130,7 @@ class Stage:
     token: str = field(default_factory=lambda: secrets.token_hex(8))
     way: Way = WAYS["stream"]
     password: str = PASSWORD
+    port: int | None = None
     environment: dict[str, str] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
 
@@ -209,7 +214,8 @@ class Stage:
         return [
             *("[tool.greenroom.project]", 'directory = "."', 'settings = "shop_settings"'),
             "[tool.greenroom.databases.staging]",
-            *(f'host = "{at.host}"', f"port = {at.port}", f'name = "{at.database}"', f'user = "{at.user}"'),
+            *(f'host = "{at.host}"', f"port = {self.port or at.port}"),
+            *(f'name = "{at.database}"', f'user = "{at.user}"'),
             'password_variable = "STAGING_PASSWORD"',
             *([f'via = "{self.host.via}"'] if self.way.via else []),
         ]
