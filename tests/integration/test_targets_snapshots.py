@@ -42,6 +42,17 @@ def cached(source: Shop, *, keep: bool = False, **target: object) -> CopyRequest
     return CopyRequest(config=config, project=config.project, target="staging", branch="fix_it", keep=keep)
 
 
+def test_pull_through_another_vpn_host_starts_from_no_snapshot(source: Shop) -> None:
+    """The same host behind it is another database, even where nobody can reach it."""
+    with acquire(cached(source), Silent()):
+        assert len(snapshots.listed()) == 1
+    with (
+        pytest.raises(GreenroomError, match="other-vpn"),
+        acquire(cached(source, via="me@other-vpn.invalid"), Silent()),
+    ):
+        pass
+
+
 def names_in(copy: Acquired) -> set[str]:
     with connect(copy.address) as connection:
         return {name for (name,) in connection.execute("SELECT name FROM goods")}
