@@ -128,6 +128,11 @@ def variable(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
+def without(names: Iterable[str]) -> dict[str, str]:
+    """Take variables out of the environment of this process and of all that it starts; those that were set."""
+    return {name: os.environ.pop(name) for name in names if name in os.environ}
+
+
 def set_variable(name: str, value: str) -> None:
     """For this process and all that it starts: what an option says in place of the environment."""
     os.environ[name] = value

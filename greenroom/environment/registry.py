@@ -14,6 +14,7 @@ from greenroom import shell
 from greenroom.config import Config
 from greenroom.copies.project import interpreter
 from greenroom.errors import GreenroomError
+from greenroom.postgres import variables as libpq
 
 SCHEMA_VERSION = 1
 TASK_DEFINITION = "task definition"
@@ -127,7 +128,8 @@ def manage(python: str, directory: Path, command: str, *options: str, stdin: str
         raise GreenroomError(
             f"there is no manage.py in {directory}.", "directory = in [tool.greenroom.project] says where it is."
         )
-    done = shell.run([python, "manage.py", command, *options], cwd=directory, stdin=stdin, check=False)
+    words, others = [python, "manage.py", command, *options], libpq.for_others()
+    done = shell.run(words, env=others, cwd=directory, stdin=stdin, check=False)
     if done.code != 0:
         raise GreenroomError(
             f"`manage.py {command}` failed with exit code {done.code}: {shell.last_line(done.stderr)}",

@@ -2,6 +2,7 @@
 
 - `address`    where a database is: parsed from a URL, printed without its password
 - `dialling`   where every connection begins
+- `variables`  libpq's, of the environment: none reaches a server of our own
 - `server`     connecting, what a server is and how it is set
 - `binaries`   which PostgreSQL programs are on this machine
 - `account`    as whom PostgreSQL's programs run: they refuse root

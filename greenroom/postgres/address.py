@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from greenroom.errors import GreenroomError
+from greenroom.postgres import variables
 from greenroom.secret import Secret, oddity
 
 # all of libpq's that hold one, but the password: for these it has no variable, and a command line can be read by others
@@ -57,7 +58,8 @@ class Address:
         database = unquote(parts.path.lstrip("/")) or options.pop("dbname", user)
         asked = options.pop("password", None)
         password = unquote(parts.password) if parts.password else asked
-        return cls(host, port, database, user, Secret(password) if password else None, options)
+        given = {**variables.securing(), **options}
+        return cls(host, port, database, user, Secret(password) if password else None, given)
 
     def at(self, database: str) -> Address:
         """Another database on the same server, as the same role."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from greenroom import shell
 from greenroom.config import PostgresTarget, Target
 from greenroom.errors import GreenroomError
+from greenroom.postgres import variables
 from greenroom.postgres.address import Address
 from greenroom.secret import Secret
 
@@ -31,7 +32,8 @@ def resolved(target: PostgresTarget) -> Address:
             "Put the certificate of the server's authority there, or correct sslrootcert in pyproject.toml.",
         )
     password = password_of(target, host=target.host, port=target.port)
-    return Address(target.host, target.port, target.name, target.user, password, target.tls)
+    options = {**variables.securing(), **target.tls}
+    return Address(target.host, target.port, target.name, target.user, password, options)
 
 
 def through(address: Address, port: int) -> Address:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from greenroom.copies.acquiring import Acquired
 from greenroom.copies.project import environment_of, interpreter
 from greenroom.docker import Image
+from greenroom.postgres import variables
 from greenroom.postgres.address import Address
 from greenroom.postgres.lease import Lease
 from greenroom.rehearsal.agent_process import AgentProcess, started
@@ -104,7 +105,8 @@ def _here(asked: Request, request: dict[str, object], copy: Acquired, known: tup
     project, directory = asked.project, asked.directory
     settings = {"DJANGO_SETTINGS_MODULE": project.settings} if project.settings else {}
     told = environment_of(project, copy.address, tls=copy.facts.tls)
-    environment = {**project.environment, **settings, **told}
+    own = variables.for_others(own_server=copy.own_server)
+    environment = {**own, **project.environment, **settings, **told}
     return Launch(interpreter(project, directory), directory, environment, request, known)
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from invoke import Collection, Task
 
+from greenroom.postgres.variables import put_aside
 from greenroom.tasks import (
     containers,
     copies,
@@ -23,6 +24,8 @@ from greenroom.tasks import (
     running,
     snapshots,
 )
+
+put_aside()  # before any of them runs, by ./inv or by bare inv
 
 GROUPS = (rehearse, copies, databases, snapshots, environment, image, running, containers, release, ecs, infra)
 

@@ -13,6 +13,7 @@ from greenroom.config import AuroraTarget, RdsTarget
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
+from greenroom.postgres import variables
 from greenroom.postgres.address import Address
 from greenroom.postgres.engines import resources, tags, waiting
 from greenroom.postgres.engines.engine_copy import EngineCopy
@@ -83,7 +84,7 @@ def held(rds: Any, name: str, terms: Lease, progress: Progress, *, keep: bool) -
 
 def address_of(target: AuroraTarget | RdsTarget, host: str, port: int, password: Secret | None) -> Address:
     """Of the copy: the source's database, role and password, on the engine's new server."""
-    return Address(host, port, target.name, target.user, password, target.tls)
+    return Address(host, port, target.name, target.user, password, {**variables.securing(), **target.tls})
 
 
 def security_groups(target: AuroraTarget | RdsTarget, source: Described) -> list[str]:

@@ -24,6 +24,7 @@ from greenroom.config import CommandTarget
 from greenroom.console import Progress
 from greenroom.errors import GreenroomError
 from greenroom.interrupts import shielded
+from greenroom.postgres import variables
 from greenroom.postgres.account import dies_with_us
 from greenroom.postgres.address import Address
 from greenroom.postgres.engines import intents
@@ -120,6 +121,7 @@ def _run(
         intents.locked(noted) as lock,
         shell.spawn(
             [*dies_with_us(), *argv],
+            env=variables.for_others(),
             cwd=place,
             stdin=shell.DEVNULL,
             stdout=shell.PIPE,

@@ -11,6 +11,7 @@ from pathlib import Path
 from greenroom import shell
 from greenroom.copies.acquiring import Acquired
 from greenroom.copies.project import environment_of
+from greenroom.postgres import variables
 from greenroom.rehearsal.document import DrillStep
 from greenroom.rehearsal.drills.old_release.base import Base
 from greenroom.rehearsal.drills.stage import Stage
@@ -36,7 +37,7 @@ def checked(stage: Stage, base: Base, clone: Acquired) -> list[DrillStep]:
     done = shell.run(
         shlex.split(command),
         cwd=base.project.directory,
-        env={**_environment(base), **told},
+        env={**variables.for_others(own_server=clone.own_server), **_environment(base), **told},
         check=False,
         timeout=LONGEST,
     )
