@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +25,16 @@ _OF_SUPERUSERS = re.compile(
 )
 # its query may lean on a search_path, which pg_dump empties; pg_restore leaves it unfilled
 _FILLING = re.compile(r"REFRESH MATERIALIZED VIEW (.+);")
+# what pg_restore says of an archive that it cannot read on in, by its sources up to 18: of all formats and compressions
+_OF_ARCHIVE = re.compile(
+    r"could not (?:read from input file|read input file|uncompress|decompress|find (?:block ID|file)|close data file|"
+    r"(?:determine|set) seek position in archive|open (?:input|large object TOC) file .*No such file)|"
+    r"found unexpected block ID|unexpected (?:end of file|data offset flag|section code)|did not find magic string|"
+    r".*(?:corrupt |does not appear to be a valid)|input file is too short|unsupported version|expected format|"
+    r"sanity check on integer size|error (?:during file seek|reading large object TOC)|actual file length|"
+    r"invalid (?:line in large object TOC|OID for large object|ENCODING|STDSTRINGS|SEARCHPATH|creation date)"
+)
+_OF_SYSTEM = frozenset(map(os.strerror, errno.errorcode))
 
 
 @dataclass
@@ -32,6 +44,20 @@ class Complaint:
     entry: str = ""
     words: str = ""
     command: str = ""
+
+
+def of_archive(words: str) -> bool:
+    """Whether they say that the archive itself is truncated or damaged."""
+    return bool(_OF_ARCHIVE.match(words)) and "ERROR:" not in words
+
+
+def own(words: str) -> str:
+    """What of them is pg_restore's own, which quotes no row: up to the first colon, then only a reason of the system's.
+
+    Behind a colon it puts what the server says, in whatever language.
+    """
+    before, _, reason = words.partition(": ")
+    return words if reason in _OF_SYSTEM else before.rstrip(".:")
 
 
 def passed_over(complaint: Complaint, target: Target) -> bool:

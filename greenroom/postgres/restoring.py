@@ -19,7 +19,7 @@ from greenroom.postgres.address import Address
 from greenroom.postgres.arriving import Arriving, arriving
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.children import ENGLISH, nameless, running
-from greenroom.postgres.complaints import Complaint, passed_over
+from greenroom.postgres.complaints import Complaint, of_archive, own, passed_over
 from greenroom.postgres.restore_progress import Working
 from greenroom.postgres.server import unhindered, with_options
 from greenroom.postgres.speakers import Line, Speakers
@@ -187,7 +187,7 @@ def watch(
         elif match := _ENTRY.match(line):
             complaints[who] = Complaint(entry=match["entry"])
         elif line.startswith("pg_restore: error: "):
-            complaint.words = line.removeprefix("pg_restore: error: ")
+            complaint.words, complaint.command = line.removeprefix("pg_restore: error: "), ""
             if not complaint.words.startswith("could not execute query"):
                 raise _explained(complaint, target, cut_off)
         elif line.startswith("Command was: "):
@@ -211,11 +211,13 @@ def _explained(complaint: Complaint, target: Target, cut_off: Callable[[], Green
         return lost(target)
     if "worker process died" in complaint.words:
         return GreenroomError(f"a process of pg_restore into {target.label} was ended.", _SHORT)
-    if not complaint.command and "ERROR:" not in complaint.words:
+    if of_archive(complaint.words):
         return cut_off()
+    hint = "pg_restore --exit-on-error of the same archive shows the server's own words, which can quote rows."
+    if not complaint.command and "ERROR:" not in complaint.words:
+        return GreenroomError(f"pg_restore into {target.label} failed: {own(complaint.words)}.", hint)
     entry = complaint.entry or "an unknown entry"
     reason = "" if _QUOTES_ROWS.match(entry) or not complaint.command else f": {_server_words(complaint.words)}"
-    hint = "pg_restore --exit-on-error of the same archive shows the server's own words, which can quote rows."
     if target.masked and _HOLDS_ROWS.match(entry):
         hint = f"Its rows were masked before: another kind for its columns, where one breaks it? If not: {hint}"
     return GreenroomError(

@@ -14,6 +14,12 @@ from greenroom.postgres.restoring import Target, _explained, cut_off_in, watch
 
 HINT = "\n  pg_restore --exit-on-error of the same archive shows the server's own words, which can quote rows."
 
+OF_ITS_OWN = (
+    'could not open TOC file "/dev/fd/9": Too many open files',
+    "could not create worker process: Resource temporarily unavailable",
+    "this build does not support compression with LZ4",
+)
+
 
 def target(*, superuser: bool = True, log: Path | None = None) -> Target:
     return Target(Address("h", 1, "d", "u"), superuser, "embedded", 180000, log)
@@ -77,11 +83,54 @@ def test_full_disk_is_told_from_the_words_or_the_servers_log(tmp_path: Path) -> 
     assert said(lost, target(log=log)) == sentence + "set TMPDIR to a directory with more room."
 
 
-def test_cut_off_archive() -> None:
-    assert said(Complaint("", "could not read from input file: end of file")) == (
+@pytest.mark.parametrize(
+    "words",
+    [
+        "could not read from input file: end of file",
+        "could not read from input file: /dumps/shop/3343.dat.gz: incorrect data check",
+        "could not uncompress data: incorrect data check",
+        "could not decompress: ERROR_frameType_unknown",
+        "could not decompress data: Data corruption detected",
+        'could not close data file "/dumps/shop/3343.dat": Success',
+        'could not open input file "/dumps/shop/blob_1.dat": No such file or directory',
+        'invalid line in large object TOC file "/dumps/shop/blobs.toc": "16"',
+        "could not find block ID 3345 in archive -- possibly corrupt archive",
+        "entry ID 1 out of range -- perhaps a corrupt TOC",
+        "found unexpected block ID (0) when reading data -- expected 3345",
+        "input file does not appear to be a valid archive (too short?)",
+        "unexpected end of file",
+    ],
+)
+def test_cut_off_archive(words: str) -> None:
+    assert said(Complaint("", words)) == (
         "shop.dump is truncated or damaged: pg_restore cannot read on in it.\n"
         "  Copy it again, or dump it again: pg_dump -Fc -f FILE DATABASE"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        *((words, words) for words in OF_ITS_OWN),
+        ('COPY failed for table "t": FEHLER:  ungültige Eingabe: "s3cret"', 'COPY failed for table "t"'),
+        ('error returned by PQputCopyEnd: FEHLER:  "s3cret": Permission denied', "error returned by PQputCopyEnd"),
+        ("could not write to large object: FEHLER:  s3cret", "could not write to large object"),
+    ],
+)
+def test_other_words_of_pg_restores_own_are_told_and_no_servers(words: str, told: str) -> None:
+    """In whatever language: a server that speaks German says FEHLER."""
+    assert said(Complaint("", words)) == f"pg_restore into embedded failed: {told}.{HINT}"
+
+
+def test_command_of_an_error_that_was_passed_over_is_not_the_next_ones() -> None:
+    said = [
+        entry(1, "ACL public t").encode(),
+        b"pg_restore: error: could not execute query: ERROR:  no such role",
+        b"Command was: GRANT SELECT ON TABLE t TO reader;",
+        b"pg_restore: error: could not read from input file: end of file",
+    ]
+    with pytest.raises(GreenroomError, match=r"^shop\.dump is truncated or damaged"):
+        watch([(1, line) for line in said], target(superuser=False), Silent(), cut_off_in("shop.dump"))
 
 
 def test_lost_server() -> None:
