@@ -37,13 +37,13 @@ def _content(archive: Archive) -> Content:
     restorer = archives.restorer_for(archive)
 
     def fill(target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress) -> None:
-        progress.step(f"restoring {archive.path.name}")
+        progress.step(f"restoring {archive.name}")
         target.sizes, target.packed = archive.sizes, archive.packed
         sections.restore_file(archive.path, target, restorer, progress, before_indexes)
 
     return Content(
         archive=archive,
-        described=f"dump {archive.path.name}",
+        described=f"dump {archive.name}",
         method="restore",
         client=restorer,
         fill=fill,

@@ -68,7 +68,7 @@ def _here(request: CopyRequest, target: PostgresTarget, connections: ExitStack, 
     seen = pulls.look(request, scratch, connections, progress)
     progress.step(f"reading the schema of {seen.origin.real.database}")
     seen.road.look(seen.origin, scratch / "schema", progress)
-    archive = archives.inspect(scratch / "schema")
+    archive = archives.inspect(scratch / "schema", archives.of_database(seen.origin.real.database))
     terms = Lease.new(branch=request.branch, source=str(seen.origin.real), hours=request.lease_hours)
     with place(request, archive, terms, progress) as where, connect(where.maintenance) as connection:
         copy, notes = f"restored on {where.label}, PostgreSQL {facts(connection).version}", where.notes

@@ -153,7 +153,7 @@ def _content(
     progress.step(f"reading the schema of {origin.real.database}")
     road.schema(origin, scratch / "schema", progress, ahead.start if ahead else None)
     coming = source.enter_context(_statistics(request, origin, rules))
-    archive = archives.inspect(scratch / "schema")
+    archive = archives.inspect(scratch / "schema", archives.of_database(origin.real.database))
 
     def fill(
         target: restoring.Target, before_indexes: Callable[[], None] | None, progress: Progress

@@ -92,7 +92,7 @@ class Here:
     ) -> None:
         """By pg_dump of this machine, in the snapshot in which the rows are read."""
         with far.private_file(path) as file:
-            stored = restoring.Stored(path, f"the archive of {origin.real.database}")
+            stored = restoring.Stored(path, archives.of_database(origin.real.database))
             begin = copying.begun(
                 origin.address,
                 self.client,
@@ -153,9 +153,10 @@ class There:
         try:
             bring = far.by_file if self.via_file else far.stream
             bring(self.dump, origin, self.compress, path, progress)
-            archive = archives.inspect(path)
+            archive = archives.inspect(path, archives.of_database(origin.real.database))
             progress.step(f"restoring {origin.real.database}")
             target.sizes = origin.sizes_to_come
-            sections.restore_file(path, target, archives.restorer_for(archive), progress, before_indexes)
+            stored = restoring.Stored(path, archive.name)
+            sections.restore_stored(stored, target, archives.restorer_for(archive), progress, before_indexes)
         finally:
             path.unlink(missing_ok=True)

@@ -42,10 +42,16 @@ _ENDINGS = ("", ".gz", ".lz4", ".zst")
 
 @dataclass(frozen=True)
 class Archive:
-    """A dump in custom format (a file) or directory format."""
+    """A dump in custom format (a file) or directory format; `called` is what people know it by, if not by its file."""
 
     path: Path
     contents: toc.Contents
+    called: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.called or self.path.name
 
     @property
     def extensions(self) -> list[str]:
@@ -134,7 +140,12 @@ class Archive:
         return None
 
 
-def inspect(path: Path) -> Archive:
+def of_database(database: str) -> str:
+    """What an archive is called that we have made ourselves: nobody knows its file."""
+    return f"the archive of {database}"
+
+
+def inspect(path: Path, called: str | None = None) -> Archive:
     """Read what the archive says of itself. Raises GreenroomError for everything that pg_restore could not restore."""
     if not path.exists():
         raise GreenroomError(f"there is no dump {path}.", "Check the path given to --dump.")
@@ -146,12 +157,12 @@ def inspect(path: Path) -> Archive:
     except OSError as error:
         raise GreenroomError(f"{table} cannot be read: {error.strerror}.", "Check its permissions.") from error
     except toc.TooNew as error:
-        raise _too_new(path, f"archive version {error}") from error
+        raise _too_new(called or path.name, f"archive version {error}") from error
     except toc.NotAnArchive as error:
-        raise _not_an_archive(path, table, str(error)) from error
+        raise _not_an_archive(path, table, str(error), called) from error
     if path.is_dir():
         _refuse_missing_files(path, contents)
-    return Archive(path, contents)
+    return Archive(path, contents, called)
 
 
 def restorer_for(archive: Archive) -> Binaries:
@@ -159,11 +170,11 @@ def restorer_for(archive: Archive) -> Binaries:
     contents = archive.contents
     newer = [found for found in programs.found() if found.major >= contents.dump_major]
     if not newer:
-        raise _too_new(archive.path, f"pg_dump {contents.dump_major}")
+        raise _too_new(archive.name, f"pg_dump {contents.dump_major}")
     able = [found for found in newer if found.reads(contents.compression)]
     if not able:
         raise GreenroomError(
-            f"{archive.path.name} is compressed with {contents.compression}, which no pg_restore here can read.",
+            f"{archive.name} is compressed with {contents.compression}, which no pg_restore here can read.",
             "Dump it again with gzip: pg_dump -Fc -Z gzip -f FILE DATABASE",
         )
     return min(able, key=lambda found: found.major)
@@ -173,7 +184,7 @@ def refuse_older_server(archive: Archive, server_major: int, label: str) -> None
     """A server cannot take the dump of a newer one. Raises GreenroomError."""
     if archive.contents.server_major > server_major:
         raise GreenroomError(
-            f"{archive.path.name} is a dump of PostgreSQL {archive.contents.server_major}, and {label} is "
+            f"{archive.name} is a dump of PostgreSQL {archive.contents.server_major}, and {label} is "
             f"PostgreSQL {server_major}: an older server cannot take it.",
             f"Give a server of PostgreSQL {archive.contents.server_major} or newer with --server.",
         )
@@ -195,13 +206,13 @@ def refuse_missing(archive: Archive, available: set[str], built: set[str], label
     if missing:
         many = "s" if len(missing) > 1 else ""
         raise GreenroomError(
-            f"{archive.path.name} needs the extension{many} {', '.join(missing)}, which {label} does not have.",
+            f"{archive.name} needs the extension{many} {', '.join(missing)}, which {label} does not have.",
             f"Restore on a server that has them: {_image_with(missing, major)}--server postgresql://USER@HOST/postgres",
         )
     for what, names in archive.needed_of_builds.items():
         if what not in built:
             raise GreenroomError(
-                f"{archive.path.name} needs {what} ({', '.join(names)}), which {label} does not have.",
+                f"{archive.name} needs {what} ({', '.join(names)}), which {label} does not have.",
                 f"Restore on a server built with it: {_image_with([], major)}--server postgresql://USER@HOST/postgres",
             )
 
@@ -224,30 +235,31 @@ def _refuse_missing_files(path: Path, contents: toc.Contents) -> None:
             )
 
 
-def _too_new(path: Path, made_by: str) -> GreenroomError:
+def _too_new(name: str, made_by: str) -> GreenroomError:
     known = max((found.major for found in programs.found()), default=0)
     return GreenroomError(
-        f"{path.name} was made by {made_by}, which is newer than the newest pg_restore here ({known or 'none'}).",
+        f"{name} was made by {made_by}, which is newer than the newest pg_restore here ({known or 'none'}).",
         "Install the PostgreSQL programs of that major version, or dump with an older pg_dump.",
     )
 
 
-def _not_an_archive(path: Path, table: Path, why: str) -> GreenroomError:
+def _not_an_archive(path: Path, table: Path, why: str, called: str | None) -> GreenroomError:
+    name, again = called or path.name, "Run it again." if called else f"Copy it again. {_AGAIN}"
     with open(table, "rb") as file:
         start = file.read(4096)
     if start.startswith(toc.MAGIC):
-        return GreenroomError(f"{path.name} is truncated or damaged: {why}.", f"Copy it again. {_AGAIN}")
+        return GreenroomError(f"{name} is truncated or damaged: {why}.", again)
     if start[257:262] == b"ustar":
-        return GreenroomError(f"{path.name} is in tar format, which cannot be restored in parallel.", _AGAIN)
+        return GreenroomError(f"{name} is in tar format, which cannot be restored in parallel.", _AGAIN)
     if start.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
-        return GreenroomError(f"{path.name} is compressed as a whole.", "Decompress it first (gunzip, zstd -d).")
+        return GreenroomError(f"{name} is compressed as a whole.", "Decompress it first (gunzip, zstd -d).")
     if start and b"\0" not in start and _SCRIPT.search(start):
         return GreenroomError(
-            f"{path.name} is a plain SQL script: pg_restore cannot read it, and psql would also run commands of its "
+            f"{name} is a plain SQL script: pg_restore cannot read it, and psql would also run commands of its "
             "own that a script can carry (CVE-2025-8714).",
             "Make an archive instead: pg_dump -Fc -f FILE DATABASE",
         )
-    return GreenroomError(f"{path.name} is no dump of PostgreSQL.", "Make one: pg_dump -Fc -f FILE DATABASE")
+    return GreenroomError(f"{name} is no dump of PostgreSQL.", "Make one: pg_dump -Fc -f FILE DATABASE")
 
 
 def _statements(text: str) -> list[str]:

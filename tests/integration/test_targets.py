@@ -36,6 +36,22 @@ def test_pull_restores_here_and_drops(source: Shop) -> None:
     assert source.state() == before
 
 
+def test_server_that_is_too_old_is_told_of_the_database_and_of_no_file(server18: Server, server15: Server) -> None:
+    where = server15.address
+    assert where.password
+    url = f"postgresql://{where.user}:{where.password.reveal()}@{where.server}/postgres"
+    with (
+        shop(server18) as made,
+        pytest.raises(GreenroomError) as caught,
+        acquire(wanted(made, how={"server": url}), Silent()),
+    ):
+        pass
+    assert caught.value.sentence == (
+        f"the archive of {made.address.database} is a dump of PostgreSQL 18, and {where.server} is PostgreSQL 15: "
+        "an older server cannot take it."
+    )
+
+
 def test_pull_masks_and_leaves_rows_out(source: Shop) -> None:
     rules = {"masks": {"goods.name": "null"}}
     with pytest.raises(GreenroomError) as caught, acquire(wanted(source, **rules), Silent()):

@@ -83,6 +83,13 @@ def test_damaged_head_is_refused(tmp_path: Path) -> None:
     assert refused(path) == f"shop.dump is truncated or damaged: it ends too early.\n  Copy it again. {AGAIN}"
 
 
+def test_archive_of_ours_is_called_by_its_database(tmp_path: Path) -> None:
+    (path := tmp_path / "schema").write_bytes(b"PGDMP\x01\x10\x00\x04")
+    with pytest.raises(GreenroomError) as caught:
+        inspect(path, archives.of_database("shop"))
+    assert str(caught.value) == "the archive of shop is truncated or damaged: it ends too early.\n  Run it again."
+
+
 def test_dump_of_a_newer_pg_dump_is_refused() -> None:
     with pytest.raises(GreenroomError) as caught:
         archives.restorer_for(archive(dump="99.1"))

@@ -22,6 +22,7 @@ from typing import BinaryIO
 from greenroom.console import Progress
 from greenroom.postgres import dumping, restoring, sections
 from greenroom.postgres.address import Address
+from greenroom.postgres.archive import of_database
 from greenroom.postgres.binaries import Binaries
 from greenroom.postgres.children import nameless
 from greenroom.postgres.copying import pool, source, tables
@@ -67,7 +68,7 @@ def copy_database(
     less than `least_bytes` by pg_dump.
     """
     with nameless() as file:
-        stored = Stored.nameless(file.fileno(), f"the archive of {source_address.database}")
+        stored = Stored.nameless(file.fileno(), of_database(source_address.database))
         with begun(
             source_address,
             client,
