@@ -194,7 +194,16 @@ class StrictArgument(Argument):
     context: ParserContext | None
 
     def set_value(self, value: Any, cast: bool = True) -> None:
-        """Raises ParseError naming the option. A first word is none that looks like one, but for `-` alone."""
+        """Raises ParseError naming the option, GreenroomError for an empty value: most often of an unset variable.
+
+        A first word is none that looks like an option, but for `-` alone.
+        """
+        if value == "" and self.kind in (str, list):
+            said = translate_underscores(self.name or "")
+            raise GreenroomError(
+                f"{said.upper() if self.positional else f'--{said}'} is empty: is a variable not set?",
+                "Give it a value, or leave it out.",
+            )
         if self.positional and self.context and isinstance(value, str) and re.match("-.", value):
             if value in _HELP:
                 raise HelpWanted(self.context.name)

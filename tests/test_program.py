@@ -91,6 +91,12 @@ def test_task_done(repository: Path) -> None:
         ),
         (["--bogus"], "There is no option --bogus.\n  What there is: ./inv --list\n"),
         (["--help", "mesure"], "There is no task mesure.\n  Did you mean measure? What there is: ./inv --list\n"),
+        (
+            ["measure", "--name", ""],
+            "--name is empty: is a variable not set?\n  Give it a value, or leave it out.\n",
+        ),
+        (["measure", "--name="], "--name is empty: is a variable not set?\n  Give it a value, or leave it out.\n"),
+        (["visit", ""], "PLACE is empty: is a variable not set?\n  Give it a value, or leave it out.\n"),
         (["measure", "--name"], "--name needs a value.\n  Its meaning: ./inv --help measure\n"),
         (
             ["measure", "--count", "many"],

@@ -240,7 +240,11 @@ class shop_that_may_go:
         (["--budget-write-ms", "-3"], "--budget-write-ms -3 is not a number above 0."),
         (["--timeout", "0"], "--timeout 0 is not a number above 0."),
         (["--drills", "fire"], "there is no drill fire; there are back, old-release, lock-queue, crash."),
-        (["--drills", ""], "--drills names no drill; there are back, old-release, lock-queue, crash."),
+        *(
+            ([option, ""], f"{option} is empty")
+            for option in ("--dump", "--url", "--target", "--server", "--migrate-to")
+        ),
+        (["--drills", ","], "--drills names no drill; there are back, old-release, lock-queue, crash."),
         (["--format", "xml"], "--format xml is not known."),
         (
             ["--base", "v1", "--base-image", "shop:1"],
