@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from greenroom.errors import GreenroomError
 from greenroom.postgres import variables
@@ -44,6 +44,7 @@ class Address:
         """From `postgresql://USER@HOST:PORT/DATABASE?sslmode=...`, also with a password. Raises GreenroomError."""
         try:
             parts = urlsplit(url)
+            _refuse_cut_off(parts)
             options = dict(parse_qsl(parts.query))
             port = parts.port or int(options.pop("port", 5432))
         except ValueError as error:
@@ -116,6 +117,16 @@ class Address:
         if self.host.startswith("/") and not self.shown:
             return f"postgresql://{user}@/{database}?host={quote(self.host)}&port={self.port}"
         return f"postgresql://{user}@{self.server}/{database}"
+
+
+def _refuse_cut_off(parts: SplitResult) -> None:
+    """A / ? or # in a password ends it, and the rest would be printed as host and database: nothing is quoted."""
+    behind = (parts.path, parts.fragment, parts.query.partition("=")[0])
+    if any("@" in part for part in behind):
+        raise GreenroomError(
+            "the database URL has an @ behind the first /, ? or #: its user or password holds one of these as it is.",
+            "Write %2F for a /, %3F for a ? and %23 for a # in it, and %40 for an @ in the database's name.",
+        )
 
 
 def _refuse_secrets(options: Mapping[str, str]) -> None:

@@ -43,6 +43,23 @@ def test_parse_refuses_what_is_no_url(url: str, sentence: str) -> None:
     assert str(caught.value) == sentence + HINT
 
 
+@pytest.mark.parametrize(
+    "url", ["u:12/kret@h:1/x", "u:s3/kret@h/x", "u:12?kret@h:1/x", "u:12#kret@h:1/x", "u:1/2@3/k@h"]
+)
+def test_password_that_its_own_characters_cut_off_is_refused_and_not_printed(url: str) -> None:
+    with pytest.raises(GreenroomError) as caught:
+        Address.parse(f"postgresql://{url}")
+    assert str(caught.value) == (
+        "the database URL has an @ behind the first /, ? or #: its user or password holds one of these as it is.\n"
+        "  Write %2F for a /, %3F for a ? and %23 for a # in it, and %40 for an @ in the database's name."
+    )
+
+
+def test_at_sign_elsewhere_is_no_cut_off_password() -> None:
+    address = Address.parse("postgresql://h/a%40b?user=me@example.com&sslmode=require")
+    assert (address.database, address.user, address.host) == ("a@b", "me@example.com", "h")
+
+
 def test_printed_without_password() -> None:
     address = Address.parse("postgresql://me:pl4nted@h/db")
     assert str(address) == "postgresql://me@h:5432/db"
