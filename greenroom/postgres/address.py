@@ -95,7 +95,8 @@ class Address:
     def environment(self) -> dict[str, str]:
         """libpq's variables, for pg_dump and the like: the password never stands in an argv."""
         given = {_VARIABLES[k]: v for k, v in self.parameters.items() if k in _VARIABLES}
-        given |= {f"PG{k.upper()}": v for k, v in self.options.items() if k != "options"}
+        securing = {parameter: name for name, parameter in variables.SECURING.items()}
+        given |= {securing.get(k, f"PG{k.upper()}"): v for k, v in self.options.items() if k != "options"}
         if "options" in self.options:
             given["PGOPTIONS"] = self.options["options"]
         return {**given, "PGPASSWORD": self.password.reveal()} if self.password else given

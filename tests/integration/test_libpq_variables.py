@@ -35,14 +35,7 @@ def source(server18: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def rehearse(home: Path, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
     project = write_project(home / "project", "migrations.RunSQL('SELECT 1')")
-    settled = [
-        "--project",
-        project,
-        "--settings",
-        "shop_settings",
-        "--report-dir",
-        home / "reports",
-    ]
+    settled = ["--project", project, "--settings", "shop_settings", "--report-dir", home / "reports"]
     return subprocess.run(
         [sys.executable, "-m", "greenroom", "migrate-rehearse", "--drills=none", *map(str, [*words, *settled])],
         capture_output=True,

@@ -43,6 +43,8 @@ def test_server_of_a_url_is_secured_as_the_environment_says(monkeypatch: pytest.
     variables.put_aside()
     secured = {"sslmode": "verify-full", "sslrootcert": "system", "channel_binding": "require"}
     assert Address.parse("postgresql://u@h/d").options == secured
+    told = Address.parse("postgresql://u@h/d").environment
+    assert {name: told[name] for name in SECURED} == SECURED
     assert Address.parse("postgresql://u@h/d?sslmode=require").options == {**secured, "sslmode": "require"}
 
 
