@@ -33,8 +33,10 @@ def source(server18: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield address
 
 
-def rehearse(home: Path, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    project = write_project(home / "project", "migrations.RunSQL('SELECT 1')")
+def rehearse(
+    home: Path, *words: object, run: str = "'SELECT 1'", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    project = write_project(home / "project", f"migrations.RunSQL({run})")
     settled = ["--project", project, "--settings", "shop_settings", "--report-dir", home / "reports"]
     return subprocess.run(
         [sys.executable, "-m", "greenroom", "migrate-rehearse", "--drills=none", *map(str, [*words, *settled])],
@@ -63,3 +65,9 @@ def test_given_server_is_as_secure_as_is_demanded(tmp_path: Path, source: Addres
     done = rehearse(tmp_path, "--url", source, PGSSLMODE="require")
     assert done.returncode == 2
     assert "SSL" in done.stderr
+
+
+def test_app_on_a_given_server_has_what_the_person_set(tmp_path: Path, source: Address) -> None:
+    run = "'SELECT 1' if __import__('os').environ.get('PGGEQO') == 'off' else 'it is not set'"
+    done = rehearse(tmp_path, "--url", source, run=run, PGGEQO="off")
+    assert done.returncode == 0, done.stdout + done.stderr
