@@ -3,7 +3,8 @@
 - `address`    where a database is: parsed from a URL, printed without its password
 - `dialling`   where every connection begins
 - `variables`  libpq's, of the environment: none reaches a server of our own
-- `server`     connecting, what a server is and how it is set
+- `settings`   which settings of a server count, and how they are set
+- `server`     connecting, and what a server is
 - `binaries`   which PostgreSQL programs are on this machine
 - `account`    as whom PostgreSQL's programs run: they refuse root
 - `cluster`    data directories: made, set up, removed
@@ -18,6 +19,7 @@
 - `restoring`  pg_restore, from a file or from a pipe of pg_dump
 - `complaints` what pg_restore complains of, and which of it a copy can do without
 - `branch`     a database beside another one, with its settings and privileges
+- `role_settings` what ALTER ROLE ... SET gives
 - `roles`      owners, stand-ins for missing ones, and the role that migrates
 - `analysis`   VACUUM and ANALYZE of a fresh copy
 - `statistics` the planner's: taken over from the source

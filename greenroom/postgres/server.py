@@ -1,4 +1,4 @@
-"""Connecting to a server, and what it is: version, extensions, the settings that change what a rehearsal measures."""
+"""Connecting to a server, and what it is: version, extensions, settings."""
 
 from __future__ import annotations
 
@@ -14,46 +14,10 @@ from greenroom.postgres import refusals
 from greenroom.postgres.address import Address
 from greenroom.postgres.dialling import dialled
 from greenroom.postgres.refusals import CONNECT_SECONDS as CONNECT_SECONDS
+from greenroom.postgres.settings import settings_of, timeouts_of
 
 TAKES_NOTHING = {"tcp_user_timeout": "300000"}  # in milliseconds
 READ_ONLY, WRITING = (f"-c default_transaction_read_only={value}" for value in ("on", "off"))
-TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
-_NEWER_TIMEOUTS = {140000: "idle_session_timeout", 170000: "transaction_timeout"}
-_CHANGED_HERE = (
-    *TIMEOUTS,
-    *_NEWER_TIMEOUTS.values(),
-    "search_path",
-)  # by `connect`: what the role has is the reset_val
-
-SETTINGS = (
-    "autovacuum",
-    "checkpoint_timeout",
-    "cpu_tuple_cost",
-    "default_statistics_target",
-    "effective_cache_size",
-    "fsync",
-    "full_page_writes",
-    "hash_mem_multiplier",
-    "idle_in_transaction_session_timeout",
-    "jit",
-    "lc_collate",
-    "lock_timeout",
-    "maintenance_work_mem",
-    "max_parallel_maintenance_workers",
-    "max_parallel_workers",
-    "max_parallel_workers_per_gather",
-    "max_wal_size",
-    "random_page_cost",
-    "search_path",
-    "seq_page_cost",
-    "shared_buffers",
-    "statement_timeout",
-    "synchronous_commit",
-    "TimeZone",
-    "transaction_timeout",
-    "wal_level",
-    "work_mem",
-)
 
 _HINTS = {
     "28P01": "Set it where the target says (password_variable, password_parameter), else PGPASSWORD or ~/.pgpass.",
@@ -184,11 +148,6 @@ def unhindered(address: Address, version_num: int) -> Address:
     return replace(writing, options={**TAKES_NOTHING, **writing.options})
 
 
-def timeouts_of(version_num: int) -> list[str]:
-    """All settings of such a server that can end a session, or what it does."""
-    return [*TIMEOUTS, *(name for version, name in _NEWER_TIMEOUTS.items() if version_num >= version)]
-
-
 def refusal(address: Address, error: psycopg.OperationalError) -> CannotConnect:
     """Why nobody is connected, by SQLSTATE and libpq's status: messages are in the server's language."""
     used = getattr(error, "pgconn", None)
@@ -256,22 +215,6 @@ def facts(connection: psycopg.Connection) -> ServerFacts:
     )
 
 
-def settings_of(connection: psycopg.Connection) -> dict[str, str]:
-    """The settings that change the result, as SHOW prints them to the role (lc_collate: of the database)."""
-    rows = connection.execute(
-        "SELECT name, CASE WHEN name = ANY (%s) THEN reset_val ELSE current_setting(name) END FROM pg_settings "
-        "WHERE name = ANY (%s)",
-        [list(_CHANGED_HERE), list(SETTINGS)],
-    ).fetchall()
-    rows = [
-        (name, _as_shown(int(value)) if name.endswith("_timeout") and value.isdecimal() else value)
-        for name, value in rows
-    ]
-    collate = connection.execute("SELECT datcollate FROM pg_database WHERE datname = current_database()").fetchone()
-    found = {**dict(rows), "lc_collate": collate[0] if collate else ""}
-    return {name: found[name] for name in SETTINGS if name in found}
-
-
 def _unhinder(connection: psycopg.Connection, read_only: bool) -> None:
     """By SET, and not when it connects: so the session still knows what the role has (`reset_val`)."""
     words = [f"SET {name} = 0" for name in timeouts_of(connection.info.server_version)]
@@ -290,13 +233,6 @@ def with_options(address: Address, more: str) -> Address:
     """The same, in sessions that are given these settings too (`-c name=value`)."""
     options = " ".join(filter(None, [address.options.get("options"), more]))
     return replace(address, options={**address.options, "options": options})
-
-
-def _as_shown(milliseconds: int) -> str:
-    """`15ms`, `2s`, `1min`: the largest unit that leaves no rest."""
-    units = {"d": 86_400_000, "h": 3_600_000, "min": 60_000, "s": 1000, "ms": 1}
-    unit = next(unit for unit, size in units.items() if milliseconds % size == 0)
-    return f"{milliseconds // units[unit]}{unit}" if milliseconds else "0"
 
 
 def _last_words(error: psycopg.OperationalError) -> str:
