@@ -43,8 +43,8 @@ TAKEN_OVER = (
 class Origin:
     """`address` is how it is connected to from here, `real` how its own network knows it.
 
-    `migrates` is the role that its migrations run as, for which the settings of `facts` hold; `role_settings` are those
-    of ALTER ROLE, of every role.
+    The settings of `facts` hold for the role that its migrations run as; `role_settings` are those of ALTER ROLE, of
+    every role.
 
     `needed_to_own` are the statements after which the role could act for every owner there, as a branch needs it;
     `excluded` are the tables whose rows stay there, as SQL names them, and `left_out` the same by schema and name;
@@ -67,7 +67,6 @@ class Origin:
     sizes: dict[str, int]
     subscriptions: list[str]
     mapped_servers: list[str]
-    migrates: str
     role_settings: list[RoleSetting]
 
     @property
@@ -137,12 +136,11 @@ def _read(
 ) -> Origin:
     excluded = masking.excluded(connection, exclude_data, name)
     masking.check(connection, rules, name, excluded)
-    migrates = roles.owner_of_tables(connection)
     return Origin(
         address=source.address,
         real=source.real,
         via=source.via,
-        facts=facts_for(connection, migrates),
+        facts=facts_for(connection, roles.owner_of_tables(connection)),
         locale=branch.locale_of(connection),
         settings=branch.settings_of(connection),
         privileges=branch.privileges_of(connection),
@@ -153,7 +151,6 @@ def _read(
         sizes=_sizes(connection),
         subscriptions=_subscriptions(connection),
         mapped_servers=outside.mapped_servers(connection),
-        migrates=migrates,
         role_settings=role_settings.of_roles(connection),
     )
 

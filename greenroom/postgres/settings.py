@@ -6,11 +6,8 @@ import psycopg
 
 TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 _NEWER_TIMEOUTS = {140000: "idle_session_timeout", 170000: "transaction_timeout"}
-_CHANGED_HERE = (
-    *TIMEOUTS,
-    *_NEWER_TIMEOUTS.values(),
-    "search_path",
-)  # by `connect`: what the role has is the reset_val
+# by `connect`: what the role has is the reset_val
+_CHANGED_HERE = (*TIMEOUTS, *_NEWER_TIMEOUTS.values(), "search_path")
 
 SETTINGS = (
     "autovacuum",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 from greenroom.postgres.speakers import ALONE, Line, Speakers, alone
 
 # the one that was started begins a line, another says a whole one, and then the first goes on
@@ -26,7 +24,6 @@ def said_by(script: str, seconds: float = 60) -> tuple[int, list[Line]]:
         return child.pid, list(speakers.lines(seconds))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says who wrote what")
 def test_pieces_of_a_line_are_put_together_by_who_wrote_them() -> None:
     first, lines = said_by(MIXED)
     assert [line for who, line in lines if who == first] == [
